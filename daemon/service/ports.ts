@@ -1,0 +1,265 @@
+import type { Alert } from '../../proto/vocab/alert.ts';
+import type { CommandTask } from '../../proto/vocab/command.ts';
+import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
+import type { FleetEvent } from '../../proto/vocab/event.ts';
+import type {
+  BodyHash,
+  ConfigHash,
+  Millis,
+  NodeName,
+  Revision,
+  VersionLabel,
+} from '../../proto/vocab/ids.ts';
+import type { LogLine, MetricsReport, SparseHistogram } from '../../proto/vocab/metrics.ts';
+import type { Node, NodeType } from '../../proto/vocab/node.ts';
+import type { Silence } from '../../proto/vocab/silence.ts';
+
+// What the services need from outside. Ports belong to the caller; store, ca, transport and drivers implement them.
+
+export interface Clock {
+  now(): Millis;
+}
+
+export interface Random {
+  /** n random bytes, hex. */
+  hex(n: number): string;
+  bytes(n: number): Uint8Array;
+}
+
+export interface Log {
+  debug(message: string, fields?: Record<string, unknown>): void;
+  info(message: string, fields?: Record<string, unknown>): void;
+  warn(message: string, fields?: Record<string, unknown>): void;
+  error(message: string, fields?: Record<string, unknown>): void;
+}
+
+/** Only the hash of a secret is kept. `kind: 'token'`. */
+export interface JoinToken {
+  readonly id: string;
+  /** sha256 hex of the secret. */
+  readonly secretHash: string;
+  readonly nodeType: NodeType;
+  readonly region: string;
+  /** Bound to this name, or to none. */
+  readonly name: NodeName | null;
+  readonly createdBy: string;
+  readonly createdAt: Millis;
+  readonly expiresAt: Millis;
+  readonly usedAt: Millis | null;
+  readonly usedBy: NodeName | null;
+  readonly modRevision: Revision;
+}
+
+/** The answer given to a request id, so that a repeat gets the same. `kind: 'request'`. */
+export interface DoneRequest {
+  readonly id: string;
+  /** sha256 hex of method and arguments: the same id with others is a conflict. */
+  readonly digest: string;
+  readonly at: Millis;
+  readonly revision: Revision;
+  /** Key of the entity it made or changed. */
+  readonly entity: string;
+  readonly modRevision: Revision;
+}
+
+/** Small facts of the master itself. `kind: 'meta'`. */
+export interface Meta {
+  readonly id: string;
+  readonly value: string | number;
+  readonly modRevision: Revision;
+}
+
+/** Every kind of entity the store holds, by the name it has in the journal. Each value carries its modRevision. */
+export interface Kinds {
+  node: Node;
+  version: ConfigVersion;
+  alert: Alert;
+  silence: Silence;
+  command: CommandTask;
+  event: FleetEvent;
+  token: JoinToken;
+  request: DoneRequest;
+  meta: Meta;
+}
+export type Kind = keyof Kinds;
+export const KINDS = [
+  'node',
+  'version',
+  'alert',
+  'silence',
+  'command',
+  'event',
+  'token',
+  'request',
+  'meta',
+] as const satisfies readonly Kind[];
+
+export type Op = {
+  [K in Kind]:
+    | { readonly op: 'put'; readonly kind: K; readonly key: string; readonly value: Kinds[K] }
+    | { readonly op: 'del'; readonly kind: K; readonly key: string };
+}[Kind];
+
+/** An op before its revision is known: the write path stamps `modRevision`. */
+export type Draft = {
+  [K in Kind]:
+    | {
+        readonly op: 'put';
+        readonly kind: K;
+        readonly key: string;
+        readonly value: Omit<Kinds[K], 'modRevision'>;
+      }
+    | { readonly op: 'del'; readonly kind: K; readonly key: string };
+}[Kind];
+
+/** One commit: atomic over all its ops, one journal line. */
+export interface Commit {
+  readonly rev: Revision;
+  readonly ts: Millis;
+  /** `lin(1000)`, `local`, `node hk-1`, `master`. */
+  readonly actor: string;
+  /** `unix`, `agent`, `tick`. */
+  readonly src: string;
+  readonly req?: string;
+  readonly ops: readonly Op[];
+}
+
+/** An immutable picture of everything at one revision. Readers keep it as long as they like. */
+export interface Snapshot {
+  readonly revision: Revision;
+  get<K extends Kind>(kind: K, key: string): Kinds[K] | undefined;
+  /** In insertion order. */
+  list<K extends Kind>(kind: K): readonly Kinds[K][];
+  count(kind: Kind): number;
+}
+
+/** How facts outlive a restart. File-backed, or its memory twin; both pass one conformance suite. */
+export interface Store {
+  /** Random, made with the store: a console that knows another one starts anew. */
+  readonly id: string;
+  snapshot(): Snapshot;
+  /**
+   * Appends one commit and swaps the snapshot in. `commit.rev` must be `snapshot().revision + 1`.
+   * The snapshot is swapped at once (so that the next decision sees it); the promise settles once the commit is
+   * on disk (group commit, fdatasync): nothing may be acknowledged or published before that.
+   * @throws AppError `unavailable` when the disk refuses (full, EIO): the commit and all behind it are rolled back.
+   */
+  commit(commit: Commit): Promise<void>;
+  /** Bodies of config versions, by sha256. Durable when the promise settles. */
+  putBlob(bytes: Uint8Array): Promise<BodyHash>;
+  getBlob(hash: BodyHash): Promise<Uint8Array | null>;
+  /** What recovery found and did, for the log and an event: cut records, quarantined files. */
+  readonly recovery: readonly string[];
+  /** Why writes are refused at the moment, or `null`. */
+  degraded(): string | null;
+  close(): Promise<void>;
+}
+
+/** The fleet's own certificate authority. */
+export interface Ca {
+  /** sha256 hex of the CA certificate's DER. */
+  readonly pin: string;
+  readonly certificatePem: string;
+  readonly certificateDer: Uint8Array;
+  /**
+   * Checks the request's signature and key (P-256) and issues a node certificate: SAN `spiffe://ai-cdn/node/<name>`,
+   * clientAuth + serverAuth, `ttlMs` long.
+   * @throws AppError `invalid`
+   */
+  issueNode(args: {
+    csrDer: Uint8Array;
+    name: NodeName;
+    now: Millis;
+    ttlMs: number;
+  }): Promise<IssuedCertificate>;
+}
+
+export interface IssuedCertificate {
+  /** Leaf first, the CA last. */
+  readonly chainDer: readonly Uint8Array[];
+  readonly serial: string;
+  readonly notAfter: Millis;
+}
+
+/** A config as a node gets it. */
+export interface Offer {
+  readonly hash: ConfigHash;
+  readonly version: VersionLabel;
+  readonly revision: Revision;
+  /** The rendered document, as written. */
+  readonly body: Uint8Array;
+}
+
+/** What the services may send down the agent link. Latest wins a slot; nothing here waits. */
+export interface AgentLink {
+  connected(name: NodeName): boolean;
+  offerConfig(name: NodeName, offer: Offer): void;
+  sendCommand(
+    name: NodeName,
+    command: { id: string; type: string; timeoutMs: number; expiresAt: Millis },
+  ): void;
+  /** Ask for a report every `ms`. */
+  setReportInterval(name: NodeName, ms: number): void;
+  /** Ends the session (revoked, replaced). */
+  disconnect(name: NodeName, reason: string): void;
+}
+
+/** A session as the registry knows it; in memory only. */
+export interface SessionInfo {
+  readonly name: NodeName;
+  readonly since: Millis;
+  readonly lastSeen: Millis;
+  readonly remote: string;
+}
+
+/** Figures in memory rings: never journalled. */
+export interface MetricsRings {
+  take(name: NodeName, report: MetricsReport, receivedAt: Millis): void;
+  figures(name: NodeName, now: Millis): NodeFigures | null;
+  series(name: NodeName, now: Millis): readonly { name: string; values: readonly number[] }[];
+  services(name: NodeName, now: Millis): readonly ServiceWindow[];
+  log(name: NodeName, max: number): readonly LogLine[];
+  addLog(name: NodeName, lines: readonly LogLine[]): void;
+  /** Merged over these nodes' last minute. */
+  merged(names: readonly NodeName[], now: Millis): MergedFigures;
+  forget(name: NodeName): void;
+}
+
+export interface NodeFigures {
+  readonly streams: number | null;
+  readonly rps: number | null;
+  readonly ttft95Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly errPct: number | null;
+  readonly abortedPct: number | null;
+  readonly gap99Ms: number | null;
+  readonly cpuPct: number | null;
+  readonly memPct: number | null;
+  readonly p99Minutes: readonly (number | null)[];
+}
+
+export interface MergedFigures {
+  readonly streams: number;
+  readonly rps: number | null;
+  readonly ttft95Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly errPct: number | null;
+}
+
+/** One service over the last minute. */
+export interface ServiceWindow {
+  readonly service: string;
+  readonly streams: number;
+  readonly ttft50Ms: number | null;
+  readonly ttft95Ms: number | null;
+  readonly connect99Ms: number | null;
+  readonly gap99Ms: number | null;
+  readonly requests: number;
+  readonly errors: number;
+  readonly abortedClient: number;
+  readonly abortedOrigin: number;
+  readonly abortedTunnel: number;
+  readonly ttft: SparseHistogram;
+  readonly connect: SparseHistogram;
+  readonly gap: SparseHistogram;
+}

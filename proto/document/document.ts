@@ -1,0 +1,95 @@
+// The tunnel document, normalised: what every engine reads. A gost v3 subset, strictly read (see schema.ts).
+// Everything defaulted, durations in ms, names resolved to what they name.
+
+export type HandlerType = 'tcp' | 'relay';
+export type ListenerType = 'tcp' | 'tls';
+export type DialerType = 'tcp' | 'tls';
+export type SelectorStrategy = 'round' | 'rand' | 'fifo' | 'hash';
+
+/** Own certificate files; absent on a relay-over-tls listener or dialer means the node's own identity. */
+export interface TlsFiles {
+  readonly certFile: string | null;
+  readonly keyFile: string | null;
+  readonly caFile: string | null;
+}
+
+export interface Selector {
+  readonly strategy: SelectorStrategy;
+  /** Failures in a row before a node is set aside. */
+  readonly maxFails: number;
+  readonly failTimeoutMs: number;
+}
+
+export interface Handler {
+  readonly type: HandlerType;
+  /** Name of a chain; `null`: straight to the forwarder. */
+  readonly chain: string | null;
+  readonly auther: string | null;
+  readonly retries: number;
+}
+
+export interface Listener {
+  readonly type: ListenerType;
+  readonly tls: TlsFiles | null;
+  /** tls without certFile: own identity, peers must show a `spiffe://ai-cdn/node/*` certificate of the fleet CA. */
+  readonly identity: boolean;
+}
+
+export interface Service {
+  readonly name: string;
+  /** `host:port`; an empty host is every address (`:443`). */
+  readonly addr: string;
+  readonly handler: Handler;
+  readonly listener: Listener;
+  readonly forwarder: { readonly nodes: readonly ForwardNode[]; readonly selector: Selector } | null;
+  readonly enableStats: boolean;
+  readonly dialTimeoutMs: number;
+}
+
+export interface ForwardNode {
+  readonly name: string;
+  readonly addr: string;
+}
+
+export interface Auth {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface HopNode {
+  readonly name: string;
+  readonly addr: string;
+  readonly connector: { readonly type: 'relay'; readonly auth: Auth | null };
+  readonly dialer: {
+    readonly type: DialerType;
+    readonly tls: (TlsFiles & { readonly secure: boolean; readonly serverName: string | null }) | null;
+    /** tls without certFile: own identity, the peer's SAN must be `spiffe://ai-cdn/node/*`. */
+    readonly identity: boolean;
+  };
+  readonly backup: boolean;
+  readonly weight: number;
+}
+
+export interface Hop {
+  readonly name: string;
+  readonly selector: Selector;
+  readonly nodes: readonly HopNode[];
+}
+
+export interface Chain {
+  readonly name: string;
+  /** Names of hops; the first form carries exactly one. */
+  readonly hops: readonly string[];
+}
+
+export interface Auther {
+  readonly name: string;
+  readonly auths: readonly Auth[];
+}
+
+export interface TunnelDocument {
+  readonly services: readonly Service[];
+  readonly chains: readonly Chain[];
+  readonly hops: readonly Hop[];
+  readonly authers: readonly Auther[];
+}
