@@ -3,7 +3,7 @@
 // C0 and C1 controls, DEL, bidi overrides and isolates, zero-width and other invisible formatters, line and paragraph
 // separators, tags, variation selectors, lone surrogates, private use, non-characters, Hangul fillers, soft hyphen.
 const UNSAFE =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\u2028\u2029\u115f\u1160\u3164\uffa0\u2800\ufe00-\ufe0f\u{e0100}-\u{e01ef}]/gu;
+  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\u2028\u2029\u115f\u1160\u3164\uffa0\u2800]|\p{Variation_Selector}/gu;
 
 /**
  * Makes what cannot be seen, or would move the cursor, visible as `\u{1b}`.
