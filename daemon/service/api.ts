@@ -3,6 +3,7 @@ import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { Caller } from '../../proto/vocab/can.ts';
 import type { CommandResult, CommandTask, CommandType } from '../../proto/vocab/command.ts';
 import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
+import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type {
   CommandId,
   Fingerprint,
@@ -77,7 +78,7 @@ export interface NodeDetail {
   readonly log: readonly LogLine[];
   readonly lastMinuteAt: Millis;
   readonly commands: readonly CommandTask[];
-  readonly events: readonly import('../../proto/vocab/event.ts').FleetEvent[];
+  readonly events: readonly FleetEvent[];
 }
 
 export interface NodesService {
