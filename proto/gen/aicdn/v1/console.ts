@@ -117,6 +117,10 @@ export interface Node {
   configWarnings: string[];
   /** a first CONFIRM has happened */
   initialized: boolean;
+  /** the last-known-good was put back */
+  configErrorReverted: boolean;
+  configErrorAt: Timestamp | undefined;
+  certificateSerial: string;
 }
 
 export interface Node_LabelsEntry {
@@ -622,6 +626,9 @@ function createBaseNode(): Node {
     modRevision: 0n,
     configWarnings: [],
     initialized: false,
+    configErrorReverted: false,
+    configErrorAt: undefined,
+    certificateSerial: "",
   };
 }
 
@@ -701,6 +708,15 @@ export const Node: MessageFns<Node> = {
     }
     if (message.initialized !== false) {
       writer.uint32(192).bool(message.initialized);
+    }
+    if (message.configErrorReverted !== false) {
+      writer.uint32(200).bool(message.configErrorReverted);
+    }
+    if (message.configErrorAt !== undefined) {
+      Timestamp.encode(message.configErrorAt, writer.uint32(210).fork()).join();
+    }
+    if (message.certificateSerial !== "") {
+      writer.uint32(218).string(message.certificateSerial);
     }
     return writer;
   },
@@ -913,6 +929,30 @@ export const Node: MessageFns<Node> = {
             message.initialized = reader.bool();
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.configErrorReverted = reader.bool();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.configErrorAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.certificateSerial = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -972,6 +1012,11 @@ export const Node: MessageFns<Node> = {
       : 0n;
     message.configWarnings = object.configWarnings?.map((e) => e) || [];
     message.initialized = object.initialized ?? false;
+    message.configErrorReverted = object.configErrorReverted ?? false;
+    message.configErrorAt = (object.configErrorAt !== undefined && object.configErrorAt !== null)
+      ? Timestamp.fromPartial(object.configErrorAt)
+      : undefined;
+    message.certificateSerial = object.certificateSerial ?? "";
     return message;
   },
 };

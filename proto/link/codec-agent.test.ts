@@ -1,0 +1,220 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ConnectRequest, ConnectResponse } from '../gen/aicdn/v1/agent.ts';
+import type { AgentDown, AgentUp, DownEnvelope, UpEnvelope } from '../vocab/agent-link.ts';
+import { AppError } from '../vocab/errors.ts';
+import { decodeDown, decodeUp, encodeDown, encodeUp } from './codec-agent.ts';
+import * as a from './vocab-arbitraries.ts';
+
+const up: fc.Arbitrary<AgentUp> = fc.oneof(
+  fc.record({
+    kind: fc.constant('hello' as const),
+    agentVersion: a.line,
+    engine: fc.option(a.engine),
+    capabilities: fc.array(a.line, { maxLength: 5 }),
+    effectiveHash: fc.option(a.configHash),
+    rejectedHash: fc.option(a.configHash),
+    ledgerOpen: fc.array(a.commandResult, { maxLength: 3 }),
+    protocol: fc.nat(),
+    labels: a.labels,
+    publicAddresses: fc.array(a.line, { maxLength: 3 }),
+    logTail: fc.array(a.logLine, { maxLength: 3 }),
+  }),
+  fc.record({
+    kind: fc.constant('heartbeat' as const),
+    sentAt: a.millis,
+    health: fc.constantFrom('ok' as const, 'engine_lost' as const, 'degraded' as const),
+    engine: fc.option(a.engine),
+  }),
+  fc.record({ kind: fc.constant('config_status' as const), report: a.configStatus }),
+  fc.record({ kind: fc.constant('command_status' as const), result: a.commandResult }),
+  fc.record({
+    kind: fc.constant('metrics' as const),
+    report: fc.record({
+      engineInstance: a.line,
+      from: a.millis,
+      sliceMs: fc.nat(),
+      services: fc.array(a.serviceSlice, { maxLength: 3 }),
+      host: fc.record({
+        cpuPct: fc.option(a.float32),
+        memPct: fc.option(a.float32),
+        openFiles: fc.option(fc.nat()),
+        diskFreeBytes: fc.option(a.count),
+      }),
+      log: fc.array(a.logLine, { maxLength: 3 }),
+    }),
+  }),
+  fc.record({
+    kind: fc.constant('events' as const),
+    events: fc.array(fc.record({ at: a.millis, kind: a.line, text: a.line }), { maxLength: 3 }),
+  }),
+  fc.record({ kind: fc.constant('renew' as const), csrDer: fc.uint8Array({ maxLength: 64 }) }),
+);
+
+const down: fc.Arbitrary<AgentDown> = fc.oneof(
+  fc.record({
+    kind: fc.constant('welcome' as const),
+    node: a.nodeName,
+    masterVersion: a.line,
+    now: a.millis,
+    storeId: a.line,
+  }),
+  fc.record({
+    kind: fc.constant('remote_config' as const),
+    hash: a.configHash,
+    revision: a.count,
+    version: a.versionLabel,
+    body: fc.uint8Array({ maxLength: 64 }),
+    commit: fc.option(fc.record({ id: a.word, rollbackMs: fc.nat() })),
+  }),
+  fc.record({ kind: fc.constantFrom('commit_confirm' as const, 'commit_cancel' as const), id: a.word }),
+  fc.record({
+    kind: fc.constant('command' as const),
+    id: a.commandId,
+    type: fc.constant('reload' as const),
+    timeoutMs: fc.nat(),
+    expiresAt: a.millis,
+  }),
+  fc.record({
+    kind: fc.constant('offers' as const),
+    heartbeatMs: fc.option(fc.nat()),
+    reportMs: fc.option(fc.nat()),
+    chainDer: fc.option(fc.array(fc.uint8Array({ maxLength: 64 }), { minLength: 1, maxLength: 3 })),
+  }),
+  fc.record({ kind: fc.constant('report_full_state' as const) }),
+  fc.record({ kind: fc.constant('unavailable' as const), reason: a.line, retryAfterMs: fc.nat() }),
+);
+
+function plain<T>(value: T): T {
+  return JSON.parse(
+    JSON.stringify(value, (_, v: unknown) =>
+      v instanceof Uint8Array || (typeof v === 'object' && v !== null && 'type' in v && v.type === 'Buffer')
+        ? Buffer.from(v as Uint8Array).toString('hex')
+        : v,
+    ),
+  ) as T;
+}
+
+const overWire = (m: ConnectRequest): ConnectRequest =>
+  ConnectRequest.decode(ConnectRequest.encode(m).finish());
+
+describe('what the agent says comes out of the wire as it went in', () => {
+  test('up', () => {
+    fc.assert(
+      fc.property(fc.record({ instanceUid: a.hex(16), sequence: a.count, body: up }), (e: UpEnvelope) => {
+        expect(plain(decodeUp(overWire(encodeUp(e))))).toEqual(plain(e));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('down', () => {
+    fc.assert(
+      fc.property(fc.record({ nonce: a.hex(8), leaderEpoch: a.count, body: down }), (e: DownEnvelope) => {
+        const m = ConnectResponse.decode(ConnectResponse.encode(encodeDown(e)).finish());
+        expect(plain(decodeDown(m))).toEqual(plain(e));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('what makes no sense is refused with the field named', () => {
+  const envelope = (body: AgentUp): ConnectRequest =>
+    encodeUp({ instanceUid: '00'.repeat(16), sequence: 1, body });
+  const refused = (m: ConnectRequest): AppError => {
+    try {
+      decodeUp(overWire(m));
+    } catch (error) {
+      if (error instanceof AppError) return error;
+      throw error;
+    }
+    throw new Error('was accepted');
+  };
+  const beat = (): ConnectRequest => envelope({ kind: 'heartbeat', sentAt: 1, health: 'ok', engine: null });
+
+  test('an unknown enum value, an absent time, a short uid, a sequence beyond what a number holds', () => {
+    const health = beat();
+    if (health.body?.$case === 'heartbeat') health.body.value.health = 77 as never;
+    expect(refused(health)).toMatchObject({ code: 'invalid', message: 'heartbeat.health: unknown value 77' });
+
+    const time = beat();
+    if (time.body?.$case === 'heartbeat') time.body.value.sentAt = undefined;
+    expect(refused(time)).toMatchObject({ code: 'invalid', message: 'heartbeat.sent_at: is missing' });
+
+    expect(refused({ ...beat(), instanceUid: Buffer.alloc(3) }).message).toBe(
+      'instance_uid: is not 16 bytes',
+    );
+    expect(refused({ ...beat(), sequenceNum: 2n ** 60n }).message).toContain('sequence_num: out of range');
+  });
+
+  test('a NACK without its reason or with a hash that is none', () => {
+    const nack = envelope({
+      kind: 'config_status',
+      report: {
+        nonce: 'aa',
+        effectiveHash: null,
+        engine: null,
+        warnings: [],
+        status: 'failed',
+        phase: 'validate',
+        rejectedHash: 'ab'.repeat(32) as never,
+        reverted: false,
+        refusal: { code: 'x', message: 'y' },
+        logTail: '',
+      },
+    });
+    if (nack.body?.$case !== 'configStatus') throw new Error('encoded as something else');
+    const status = nack.body.value;
+    const with_ = (part: Partial<typeof status>): ConnectRequest => ({
+      ...nack,
+      body: { $case: 'configStatus', value: { ...status, ...part } },
+    });
+    expect(refused(with_({ errorDetail: undefined })).message).toBe('config_status.error_detail: is missing');
+    expect(refused(with_({ rejectedConfigHash: 'nope' })).message).toContain('is not a sha256');
+    expect(refused(with_({ warnings: Array(65).fill('w') })).message).toContain('more than 64');
+    expect(refused(with_({ logTail: 'x'.repeat(5000) })).message).toContain('longer than 4096');
+  });
+
+  test('a body of a newer build is `unsupported`, so that it can be passed over', () => {
+    expect(refused({ ...beat(), body: undefined }).code).toBe('unsupported');
+  });
+
+  test('arbitrary bytes either decode or are refused with AppError', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (raw) => {
+        let m: ConnectRequest;
+        try {
+          m = ConnectRequest.decode(raw);
+        } catch {
+          return; // not protobuf at all
+        }
+        try {
+          decodeUp(m);
+        } catch (error) {
+          expect(error).toBeInstanceOf(AppError);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a log tail too long to send keeps its end', () => {
+    const m = envelope({
+      kind: 'command_status',
+      result: {
+        commandId: 'C-1' as never,
+        state: 'failed',
+        exitCode: 1,
+        outputTail: `${'x'.repeat(9000)}the reason`,
+        before: null,
+        after: null,
+        unchanged: false,
+        tookMs: 1,
+        streamsKept: 0,
+      },
+    });
+    const e = decodeUp(overWire(m));
+    expect(e.body.kind === 'command_status' && e.body.result.outputTail.endsWith('the reason')).toBe(true);
+  });
+});

@@ -1,0 +1,151 @@
+import type { AlertView } from '../vocab/alert.ts';
+import type { CommandTask, CommandType } from '../vocab/command.ts';
+import type { ConfigVersion, Target } from '../vocab/config-version.ts';
+import type {
+  CommandId,
+  Fingerprint,
+  Millis,
+  NodeName,
+  Revision,
+  SilenceId,
+  VersionLabel,
+} from '../vocab/ids.ts';
+import type { Matcher } from '../vocab/matcher.ts';
+import type { Node, NodeType, NodeVitals } from '../vocab/node.ts';
+import type { NodeDetail } from '../vocab/node-detail.ts';
+import type { Silence } from '../vocab/silence.ts';
+import type { WatchEvent } from '../vocab/watch.ts';
+import type { LinkState } from './resumable.ts';
+
+export type { LinkState } from './resumable.ts';
+
+/** Around every mutation. A repeat with the same `requestId` gets the first answer; without one, a new id is made. */
+export interface MutationArgs {
+  readonly reason: string;
+  readonly requestId?: string;
+  /** Refused with `conflict` when it is not the entity's modRevision. */
+  readonly ifRevision?: Revision | null;
+}
+
+export interface WatchArgs {
+  /** Who asks, for the master's log: `aicdn-tui 0.1.0`. */
+  readonly client: string;
+  /** Asked at every (re)connect: what is known already. `null`: nothing, a snapshot comes. */
+  since(): { readonly revision: Revision; readonly storeId: string } | null;
+}
+
+export interface Watch {
+  /** Which nodes are on screen: they report each second. Told again after every reconnect. */
+  look(nodes: readonly NodeName[]): void;
+  /** Ends the wait before the next attempt. */
+  retryNow(): void;
+  close(): void;
+}
+
+export interface SilencePreview {
+  readonly wouldSilence: readonly AlertView[];
+  readonly wouldNotSilence: readonly AlertView[];
+  readonly nodes: readonly NodeName[];
+  readonly totalNodes: number;
+  /** Over half the fleet. */
+  readonly asksTwice: boolean;
+}
+
+export interface RollbackPreview {
+  readonly toLabel: VersionLabel;
+  readonly newLabel: VersionLabel;
+  readonly nodes: readonly NodeName[];
+  readonly streams: number;
+}
+
+/**
+ * What the console and aicdnctl ask of a master. Every call has a deadline and rejects with an AppError, with
+ * `refusals` (line, column) where a document was refused. `unavailable`: the master is not there.
+ */
+export interface ConsoleApi {
+  /** Kept alive until `close`: events in order, and the state of the link (connecting, open, waiting until …). */
+  watch(args: WatchArgs, onEvent: (event: WatchEvent) => void, onState: (state: LinkState) => void): Watch;
+  listNodes(): Promise<{
+    readonly nodes: readonly Node[];
+    readonly vitals: readonly NodeVitals[];
+    readonly revision: Revision;
+  }>;
+  nodeDetail(name: string): Promise<NodeDetail>;
+  listConfigs(): Promise<readonly ConfigVersion[]>;
+  getConfig(label: string): Promise<{ readonly version: ConfigVersion; readonly body: Uint8Array }>;
+  createConfig(
+    m: MutationArgs,
+    args: {
+      /** `null`: the next `vN`. */
+      readonly label: string | null;
+      readonly description: string;
+      readonly body: Uint8Array;
+      readonly parent: string | null;
+    },
+  ): Promise<{ readonly revision: Revision; readonly version: ConfigVersion }>;
+  publish(
+    m: MutationArgs,
+    args: { readonly label: string; readonly target: Target; readonly dryRun: boolean },
+  ): Promise<{
+    readonly revision: Revision;
+    readonly version: ConfigVersion;
+    readonly nodes: readonly NodeName[];
+  }>;
+  previewRollback(args: { readonly label: string; readonly target: Target }): Promise<RollbackPreview>;
+  rollback(
+    m: MutationArgs,
+    args: { readonly label: string; readonly target: Target; readonly confirmNodes: number | null },
+  ): Promise<{
+    readonly revision: Revision;
+    readonly version: ConfigVersion;
+    readonly nodes: readonly NodeName[];
+  }>;
+  runCommand(
+    m: MutationArgs,
+    args: {
+      readonly type: CommandType;
+      readonly target: Target;
+      readonly timeoutMs: number | null;
+      readonly expiresMs: number | null;
+      readonly dryRun: boolean;
+    },
+  ): Promise<{
+    readonly revision: Revision;
+    readonly command: CommandTask;
+    readonly nodes: readonly NodeName[];
+  }>;
+  getCommand(id: CommandId): Promise<CommandTask>;
+  listAlerts(): Promise<{ readonly alerts: readonly AlertView[]; readonly silences: readonly Silence[] }>;
+  previewSilence(matchers: readonly Matcher[]): Promise<SilencePreview>;
+  createSilence(
+    m: MutationArgs,
+    args: {
+      readonly matchers: readonly Matcher[];
+      /** Instead of matchers: the exact labels of this alert. */
+      readonly alert: Fingerprint | null;
+      readonly startsAt: Millis | null;
+      readonly endsAt: Millis;
+      readonly comment: string;
+    },
+  ): Promise<{ readonly revision: Revision; readonly silence: Silence }>;
+  expireSilence(
+    m: MutationArgs,
+    id: SilenceId,
+  ): Promise<{ readonly revision: Revision; readonly silence: Silence }>;
+  createToken(
+    m: MutationArgs,
+    args: {
+      readonly nodeType: NodeType;
+      readonly region: string;
+      readonly name: string | null;
+      readonly ttlMs: number | null;
+    },
+  ): Promise<{
+    readonly revision: Revision;
+    readonly token: string;
+    readonly expiresAt: Millis;
+    readonly joinCommand: string;
+  }>;
+  /** Ends every watch and call. */
+  close(): void;
+}
