@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import * as a from '../../test/fakes/vocab-arbitraries.ts';
 import { ConnectRequest, ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, AgentUp, DownEnvelope, UpEnvelope } from '../vocab/agent-link.ts';
 import { AppError } from '../vocab/errors.ts';
 import { decodeDown, decodeUp, encodeDown, encodeUp } from './codec-agent.ts';
-import * as a from './vocab-arbitraries.ts';
 
 const up: fc.Arbitrary<AgentUp> = fc.oneof(
   fc.record({

@@ -29,7 +29,7 @@ export interface Series {
   readonly values: readonly number[];
 }
 
-/** Everything the master knows of one node, for its page in the console. */
+/** Everything the master knows of one node, as its page shows it. */
 export interface NodeDetail {
   readonly node: Node;
   readonly vitals: NodeVitals;

@@ -1,9 +1,14 @@
 import fc from 'fast-check';
-import type { ConfigStatusReport } from '../vocab/agent-link.ts';
-import { COMMAND_STATES, type CommandResult } from '../vocab/command.ts';
-import type { BodyHash, CommandId, ConfigHash, NodeName, VersionLabel } from '../vocab/ids.ts';
-import { BUCKETS_MS, type LogLine, type ServiceSlice, type SparseHistogram } from '../vocab/metrics.ts';
-import type { EngineInfo, Refusal } from '../vocab/node.ts';
+import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
+import { COMMAND_STATES, type CommandResult } from '../../proto/vocab/command.ts';
+import type { BodyHash, CommandId, ConfigHash, NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
+import {
+  BUCKETS_MS,
+  type LogLine,
+  type ServiceSlice,
+  type SparseHistogram,
+} from '../../proto/vocab/metrics.ts';
+import type { EngineInfo, Refusal } from '../../proto/vocab/node.ts';
 
 // Arbitrary values of the shared vocabulary, for round-trip tests only.
 
