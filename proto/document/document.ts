@@ -6,7 +6,7 @@ export type ListenerType = 'tcp' | 'tls';
 export type DialerType = 'tcp' | 'tls';
 export type SelectorStrategy = 'round' | 'rand' | 'fifo' | 'hash';
 
-/** Own certificate files; absent on a relay-over-tls listener or dialer means the node's own identity. */
+/** Own certificate files. On a listener, `caFile` makes a client certificate required. */
 export interface TlsFiles {
   readonly certFile: string | null;
   readonly keyFile: string | null;
@@ -30,8 +30,9 @@ export interface Handler {
 
 export interface Listener {
   readonly type: ListenerType;
+  /** `null` on tcp, and where the node's own identity is used. */
   readonly tls: TlsFiles | null;
-  /** tls without certFile: own identity, peers must show a `spiffe://ai-cdn/node/*` certificate of the fleet CA. */
+  /** relay over tls without certFile: own identity, peers must show a `spiffe://ai-cdn/node/*` certificate of the fleet CA. */
   readonly identity: boolean;
 }
 
@@ -62,8 +63,9 @@ export interface HopNode {
   readonly connector: { readonly type: 'relay'; readonly auth: Auth | null };
   readonly dialer: {
     readonly type: DialerType;
+    /** `null` on tcp. `secure` defaults to true (gost's own default is false). */
     readonly tls: (TlsFiles & { readonly secure: boolean; readonly serverName: string | null }) | null;
-    /** tls without certFile: own identity, the peer's SAN must be `spiffe://ai-cdn/node/*`. */
+    /** tls without certFile and caFile: own identity, always verified, the peer's SAN must be `spiffe://ai-cdn/node/*`. */
     readonly identity: boolean;
   };
   readonly backup: boolean;

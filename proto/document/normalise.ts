@@ -1,0 +1,165 @@
+import { parseDuration } from '../vocab/duration.ts';
+import type {
+  Auth,
+  DialerType,
+  ForwardNode,
+  HandlerType,
+  HopNode,
+  Listener,
+  ListenerType,
+  Selector,
+  SelectorStrategy,
+  Service,
+  TlsFiles,
+  TunnelDocument,
+} from './document.ts';
+import { child, items, type Tree, unescapeText } from './tree.ts';
+
+const DEFAULT_SELECTOR: Selector = { strategy: 'round', maxFails: 1, failTimeoutMs: 10_000 };
+
+const STRATEGIES: Readonly<Record<string, SelectorStrategy>> = {
+  round: 'round',
+  rr: 'round',
+  rand: 'rand',
+  random: 'rand',
+  fifo: 'fifo',
+  ha: 'fifo',
+  hash: 'hash',
+};
+
+/**
+ * Tree -> document, every default filled in. Never fails: what checkShape refused becomes its default or an empty text.
+ * Defaults are gost's, but for two: `secure` is true (gost: false) and `enableStats` is true (gost: false).
+ */
+export function normalise(tree: Tree): TunnelDocument {
+  return {
+    services: items(child(tree, 'services')).map(service),
+    chains: items(child(tree, 'chains')).map((c) => ({
+      name: text(c, 'name'),
+      hops: items(child(c, 'hops')).map((h) => text(h, 'name')),
+    })),
+    hops: items(child(tree, 'hops')).map((h) => ({
+      name: text(h, 'name'),
+      selector: selector(child(h, 'selector')),
+      nodes: items(child(h, 'nodes')).map(hopNode),
+    })),
+    authers: items(child(tree, 'authers')).map((a) => ({
+      name: text(a, 'name'),
+      auths: items(child(a, 'auths')).map(auth),
+    })),
+  };
+}
+
+function service(tree: Tree): Service {
+  const handler = child(tree, 'handler');
+  const forwarder = child(tree, 'forwarder');
+  const metadata = child(tree, 'metadata');
+  const type: HandlerType = text(handler, 'type') === 'relay' ? 'relay' : 'tcp';
+  return {
+    name: text(tree, 'name'),
+    addr: text(tree, 'addr'),
+    handler: {
+      type,
+      chain: textOrNull(handler, 'chain'),
+      auther: textOrNull(handler, 'auther'),
+      retries: number(handler, 'retries', 0),
+    },
+    listener: listener(child(tree, 'listener'), type),
+    forwarder: forwarder
+      ? {
+          nodes: items(child(forwarder, 'nodes')).map(
+            (n): ForwardNode => ({ name: text(n, 'name'), addr: text(n, 'addr') }),
+          ),
+          selector: selector(child(forwarder, 'selector')),
+        }
+      : null,
+    enableStats: bool(metadata, 'enableStats', true),
+    dialTimeoutMs: duration(metadata, 'dialTimeout', 8000),
+  };
+}
+
+function listener(tree: Tree | undefined, handler: HandlerType): Listener {
+  const type: ListenerType = text(tree, 'type') === 'tls' ? 'tls' : 'tcp';
+  if (type === 'tcp') return { type, tls: null, identity: false };
+  const files = tlsFiles(child(tree, 'tls'));
+  const identity = handler === 'relay' && files.certFile === null;
+  return { type, tls: identity ? null : files, identity };
+}
+
+function hopNode(tree: Tree): HopNode {
+  const connector = child(tree, 'connector');
+  const credentials = child(connector, 'auth');
+  const metadata = child(tree, 'metadata');
+  return {
+    name: text(tree, 'name'),
+    addr: text(tree, 'addr'),
+    connector: { type: 'relay', auth: credentials ? auth(credentials) : null },
+    dialer: dialer(child(tree, 'dialer')),
+    backup: bool(metadata, 'backup', false),
+    weight: number(metadata, 'weight', 1),
+  };
+}
+
+function dialer(tree: Tree | undefined): HopNode['dialer'] {
+  const type: DialerType = text(tree, 'type') === 'tls' ? 'tls' : 'tcp';
+  if (type === 'tcp') return { type, tls: null, identity: false };
+  const tls = child(tree, 'tls');
+  const files = tlsFiles(tls);
+  return {
+    type,
+    tls: { ...files, secure: bool(tls, 'secure', true), serverName: textOrNull(tls, 'serverName') },
+    identity: files.certFile === null && files.caFile === null,
+  };
+}
+
+function tlsFiles(tree: Tree | undefined): TlsFiles {
+  return {
+    certFile: textOrNull(tree, 'certFile'),
+    keyFile: textOrNull(tree, 'keyFile'),
+    caFile: textOrNull(tree, 'caFile'),
+  };
+}
+
+function selector(tree: Tree | undefined): Selector {
+  const strategy = text(tree, 'strategy');
+  return {
+    strategy: Object.hasOwn(STRATEGIES, strategy)
+      ? (STRATEGIES[strategy] ?? DEFAULT_SELECTOR.strategy)
+      : DEFAULT_SELECTOR.strategy,
+    maxFails: number(tree, 'maxFails', DEFAULT_SELECTOR.maxFails),
+    failTimeoutMs: duration(tree, 'failTimeout', DEFAULT_SELECTOR.failTimeoutMs),
+  };
+}
+
+function auth(tree: Tree): Auth {
+  return { username: text(tree, 'username'), password: text(tree, 'password') };
+}
+
+function scalar(tree: Tree | undefined, key: string): string | number | boolean | null {
+  const value = child(tree, key);
+  return value?.kind === 'scalar' ? value.value : null;
+}
+
+function textOrNull(tree: Tree | undefined, key: string): string | null {
+  const value = scalar(tree, key);
+  return typeof value === 'string' ? unescapeText(value) : null;
+}
+
+function text(tree: Tree | undefined, key: string): string {
+  return textOrNull(tree, key) ?? '';
+}
+
+function number(tree: Tree | undefined, key: string, otherwise: number): number {
+  const value = scalar(tree, key);
+  return typeof value === 'number' ? value : otherwise;
+}
+
+function bool(tree: Tree | undefined, key: string, otherwise: boolean): boolean {
+  const value = scalar(tree, key);
+  return typeof value === 'boolean' ? value : otherwise;
+}
+
+function duration(tree: Tree | undefined, key: string, otherwise: number): number {
+  const value = scalar(tree, key);
+  return typeof value === 'string' ? (parseDuration(value) ?? otherwise) : otherwise;
+}

@@ -1,0 +1,385 @@
+// Every key of a tunnel document, as data. Words are gost v3's; what gost has and this engine does not is said so,
+// what gost would silently ignore is refused with the spelling that works.
+
+export type Shape =
+  | { readonly kind: 'map'; readonly keys: Readonly<Record<string, KeyRule>> }
+  | { readonly kind: 'list'; readonly of: Shape; readonly empty: string | null }
+  | { readonly kind: 'name' }
+  | { readonly kind: 'text'; readonly maxBytes: number }
+  | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'count'; readonly min: number; readonly max: number }
+  | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
+  /** `later` are gost's own, not carried by this engine. */
+  | { readonly kind: 'choice'; readonly values: readonly string[]; readonly later: readonly string[] };
+
+export type KeyRule =
+  | {
+      readonly is: 'read';
+      readonly shape: Shape;
+      readonly required: boolean;
+      /** What to write where the key is missing. */
+      readonly hint?: string;
+    }
+  /** gost has it, this engine does not carry it. */
+  | { readonly is: 'later'; readonly hint?: string }
+  | { readonly is: 'wrong'; readonly message: string; readonly hint: string; readonly inside?: Shape };
+
+const read = (shape: Shape): KeyRule => ({ is: 'read', shape, required: false });
+const must = (shape: Shape, hint: string): KeyRule => ({ is: 'read', shape, required: true, hint });
+const wrong = (message: string, hint: string, inside?: Shape): KeyRule => ({
+  is: 'wrong',
+  message,
+  hint,
+  ...(inside ? { inside } : {}),
+});
+const later = (...keys: string[]): Record<string, KeyRule> =>
+  Object.fromEntries(keys.map((k): [string, KeyRule] => [k, { is: 'later' }]));
+const map = (keys: Readonly<Record<string, KeyRule>>): Shape => ({ kind: 'map', keys });
+const list = (of: Shape, empty: string | null = null): Shape => ({ kind: 'list', of, empty });
+
+const NAME: Shape = { kind: 'name' };
+const FILE: Shape = { kind: 'text', maxBytes: 4096 };
+const LISTEN: Shape = { kind: 'address', use: 'listen' };
+const DIAL: Shape = { kind: 'address', use: 'dial' };
+const BOOL: Shape = { kind: 'bool' };
+
+const IGNORED = 'is ignored by gost';
+
+const SELECTOR = map({
+  strategy: read({
+    kind: 'choice',
+    values: ['round', 'rr', 'rand', 'random', 'fifo', 'ha', 'hash'],
+    later: ['parallel'],
+  }),
+  maxFails: read({ kind: 'count', min: 1, max: 1000 }),
+  failTimeout: read({ kind: 'duration', minMs: 1, maxMs: 86_400_000 }),
+});
+
+// A relay header carries both with one length byte each.
+const AUTH = map({
+  username: must({ kind: 'text', maxBytes: 255 }, 'write username: NAME'),
+  password: must({ kind: 'text', maxBytes: 255 }, 'write password: SECRET'),
+});
+
+const LISTENER_METADATA = map({
+  ...later('path', 'host', 'header', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'maxIdleTimeout'),
+  ...later('maxStreams', 'backlog', 'readBufferSize', 'writeBufferSize', 'readTimeout', 'enableCompression'),
+  ...later('mux', 'mux.version', 'mux.keepaliveInterval', 'mux.maxStreamBuffer', 'proxyProtocol', 'mptcp'),
+  'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams'),
+  'congestion-control': wrong(IGNORED, 'remove it; gost has no such setting'),
+  'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize'),
+});
+
+const LISTENER = map({
+  type: read({
+    kind: 'choice',
+    values: ['tcp', 'tls'],
+    later: [
+      ...[
+        'ws',
+        'wss',
+        'mws',
+        'mwss',
+        'mtls',
+        'mtcp',
+        'quic',
+        'http2',
+        'h2',
+        'h2c',
+        'http3',
+        'h3',
+        'wt',
+        'grpc',
+      ],
+      ...[
+        'kcp',
+        'ssh',
+        'sshd',
+        'dtls',
+        'udp',
+        'rtcp',
+        'rudp',
+        'ohttp',
+        'otls',
+        'pht',
+        'phts',
+        'icmp',
+        'ftcp',
+      ],
+      ...['obfs-http', 'obfs-tls', 'dns', 'tun', 'tap', 'red', 'redir', 'redu', 'unix', 'serial', 'stdio'],
+    ],
+  }),
+  tls: read(
+    map({
+      certFile: read(FILE),
+      keyFile: read(FILE),
+      caFile: read(FILE),
+      ...later('validity', 'commonName', 'organization', 'options', 'serverName', 'secure'),
+    }),
+  ),
+  metadata: read(LISTENER_METADATA),
+  config: wrong(IGNORED, 'write listener.metadata', LISTENER_METADATA),
+  ...later('chain', 'chainGroup', 'auther', 'authers', 'auth', 'limiter'),
+});
+
+const HANDLER = map({
+  type: must(
+    {
+      kind: 'choice',
+      values: ['tcp', 'relay'],
+      later: [
+        ...['forward', 'http', 'http2', 'http3', 'socks', 'socks4', 'socks4a', 'socks5', 'auto', 'sni', 'ss'],
+        ...[
+          'ssu',
+          'sshd',
+          'udp',
+          'rtcp',
+          'rudp',
+          'dns',
+          'tun',
+          'tap',
+          'tungo',
+          'red',
+          'redir',
+          'redu',
+          'file',
+        ],
+        ...['masque', 'metrics', 'api', 'router', 'unix', 'serial', 'tunnel', 'forwarder'],
+      ],
+    },
+    'write type: tcp (edge) or type: relay (core)',
+  ),
+  chain: read(NAME),
+  auther: read(NAME),
+  retries: read({ kind: 'count', min: 0, max: 16 }),
+  dialer: wrong(IGNORED, "write a chain with a hop; a dialer is of a hop's node: hops[].nodes[].dialer"),
+  connector: wrong(
+    IGNORED,
+    "write a chain with a hop; a connector is of a hop's node: hops[].nodes[].connector",
+  ),
+  forwarder: wrong(IGNORED, 'a forwarder is of the service: services[].forwarder'),
+  ...later('chainGroup', 'authers', 'limiter', 'observer', 'ingress', 'tls'),
+  auth: { is: 'later', hint: 'write handler.auther and an entry of authers' },
+  metadata: { is: 'later', hint: 'remove it' },
+});
+
+const FORWARDER = map({
+  nodes: must(
+    list(
+      map({
+        name: must(NAME, 'write name: origin'),
+        addr: must(DIAL, 'write addr: "127.0.0.1:8000"'),
+        ...later(
+          'bypass',
+          'bypasses',
+          'host',
+          'network',
+          'protocol',
+          'path',
+          'filter',
+          'matcher',
+          'auth',
+          'http',
+          'tls',
+        ),
+        ...later('metadata', 'weight', 'backup'),
+      }),
+      'write at least one node',
+    ),
+    'write nodes: [{name: origin, addr: "127.0.0.1:8000"}]',
+  ),
+  selector: read(SELECTOR),
+  targets: wrong(IGNORED, 'write forwarder.nodes'),
+  name: { is: 'later' },
+  hop: { is: 'later' },
+});
+
+const SERVICE = map({
+  name: must(NAME, 'write name: edge-tls; gost opens the port of a nameless service and serves nobody'),
+  addr: must(LISTEN, 'write addr: ":443"'),
+  handler: must(HANDLER, 'write handler: {type: tcp, chain: NAME}'),
+  listener: read(LISTENER),
+  forwarder: read(FORWARDER),
+  metadata: read(
+    map({
+      enableStats: read(BOOL),
+      dialTimeout: read({ kind: 'duration', minMs: 1, maxMs: 300_000 }),
+      ...later(
+        'proxyProtocol',
+        'interface',
+        'so_mark',
+        'hash',
+        'preUp',
+        'postUp',
+        'preDown',
+        'postDown',
+        'netns',
+      ),
+      ...later('limiter', 'observePeriod', 'observer', 'readTimeout', 'keepAlive', 'ignoreChain', 'label'),
+    }),
+  ),
+  limiter: { is: 'later' },
+  climiter: { is: 'later' },
+  rlimiter: { is: 'later' },
+  admission: { is: 'later' },
+  ...later('admissions', 'bypass', 'bypasses', 'resolver', 'hosts', 'recorders', 'interface', 'sockopts'),
+  ...later('logger', 'loggers', 'observer', 'status'),
+});
+
+const HOP_NODE = map({
+  name: must(NAME, 'write name: core-1'),
+  addr: must(DIAL, 'write addr: "203.0.113.10:8443"'),
+  connector: must(
+    map({
+      type: must(
+        {
+          kind: 'choice',
+          values: ['relay'],
+          later: [
+            ...[
+              'forward',
+              'http',
+              'http2',
+              'http3',
+              'socks',
+              'socks4',
+              'socks4a',
+              'socks5',
+              'sni',
+              'ss',
+              'ssu',
+            ],
+            ...['sshd', 'direct', 'tcp', 'virtual', 'masque', 'tunnel', 'router', 'serial', 'unix'],
+          ],
+        },
+        'write type: relay; left out, gost takes http',
+      ),
+      auth: read(AUTH),
+      ...later('tls', 'metadata'),
+    }),
+    'write connector: {type: relay}; left out, gost takes http',
+  ),
+  dialer: read(
+    map({
+      type: read({
+        kind: 'choice',
+        values: ['tcp', 'tls'],
+        later: [
+          ...[
+            'ws',
+            'wss',
+            'mws',
+            'mwss',
+            'mtls',
+            'mtcp',
+            'quic',
+            'http2',
+            'h2',
+            'h2c',
+            'http3',
+            'h3',
+            'wt',
+            'grpc',
+          ],
+          ...['kcp', 'ssh', 'sshd', 'dtls', 'udp', 'obfs-http', 'obfs-tls', 'ohttp', 'otls', 'pht', 'phts'],
+          ...['icmp', 'ftcp', 'direct', 'virtual', 'unix', 'serial'],
+        ],
+      }),
+      tls: read(
+        map({
+          secure: read(BOOL),
+          serverName: read({ kind: 'text', maxBytes: 253 }),
+          caFile: read(FILE),
+          certFile: read(FILE),
+          keyFile: read(FILE),
+          ...later('validity', 'commonName', 'organization', 'options'),
+        }),
+      ),
+      host: wrong(IGNORED, 'write the node\'s addr: "HOST:PORT"'),
+      port: wrong(IGNORED, 'write the node\'s addr: "HOST:PORT"'),
+      config: wrong(IGNORED, 'write dialer.metadata'),
+      ...later('auth', 'metadata'),
+    }),
+  ),
+  metadata: read(
+    map({
+      backup: read(BOOL),
+      weight: read({ kind: 'count', min: 1, max: 65_535 }),
+      ...later('maxFails', 'failTimeout', 'priority'),
+    }),
+  ),
+  ...later('bypass', 'bypasses', 'resolver', 'hosts', 'interface', 'netns', 'sockopts', 'host', 'network'),
+  ...later('protocol', 'path', 'filter', 'matcher', 'http', 'tls'),
+});
+
+const HOP_LATER = later('bypass', 'bypasses', 'resolver', 'hosts', 'interface', 'sockopts', 'reload', 'file');
+
+export const DOCUMENT: Shape = map({
+  services: must(
+    list(SERVICE, 'write at least one service'),
+    'write services: [{name: …, addr: …, handler: …}]',
+  ),
+  chains: read(
+    list(
+      map({
+        name: must(NAME, 'write name: to-core'),
+        hops: must(
+          list(
+            map({
+              name: must(NAME, 'write the name of an entry of hops'),
+              nodes: { is: 'later', hint: 'name the hop here, write its nodes in hops[]' },
+              selector: { is: 'later', hint: 'write it in hops[]' },
+              ...HOP_LATER,
+            }),
+            'write hops: [{name: NAME}]; gost would dial the target directly',
+          ),
+          'write hops: [{name: NAME}]; gost would dial the target directly',
+        ),
+        metadata: { is: 'later' },
+      }),
+    ),
+  ),
+  hops: read(
+    list(
+      map({
+        name: must(NAME, 'write name: cores'),
+        selector: read(SELECTOR),
+        nodes: must(
+          list(HOP_NODE, 'write at least one node; gost would dial the target directly'),
+          'write nodes: […]; without them gost would dial the target directly',
+        ),
+        metadata: { is: 'later' },
+        ...HOP_LATER,
+        ...later('redis', 'http', 'plugin'),
+      }),
+    ),
+  ),
+  authers: read(
+    list(
+      map({
+        name: must(NAME, 'write name: edges'),
+        auths: must(list(AUTH, 'write at least one'), 'write auths: [{username: …, password: …}]'),
+        ...later('reload', 'file', 'redis', 'http', 'plugin'),
+      }),
+    ),
+  ),
+  limiters: { is: 'later' },
+  climiters: { is: 'later' },
+  rlimiters: { is: 'later' },
+  admissions: { is: 'later' },
+  ...later(
+    'bypasses',
+    'resolvers',
+    'hosts',
+    'ingresses',
+    'routers',
+    'sds',
+    'recorders',
+    'observers',
+    'loggers',
+  ),
+  ...later('log', 'tls', 'profiling'),
+  api: wrong('belongs to the agent', 'remove it; the agent opens its own'),
+  metrics: wrong('belongs to the agent', 'remove it; the agent reads the figures itself'),
+});
