@@ -1,128 +1,28 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { formatRefusal } from '../vocab/errors.ts';
 import { readDocument } from './read.ts';
 
-export const EDGE = `services:
-- name: edge-tls
-  addr: ":443"
-  handler: {type: tcp, chain: to-core, retries: 2}
-  listener: {type: tls, tls: {certFile: e.pem, keyFile: ek.pem}}
-  metadata: {enableStats: true, dialTimeout: 8s}
-chains: [{name: to-core, hops: [{name: cores}]}]
-hops:
-- name: cores
-  selector: {strategy: fifo, maxFails: 1, failTimeout: 15s}
-  nodes:
-  - {name: a, addr: "203.0.113.10:8443", connector: {type: relay, auth: {username: e1, password: s}},
-     dialer: {type: tls, tls: {secure: true, serverName: core.internal, caFile: core-ca.pem, certFile: ec.pem, keyFile: eck.pem}}}
-  - {name: b, addr: "203.0.113.20:8443", connector: {type: relay, auth: {username: e1, password: s}},
-     dialer: {type: tls, tls: {secure: true, serverName: core.internal, caFile: core-ca.pem}}, metadata: {backup: true}}
-`;
+const fixture = (name: string) => readFileSync(new URL(`fixtures/${name}.yml`, import.meta.url), 'utf8');
 
-describe('readDocument', () => {
-  it('reads an edge', () => {
-    const r = readDocument(EDGE);
-    expect(r.ok ? [] : r.refusals.map(formatRefusal)).toEqual([]);
-    expect(r).toMatchInlineSnapshot(`
-      {
-        "document": {
-          "authers": [],
-          "chains": [
-            {
-              "hops": [
-                "cores",
-              ],
-              "name": "to-core",
-            },
-          ],
-          "hops": [
-            {
-              "name": "cores",
-              "nodes": [
-                {
-                  "addr": "203.0.113.10:8443",
-                  "backup": false,
-                  "connector": {
-                    "auth": {
-                      "password": "s",
-                      "username": "e1",
-                    },
-                    "type": "relay",
-                  },
-                  "dialer": {
-                    "identity": false,
-                    "tls": {
-                      "caFile": "core-ca.pem",
-                      "certFile": "ec.pem",
-                      "keyFile": "eck.pem",
-                      "secure": true,
-                      "serverName": "core.internal",
-                    },
-                    "type": "tls",
-                  },
-                  "name": "a",
-                  "weight": 1,
-                },
-                {
-                  "addr": "203.0.113.20:8443",
-                  "backup": true,
-                  "connector": {
-                    "auth": {
-                      "password": "s",
-                      "username": "e1",
-                    },
-                    "type": "relay",
-                  },
-                  "dialer": {
-                    "identity": false,
-                    "tls": {
-                      "caFile": "core-ca.pem",
-                      "certFile": null,
-                      "keyFile": null,
-                      "secure": true,
-                      "serverName": "core.internal",
-                    },
-                    "type": "tls",
-                  },
-                  "name": "b",
-                  "weight": 1,
-                },
-              ],
-              "selector": {
-                "failTimeoutMs": 15000,
-                "maxFails": 1,
-                "strategy": "fifo",
-              },
-            },
-          ],
-          "services": [
-            {
-              "addr": ":443",
-              "dialTimeoutMs": 8000,
-              "enableStats": true,
-              "forwarder": null,
-              "handler": {
-                "auther": null,
-                "chain": "to-core",
-                "retries": 2,
-                "type": "tcp",
-              },
-              "listener": {
-                "identity": false,
-                "tls": {
-                  "caFile": null,
-                  "certFile": "e.pem",
-                  "keyFile": "ek.pem",
-                },
-                "type": "tls",
-              },
-              "name": "edge-tls",
-            },
-          ],
-        },
-        "ok": true,
-        "warnings": [],
-      }
+describe('whole documents', () => {
+  it.each(['edge', 'core'])('reads the %s', (name) => {
+    const r = readDocument(fixture(name));
+    expect(r.ok ? r.warnings : r.refusals.map(formatRefusal)).toEqual([]);
+  });
+
+  it('tells the original edge file what gost ignores in it, and what to write', () => {
+    const r = readDocument(fixture('original-edge-hk'));
+    expect(r.ok ? [] : r.refusals.map(formatRefusal)).toMatchInlineSnapshot(`
+      [
+        "line 6, column 13: services[0].handler.type: http3 is not carried by this engine (it carries tcp, relay)",
+        "line 7, column 7: services[0].handler.dialer: is ignored by gost (write a chain with a hop; a dialer is of a hop's node: hops[].nodes[].dialer)",
+        "line 9, column 15: services[0].handler.dialer.host: unknown variable \${CORE_NODE} (variables are rendered on the master; $\${ is how a text says \${)",
+        "line 12, column 13: services[0].listener.type: quic is not carried by this engine (it carries tcp, tls)",
+        "line 13, column 7: services[0].listener.config: is ignored by gost (write listener.metadata)",
+        "line 14, column 9: services[0].listener.config.max-incoming-streams: is ignored by gost (write metadata.maxStreams)",
+        "line 15, column 9: services[0].listener.config.congestion-control: is ignored by gost (remove it; gost has no such setting)",
+      ]
     `);
   });
 });
