@@ -1,0 +1,150 @@
+import path from 'node:path';
+import { Low } from 'lowdb';
+import { AppError } from '../../proto/vocab/errors.ts';
+import type { Log, Random, Store } from '../service/ports.ts';
+import { JournalAdapter, reasonOf, refused } from './adapter.ts';
+import { Blobs } from './blobs.ts';
+import { createDisk, type Disk, writeDurably } from './disk.ts';
+import { type Processes, systemProcesses, takeLock } from './lock.ts';
+import { checkNext } from './next.ts';
+import { type Places, placesIn } from './recover.ts';
+import { State } from './state.ts';
+
+/** The form of what is on disk. A newer release migrates an older one, an older release refuses a newer one. */
+export const SCHEMA = 1;
+
+export interface FileStoreSettings {
+  /** Absolute; made 0700 when missing. */
+  readonly dir: string;
+  /** A journal segment ends after so many bytes: 64 MB. */
+  readonly rotateBytes?: number;
+  /** A snapshot after so many commits (20,000) or journal bytes (32 MB), and on close. */
+  readonly snapshotCommits?: number;
+  readonly snapshotBytes?: number;
+  /** A disk that refused is tried again after so long: 1 s. */
+  readonly retryMs?: number;
+}
+
+export interface FileStoreNeeds {
+  /** Makes the store's id. */
+  readonly random: Pick<Random, 'hex'>;
+  readonly log?: Log;
+  readonly disk?: Disk;
+  readonly processes?: Processes;
+}
+
+/**
+ * Opens the store of one master, recovering what a crash left; what recovery did is in `recovery`.
+ * @throws AppError `conflict` when another process has it, `precondition` when it cannot start without losing commits
+ */
+export async function openFileStore(settings: FileStoreSettings, needs: FileStoreNeeds): Promise<Store> {
+  const disk = needs.disk ?? createDisk();
+  const places = placesIn(settings.dir);
+  for (const dir of [places.dir, places.journal, places.snapshots, places.blobs]) await disk.mkdir(dir);
+  await disk.syncDir(path.dirname(places.dir));
+  await disk.syncDir(places.dir);
+  const unlock = await takeLock(places.dir, { disk, processes: needs.processes ?? systemProcesses });
+  try {
+    return await openLocked(settings, { ...needs, log: needs.log ?? SILENT, disk }, places, unlock);
+  } catch (e) {
+    await unlock();
+    throw e;
+  }
+}
+
+async function openLocked(
+  settings: FileStoreSettings,
+  { random, log, disk }: Required<Omit<FileStoreNeeds, 'processes'>>,
+  places: Places,
+  unlock: () => Promise<void>,
+): Promise<Store> {
+  const known = await readIdentity(places, disk);
+  const adapter = new JournalAdapter(
+    {
+      places,
+      schema: SCHEMA,
+      rotateBytes: settings.rotateBytes ?? 64 << 20,
+      snapshotCommits: settings.snapshotCommits ?? 20_000,
+      snapshotBytes: settings.snapshotBytes ?? 32 << 20,
+      retryMs: settings.retryMs ?? 1000,
+    },
+    {
+      disk,
+      log,
+      onRollback: (durable) => {
+        db.data = durable;
+      },
+    },
+  );
+  const db = new Low<State>(adapter, State.empty());
+  const recovered = await adapter.recover();
+  await db.read();
+  // With commits lost, a console that knows this store must start anew.
+  const id = known !== null && !recovered.lost ? known : random.hex(16);
+  if (id !== known) await writeIdentity(places, disk, id);
+  adapter.named(id);
+  for (const sentence of recovered.report) log.warn('recovery', { found: sentence });
+
+  const blobs = new Blobs({ dir: places.blobs }, { disk });
+  let closed = false;
+  const close = async () => {
+    try {
+      await adapter.close();
+    } finally {
+      await unlock();
+    }
+  };
+  let closing: Promise<void> | null = null;
+  return {
+    id,
+    recovery: recovered.report,
+    snapshot: () => db.data,
+    degraded: () => adapter.broken,
+    async commit(commit) {
+      if (closed) throw refused('it is closed');
+      if (adapter.broken !== null) throw refused(adapter.broken);
+      checkNext(db.data, commit);
+      db.data = db.data.apply(commit);
+      await db.write();
+    },
+    async putBlob(bytes) {
+      if (closed) throw refused('it is closed');
+      try {
+        return await blobs.put(bytes);
+      } catch (e) {
+        throw refused(reasonOf(e), e);
+      }
+    },
+    getBlob: (hash) => blobs.get(hash),
+    close() {
+      closed = true;
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+async function readIdentity(places: Places, disk: Disk): Promise<string | null> {
+  const bytes = await disk.read(path.join(places.dir, 'store.json'));
+  if (!bytes) return null;
+  let found: { schema?: unknown; store_id?: unknown };
+  try {
+    found = JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    return null;
+  }
+  if (typeof found.schema === 'number' && found.schema > SCHEMA) {
+    throw new AppError(
+      'precondition',
+      `the store ${places.dir} was written by a newer release (schema ${found.schema}, this one knows ${SCHEMA}): install that release again`,
+    );
+  }
+  return typeof found.store_id === 'string' ? found.store_id : null;
+}
+
+async function writeIdentity(places: Places, disk: Disk, id: string): Promise<void> {
+  const bytes = Buffer.from(`${JSON.stringify({ schema: SCHEMA, store_id: id })}\n`);
+  await writeDurably(disk, path.join(places.dir, 'store.json'), [bytes]);
+}
+
+const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
