@@ -1,25 +1,34 @@
-import { beforeEach, describe, expect, test } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, SilenceId } from '../../proto/vocab/ids.ts';
-import type { Commit, Op, Store } from '../service/ports.ts';
+import type { Op, Store } from '../service/ports.ts';
+import { createCrashDisk } from './crash-disk.ts';
+import { openFileStore } from './file-store.ts';
+import { createMemoryStore } from './memory-store.ts';
+import { commitOf } from './sample-commit.ts';
 
-/** A small commit for the store's tests: each key becomes a meta fact, `-key` deletes it. */
-export function commitOf(rev: number, ...keys: string[]): Commit {
-  return {
-    rev,
-    ts: 1_795_547_527_000 + rev,
-    actor: 'lin(1000)',
-    src: 'unix',
-    req: `r-${rev}`,
-    ops: keys.map((k): Op => {
-      if (k.startsWith('-')) return { op: 'del', kind: 'meta', key: k.slice(1) };
-      return { op: 'put', kind: 'meta', key: k, value: { id: k, value: `${k}@${rev}`, modRevision: rev } };
-    }),
-  };
-}
+const random = { hex: (n: number) => 'ab'.repeat(n) };
+
+storeConformance('memory store', async () => ({ store: createMemoryStore() }));
+
+storeConformance('file store', async () => {
+  const dir = await mkdtemp(path.join(tmpdir(), 'ai-cdn-store-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  const open = () => openFileStore({ dir: path.join(dir, 'db') }, { random });
+  return { store: await open(), reopen: open };
+});
+
+storeConformance('file store, small segments and many snapshots', async () => {
+  const disk = createCrashDisk();
+  const open = () => openFileStore({ dir: '/db', rotateBytes: 400, snapshotCommits: 4 }, { random, disk });
+  return { store: await open(), reopen: open };
+});
 
 /** What every store must do, whatever is under it. `reopen` is given by those that outlive a restart. */
-export function storeConformance(
+function storeConformance(
   name: string,
   make: () => Promise<{ store: Store; reopen?: () => Promise<Store> }>,
 ): void {
