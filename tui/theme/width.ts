@@ -55,7 +55,7 @@ export function cutMiddle(text: string, cells: number, mark: string): string {
 }
 
 /** Exactly `cells` cells: cut without a mark, or padded. */
-export function fit(text: string, cells: number, align: 'left' | 'right' = 'left'): string {
+export function padTo(text: string, cells: number, align: 'left' | 'right' = 'left'): string {
   const w = width(text);
   if (w === cells) return text;
   const cut = w > cells ? head(text, cells) : text;
