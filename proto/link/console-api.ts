@@ -59,7 +59,7 @@ export interface RollbackPreview {
 }
 
 /**
- * What the console and aicdnctl ask of a master. Every call has a deadline and rejects with an AppError, with
+ * What the console and aicdnctl ask of a master; `connectConsole` of console-client.ts makes one. Every call has a deadline and rejects with an AppError, with
  * `refusals` (line, column) where a document was refused. `unavailable`: the master is not there.
  */
 export interface ConsoleApi {

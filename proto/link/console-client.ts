@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto';
+import { type CallOptions, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { ConsoleServiceClient, WatchResponse } from '../gen/aicdn/v1/console.ts';
+import { AppError } from '../vocab/errors.ts';
+import type { NodeName } from '../vocab/ids.ts';
+import type { WatchEvent } from '../vocab/watch.ts';
+import * as c from './codec-console.ts';
+import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
+import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
+import { dialConsole } from './dial.ts';
+import { fromServiceError } from './error-map.ts';
+import { type LinkState, type ResumableSettings, resumable } from './resumable.ts';
+import * as w from './wire.ts';
+
+export interface ConsoleSettings {
+  /** Path of the master's local socket. */
+  readonly socket: string;
+  readonly readDeadlineMs?: number;
+  readonly writeDeadlineMs?: number;
+  readonly watch?: ResumableSettings;
+}
+
+type Unary<Q, R> = (
+  request: Q,
+  metadata: Metadata,
+  options: Partial<CallOptions>,
+  callback: (error: ServiceError | null, response: R) => void,
+) => ClientUnaryCall;
+
+/** Over the unix socket. Nothing is dialled before the first call. */
+export function connectConsole(settings: ConsoleSettings): ConsoleApi {
+  const { socket } = settings;
+  const client = dialConsole(socket);
+  const watches = new Set<Watch>();
+  const readMs = settings.readDeadlineMs ?? 10_000;
+  const writeMs = settings.writeDeadlineMs ?? 30_000;
+
+  function call<Q, R, V>(method: Unary<Q, R>, request: Q, deadlineMs: number, read: (r: R) => V): Promise<V> {
+    return new Promise((resolve, reject) => {
+      method.call(client, request, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, reply) => {
+        if (error) return reject(plainly(fromServiceError(error), socket));
+        try {
+          resolve(read(reply));
+        } catch (fault) {
+          reject(fault);
+        }
+      });
+    });
+  }
+
+  const write = (m: MutationArgs) => ({
+    requestId: m.requestId ?? randomUUID(),
+    reason: m.reason,
+    ifRevision: w.big(m.ifRevision ?? 0, 'if_revision'),
+  });
+  const version = (r: { revision: bigint; version: Parameters<typeof c.decodeVersion>[0] | undefined }) => ({
+    revision: w.int(r.revision, 'revision'),
+    version: c.decodeVersion(w.present(r.version, 'version')),
+  });
+  const names = (list: readonly string[]) => w.nodeNames(list, c.MOST_NODES, 'nodes');
+  const silence = (r: { revision: bigint; silence: Parameters<typeof c.decodeSilence>[0] | undefined }) => ({
+    revision: w.int(r.revision, 'revision'),
+    silence: c.decodeSilence(w.present(r.silence, 'silence')),
+  });
+
+  return {
+    watch(args, onEvent, onState) {
+      const watch = openWatch(settings, client, args, onEvent, onState);
+      const tracked: Watch = {
+        ...watch,
+        close() {
+          watches.delete(tracked);
+          watch.close();
+        },
+      };
+      watches.add(tracked);
+      return tracked;
+    },
+    listNodes: () =>
+      call(client.listNodes, {}, readMs, (r) => ({
+        nodes: r.nodes.map(c.decodeNode),
+        vitals: r.vitals.map(c.decodeVitals),
+        revision: w.int(r.revision, 'revision'),
+      })),
+    nodeDetail: (name) => call(client.getNodeDetail, { name }, readMs, decodeNodeDetail),
+    listConfigs: () => call(client.listConfigVersions, {}, readMs, (r) => r.versions.map(c.decodeVersion)),
+    getConfig: (label) =>
+      call(client.getConfigVersion, { label }, readMs, (r) => ({
+        version: c.decodeVersion(w.present(r.version, 'version')),
+        body: r.body,
+      })),
+    createConfig: (m, a) =>
+      call(
+        client.createConfigVersion,
+        {
+          ...write(m),
+          label: a.label ?? '',
+          description: a.description,
+          body: w.buffer(a.body),
+          parent: a.parent ?? '',
+        },
+        writeMs,
+        version,
+      ),
+    publish: (m, a) =>
+      call(
+        client.publishConfigVersion,
+        { ...write(m), label: a.label, target: c.encodeTarget(a.target), dryRun: a.dryRun },
+        writeMs,
+        (r) => ({ ...version(r), nodes: names(r.nodes) }),
+      ),
+    previewRollback: (a) =>
+      call(client.previewRollback, { label: a.label, target: c.encodeTarget(a.target) }, readMs, (r) => ({
+        toLabel: w.versionLabel(r.toLabel, 'to_label'),
+        newLabel: w.versionLabel(r.newLabel, 'new_label'),
+        nodes: names(r.nodes),
+        streams: r.streams,
+      })),
+    rollback: (m, a) =>
+      call(
+        client.rollbackConfig,
+        {
+          ...write(m),
+          label: a.label,
+          target: c.encodeTarget(a.target),
+          confirmNodes: w.whole(a.confirmNodes ?? 0, 'confirm_nodes'),
+        },
+        writeMs,
+        (r) => ({ ...version(r), nodes: names(r.nodes) }),
+      ),
+    runCommand: (m, a) =>
+      call(
+        client.runCommand,
+        {
+          ...write(m),
+          type: a.type,
+          target: c.encodeTarget(a.target),
+          timeoutMs: w.whole(a.timeoutMs ?? 0, 'timeout_ms'),
+          expiresMs: w.whole(a.expiresMs ?? 0, 'expires_ms'),
+          dryRun: a.dryRun,
+        },
+        writeMs,
+        (r) => ({
+          revision: w.int(r.revision, 'revision'),
+          command: c.decodeTask(w.present(r.command, 'command')),
+          nodes: names(r.nodes),
+        }),
+      ),
+    getCommand: (id) =>
+      call(client.getCommand, { id }, readMs, (r) => c.decodeTask(w.present(r.command, 'command'))),
+    listAlerts: () =>
+      call(client.listAlerts, {}, readMs, (r) => ({
+        alerts: r.alerts.map(c.decodeAlert),
+        silences: r.silences.map(c.decodeSilence),
+      })),
+    previewSilence: (matchers) =>
+      call(client.previewSilence, { matchers: matchers.map(c.encodeMatcher) }, readMs, (r) => ({
+        wouldSilence: r.wouldSilence.map(c.decodeAlert),
+        wouldNotSilence: r.wouldNotSilence.map(c.decodeAlert),
+        nodes: names(r.nodes),
+        totalNodes: r.totalNodes,
+        asksTwice: r.asksTwice,
+      })),
+    createSilence: (m, a) =>
+      call(
+        client.createSilence,
+        {
+          ...write(m),
+          matchers: a.matchers.map(c.encodeMatcher),
+          startsAt: a.startsAt === null ? undefined : w.stamp(a.startsAt),
+          endsAt: w.stamp(a.endsAt),
+          comment: a.comment,
+          alertFingerprint: a.alert ?? '',
+        },
+        writeMs,
+        silence,
+      ),
+    expireSilence: (m, id) => call(client.expireSilence, { ...write(m), id }, writeMs, silence),
+    createToken: (m, a) =>
+      call(
+        client.createJoinToken,
+        {
+          ...write(m),
+          nodeType: a.nodeType,
+          region: a.region,
+          name: a.name ?? '',
+          ttlS: w.whole((a.ttlMs ?? 0) / 1000, 'ttl_s'),
+        },
+        writeMs,
+        (r) => ({
+          revision: w.int(r.revision, 'revision'),
+          token: w.required(r.token, 'token', w.LONGEST.line),
+          expiresAt: w.millis(r.expiresAt, 'expires_at'),
+          joinCommand: w.text(r.joinCommand, 'join_command'),
+        }),
+      ),
+    close() {
+      for (const watch of [...watches]) watch.close();
+      client.close();
+    },
+  };
+}
+
+function openWatch(
+  settings: ConsoleSettings,
+  calls: ConsoleServiceClient,
+  args: WatchArgs,
+  onEvent: (event: WatchEvent) => void,
+  onState: (state: LinkState) => void,
+): Watch {
+  let looking: readonly NodeName[] = [];
+  let watchId: string | null = null;
+
+  function tellLook(): void {
+    if (watchId === null) return;
+    // A lost one is told again with the next watch; nothing else depends on it.
+    calls.look(
+      { watchId, nodes: [...looking] },
+      new Metadata(),
+      { deadline: Date.now() + (settings.readDeadlineMs ?? 10_000) },
+      () => {},
+    );
+  }
+
+  const link = resumable(settings.watch ?? {}, {
+    onState,
+    open(hooks) {
+      const client = dialConsole(settings.socket);
+      const known = args.since();
+      const stream = client.watch({
+        sinceRevision: w.big(known?.revision ?? 0, 'since_revision'),
+        storeId: known?.storeId ?? '',
+        client: args.client,
+      });
+      let over = false;
+      const close = (): void => {
+        over = true;
+        watchId = null;
+        stream.cancel();
+        client.close();
+      };
+      stream.on('data', (message: WatchResponse) => {
+        if (over) return;
+        let event: WatchEvent;
+        try {
+          event = decodeWatch(message);
+        } catch (error) {
+          if (error instanceof AppError && error.code === 'unsupported') return;
+          return hooks.closed(fromServiceError(error));
+        }
+        hooks.opened();
+        if (event.kind === 'begin' || event.kind === 'resumed') {
+          watchId = event.watchId;
+          if (looking.length > 0) tellLook();
+        }
+        onEvent(event);
+      });
+      stream.on('error', (error) => hooks.closed(plainly(fromServiceError(error), settings.socket)));
+      stream.on('end', () => hooks.closed(new AppError('unavailable', 'the master ended the stream')));
+      return { close };
+    },
+  });
+
+  return {
+    look(nodes) {
+      looking = nodes;
+      tellLook();
+    },
+    retryNow: () => link.retryNow(),
+    close: () => link.stop(),
+  };
+}
+
+/** gRPC's own words for "nobody there" say it in its terms; these say where. */
+function plainly(error: AppError, socket: string): AppError {
+  if (error.code !== 'unavailable' || !error.message.startsWith('No connection established')) return error;
+  const why = /connect (E[A-Z]+)/.exec(error.message)?.[1];
+  const more =
+    why === 'EACCES'
+      ? ': not permitted; join the group of the socket'
+      : why === 'ENOENT'
+        ? ': there is no such socket'
+        : why === 'ECONNREFUSED'
+          ? ': nobody listens there'
+          : '';
+  return new AppError('unavailable', `no master answers at ${socket}${more}`, { cause: error });
+}
