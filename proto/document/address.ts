@@ -11,7 +11,8 @@ const HOST =
 /** `host:port`, `:443`, `[::1]:443`; what is wrong with it as a text. An empty host listens, it cannot be dialled. */
 export function parseAddress(text: string, use: 'listen' | 'dial'): HostPort | string {
   const m = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  if (!m) return /^[^[\]]*:[^[\]]*:/.test(text) ? 'an IPv6 address needs brackets' : 'must be host:port';
+  if (!m)
+    return /^[\da-f:.]*:[\da-f:.]*:/i.test(text) ? 'an IPv6 address needs brackets' : 'must be host:port';
   const port = Number(m[3]);
   if (port < 1 || port > 65_535) return `port ${m[3]} is not in 1-65535`;
   if (m[1] !== undefined) return isIpv6(m[1]) ? { host: m[1], port } : `${m[1]} is not an IPv6 address`;

@@ -1,4 +1,4 @@
-import { collide, isHost, parseAddress } from './address.ts';
+import { collide, type HostPort, isHost, parseAddress } from './address.ts';
 import type { HopNode, Service, TunnelDocument } from './document.ts';
 import type { Problems } from './problems.ts';
 
@@ -68,6 +68,7 @@ function checkService(service: Service, path: string, doc: TunnelDocument, probl
 
 function checkServiceTls({ handler, listener }: Service, path: string, problems: Problems): void {
   const at = `${path}.listener`;
+  if (problems.refused(`${at}.type`)) return;
   if (listener.type === 'tcp') {
     if (problems.has(`${at}.tls`))
       problems.refuseAt(`${at}.tls`, {
@@ -107,6 +108,7 @@ function checkServiceTls({ handler, listener }: Service, path: string, problems:
 
 function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Problems): void {
   const at = `${path}.dialer`;
+  if (problems.refused(`${at}.type`)) return;
   if (dialer.type === 'tcp') {
     if (problems.has(`${at}.tls`))
       problems.refuseAt(`${at}.tls`, { message: 'a tcp dialer ignores it', hint: 'write dialer.type: tls' });
@@ -139,13 +141,13 @@ function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Pr
 }
 
 function checkListeners(doc: TunnelDocument, problems: Problems): void {
+  const byPort = new Map<number, { readonly service: Service; readonly at: HostPort }[]>();
   for (const [i, service] of doc.services.entries()) {
-    const mine = parseAddress(service.addr, 'listen');
-    if (typeof mine === 'string') continue;
-    const other = doc.services.slice(0, i).find((s) => {
-      const theirs = parseAddress(s.addr, 'listen');
-      return typeof theirs !== 'string' && collide(mine, theirs);
-    });
+    const at = parseAddress(service.addr, 'listen');
+    if (typeof at === 'string' || problems.full) continue;
+    const others = byPort.get(at.port) ?? [];
+    byPort.set(at.port, [...others, { service, at }]);
+    const other = others.find((o) => collide(o.at, at))?.service;
     if (other)
       problems.refuseAt(`services[${i}].addr`, {
         message: `collides with ${other.addr} of service ${other.name}`,
@@ -200,7 +202,7 @@ function unique(among: readonly Named[], path: string, problems: Problems): void
   for (const [i, { name }] of among.entries()) {
     if (name !== '' && seen.has(name))
       problems.refuseAt(`${path}[${i}].name`, {
-        message: `a second ${name}`,
+        message: `is a second ${name}`,
         hint: 'names are unique in a list',
       });
     seen.add(name);

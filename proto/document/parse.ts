@@ -1,9 +1,11 @@
-import { Composer, CST, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser } from 'yaml';
+import { Composer, CST, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, type YAMLError } from 'yaml';
 import { keyPath, type Problems } from './problems.ts';
 import type { Entry, Tree } from './tree.ts';
 
 export const MAX_BYTES = 256 * 1024;
 export const MAX_DEPTH = 32;
+/** The library takes some 4 µs for each: this is what keeps a hostile text below 200 ms. */
+const MAX_TOKENS = 50_000;
 
 /**
  * Text -> tree, or `null` with what is wrong in `problems`.
@@ -29,7 +31,7 @@ export function parseYaml(text: string, problems: Problems): Tree | null {
   const tokens = lexed(text, problems);
   if (!tokens) return null;
   const [doc, second] = new Composer({ uniqueKeys: false, strict: true }).compose(tokens, true, text.length);
-  for (const e of [...(doc?.errors ?? []), ...(doc?.warnings ?? [])])
+  for (const e of firstOfLines([...(doc?.errors ?? []), ...(doc?.warnings ?? [])], problems))
     problems.refuse('', Math.min(e.pos[0], text.length), { message: sentence(e.message), hint: 'not YAML' });
   if (second)
     problems.refuse('', second.range[0], {
@@ -43,6 +45,8 @@ export function parseYaml(text: string, problems: Problems): Tree | null {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this looks for
 const STRANGE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]|\r(?!\n)/;
 
+const COLLECTIONS: ReadonlySet<string> = new Set(['block-map', 'block-seq', 'flow-collection']);
+
 const REFUSED_TOKENS: Readonly<Record<string, string>> = {
   anchor: 'anchors (&name) are not read',
   alias: 'aliases (*name) are not read',
@@ -54,18 +58,25 @@ function lexed(text: string, problems: Problems): CST.Token[] | null {
   const parser = new Parser();
   const tokens: CST.Token[] = [];
   let scalar = false;
+  let count = 0;
   for (const lexeme of new Lexer().lex(text)) {
     const type: CST.TokenType | null = scalar ? 'scalar' : CST.tokenType(lexeme);
+    if (++count > MAX_TOKENS) {
+      const message = `has more than ${MAX_TOKENS} words and signs`;
+      problems.refuse('', parser.offset, { code: 'too_large', message });
+      return null;
+    }
     const refused = REFUSED_TOKENS[type ?? ''];
     if (refused !== undefined) {
       problems.refuse('', parser.offset, { message: refused, hint: 'write the value out' });
       return null;
     }
     scalar = !scalar && type === 'scalar';
+    const start = parser.offset;
     tokens.push(...parser.next(lexeme));
-    // Bottom of the stack is the document; a scalar may be on top.
-    if (parser.stack.length > MAX_DEPTH + 2) {
-      problems.refuse('', parser.offset, { message: `nested deeper than ${MAX_DEPTH} levels` });
+    // Bottom of the stack is the document; a scalar on top is no level.
+    if (parser.stack.length > MAX_DEPTH + 1 && COLLECTIONS.has(parser.stack.at(-1)?.type ?? '')) {
+      problems.refuse('', start, { message: `nested deeper than ${MAX_DEPTH} levels` });
       return null;
     }
   }
@@ -121,6 +132,16 @@ function plain(
     if (tree) entries.push({ key: key.value, keyStart, value: tree });
   }
   return { kind: 'map', entries, ...spot };
+}
+
+/** One syntax error makes others behind it: the first of a line, three lines at most. */
+function firstOfLines(errors: readonly YAMLError[], problems: Problems): readonly YAMLError[] {
+  const byLine = new Map<number, YAMLError>();
+  for (const e of errors) {
+    const line = problems.lineOf(e.pos[0]);
+    if (!byLine.has(line)) byLine.set(line, e);
+  }
+  return [...byLine.values()].slice(0, 3);
 }
 
 function sentence(message: string): string {

@@ -11,6 +11,7 @@ export class Problems {
   readonly #lines: Lines;
   readonly #found: Refusal[] = [];
   readonly #warnings: Refusal[] = [];
+  readonly #excused = new Set<string>();
   readonly #starts = new Map<string, number>();
 
   constructor(lines: Lines) {
@@ -28,6 +29,15 @@ export class Problems {
   /** Remembers where a path stands. */
   place(path: string, offset: number): void {
     this.#starts.set(path, offset);
+  }
+
+  /** A follow-up at this path needs no saying: what is written in its place has been refused. */
+  excuse(path: string): void {
+    this.#excused.add(path);
+  }
+
+  excused(path: string): boolean {
+    return this.#excused.has(path);
   }
 
   /** Whether something is written at this path. */
@@ -62,7 +72,13 @@ export class Problems {
     return this.#lines.at(offset).line;
   }
 
+  /** Whether something is refused at exactly this path. */
+  refused(path: string): boolean {
+    return this.#found.some((r) => r.path === path);
+  }
+
   #touched(path: string): boolean {
+    if (this.#excused.has(path)) return true;
     return this.#found.some((r) => r.path !== undefined && (within(r.path, path) || within(path, r.path)));
   }
 

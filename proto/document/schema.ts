@@ -5,7 +5,7 @@ export type Shape =
   | { readonly kind: 'map'; readonly keys: Readonly<Record<string, KeyRule>> }
   | { readonly kind: 'list'; readonly of: Shape; readonly empty: string | null }
   | { readonly kind: 'name' }
-  | { readonly kind: 'text'; readonly maxBytes: number }
+  | { readonly kind: 'text'; readonly maxBytes: number; readonly secret: boolean }
   | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
   | { readonly kind: 'bool' }
   | { readonly kind: 'count'; readonly min: number; readonly max: number }
@@ -39,7 +39,7 @@ const map = (keys: Readonly<Record<string, KeyRule>>): Shape => ({ kind: 'map', 
 const list = (of: Shape, empty: string | null = null): Shape => ({ kind: 'list', of, empty });
 
 const NAME: Shape = { kind: 'name' };
-const FILE: Shape = { kind: 'text', maxBytes: 4096 };
+const FILE: Shape = { kind: 'text', maxBytes: 4096, secret: false };
 const LISTEN: Shape = { kind: 'address', use: 'listen' };
 const DIAL: Shape = { kind: 'address', use: 'dial' };
 const BOOL: Shape = { kind: 'bool' };
@@ -58,8 +58,8 @@ const SELECTOR = map({
 
 // A relay header carries both with one length byte each.
 const AUTH = map({
-  username: must({ kind: 'text', maxBytes: 255 }, 'write username: NAME'),
-  password: must({ kind: 'text', maxBytes: 255 }, 'write password: SECRET'),
+  username: must({ kind: 'text', maxBytes: 255, secret: false }, 'write username: NAME'),
+  password: must({ kind: 'text', maxBytes: 255, secret: true }, 'write password: SECRET'),
 });
 
 const LISTENER_METADATA = map({
@@ -289,7 +289,7 @@ const HOP_NODE = map({
       tls: read(
         map({
           secure: read(BOOL),
-          serverName: read({ kind: 'text', maxBytes: 253 }),
+          serverName: read({ kind: 'text', maxBytes: 253, secret: false }),
           caFile: read(FILE),
           certFile: read(FILE),
           keyFile: read(FILE),

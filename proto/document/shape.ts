@@ -7,7 +7,7 @@ import { closest } from './spelling.ts';
 import { type MapTree, type ScalarTree, type Tree, unescapeText } from './tree.ts';
 
 const NOT_CARRIED = { code: 'unsupported', message: 'not carried by this engine' } as const;
-const KIND_WORDS = { map: 'keys and values', list: 'a list', scalar: 'one value' } as const;
+const KIND_WORDS = { map: 'keys and values', list: 'a list', scalar: 'a value' } as const;
 
 /** Holds a tree against the table, collecting everything that is wrong and where each path stands. */
 export function checkShape(tree: Tree, shape: Shape, path: string, problems: Problems): void {
@@ -45,12 +45,16 @@ function checkMap(
   problems: Problems,
 ): void {
   for (const { key, keyStart, value } of tree.entries) {
+    if (problems.full) return;
     const at = keyPath(path, key);
     const rule = Object.hasOwn(keys, key) ? keys[key] : undefined;
     problems.place(at, keyStart);
-    if (rule === undefined)
-      problems.refuse(at, keyStart, { message: 'unknown key', hint: unknownHint(key, keys) });
-    else if (rule.is === 'later')
+    if (rule === undefined) {
+      const meant = closest(key, Object.keys(keys));
+      if (meant !== null) problems.excuse(keyPath(path, meant));
+      const hint = meant === null ? knownHint(keys) : `did you mean ${meant}?`;
+      problems.refuse(at, keyStart, { message: 'unknown key', hint });
+    } else if (rule.is === 'later')
       problems.refuse(at, keyStart, {
         ...NOT_CARRIED,
         ...(rule.hint === undefined ? {} : { hint: rule.hint }),
@@ -61,7 +65,8 @@ function checkMap(
     } else checkShape(value, rule.shape, at, problems);
   }
   for (const [key, rule] of Object.entries(keys)) {
-    if (rule.is !== 'read' || !rule.required || tree.entries.some((e) => e.key === key)) continue;
+    if (rule.is !== 'read' || !rule.required || problems.excused(keyPath(path, key))) continue;
+    if (tree.entries.some((e) => e.key === key)) continue;
     problems.refuse(keyPath(path, key), tree.start, {
       message: 'is missing',
       ...(rule.hint ? { hint: rule.hint } : {}),
@@ -73,6 +78,7 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
   const refuse = (message: string, hint?: string, code = 'invalid') =>
     problems.refuse(path, tree.start, { code, message, ...(hint === undefined ? {} : { hint }) });
   const { value } = tree;
+  if (problems.refused(path)) return;
   const shown = safeText(tree.source, { max: 40 });
   switch (shape.kind) {
     case 'bool':
@@ -112,11 +118,15 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
         refuse(`${shown} is not carried by this engine`, `it carries ${words(shape.values)}`, 'unsupported');
         return;
       }
-      refuse(`must be one of ${words(shape.values)}`, meant(shown, shape.values) ?? undefined);
+      refuse(`must be one of ${words(shape.values)}`, guess(shown, shape.values));
       return;
     case 'name':
     case 'text':
-      if (typeof value !== 'string') refuse('must be a text', `write "${shown}"`);
+      if (typeof value !== 'string')
+        refuse(
+          'must be a text',
+          shape.kind === 'text' && shape.secret ? 'put it in quotes' : `write "${shown}"`,
+        );
       else checkText(unescapeText(value), shape, refuse);
       return;
     case 'map':
@@ -147,14 +157,9 @@ function checkText(
     refuse(`is longer than ${shape.maxBytes} bytes`);
 }
 
-function unknownHint(key: string, keys: Readonly<Record<string, KeyRule>>): string {
+function knownHint(keys: Readonly<Record<string, KeyRule>>): string {
   const read = Object.keys(keys).filter((k) => keys[k]?.is === 'read');
-  return meant(key, Object.keys(keys)) ?? (read.length > 0 ? `known here: ${words(read)}` : 'remove it');
-}
-
-function meant(word: string, known: readonly string[]): string | null {
-  const best = closest(word, known);
-  return best === null ? null : `did you mean ${best}?`;
+  return read.length > 0 ? `known here: ${words(read)}` : 'remove it';
 }
 
 function boolHint(source: string): string {
@@ -163,4 +168,9 @@ function boolHint(source: string): string {
 
 function words(list: readonly string[]): string {
   return list.join(', ');
+}
+
+function guess(word: string, known: readonly string[]): string | undefined {
+  const best = closest(word, known);
+  return best === null ? undefined : `did you mean ${best}?`;
 }
