@@ -1,0 +1,134 @@
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { isNodeName, isWord, type NodeName } from '../proto/vocab/ids.ts';
+import {
+  absolutePath,
+  hostPort,
+  key,
+  listOf,
+  logLevel,
+  oneOf,
+  quote,
+  reading,
+  text,
+  type Values,
+} from './key.ts';
+import { type Loaded, type LoadFrom, loadKeys } from './load.ts';
+import { isSample } from './secret.ts';
+
+const WORD_HINT = 'up to 63 of a-z, 0-9, -, _ and .';
+
+const word = reading<string>(text, (v: string) =>
+  isWord(v) ? { ok: v } : { message: `${quote(v)} is not a word for it`, hint: WORD_HINT },
+);
+
+/** The agent's settings, key by key. The shipped example is agent.yml beside this file. */
+export const AGENT_KEYS = {
+  'node.type': key(
+    oneOf(['edge', 'core'], 'edge takes clients in, core goes out to the origin'),
+    undefined,
+    'edge (takes clients in) or core (goes out to the origin)',
+  ),
+  'node.region': key(word, undefined, 'where the node is, such as hk'),
+  'node.name': key(
+    reading<NodeName>(text, (v: string) =>
+      isNodeName(v)
+        ? { ok: v }
+        : {
+            message: `${quote(v)} is not a node name`,
+            hint: 'set node.name: up to 63 lower-case letters, digits and -',
+          },
+    ),
+    undefined,
+    "the node's name, unique in the fleet; this host's name when not given",
+  ),
+  'node.labels': key(
+    z.record(
+      word,
+      reading<string>(z.union([text, z.number(), z.boolean()], { error: 'must be a text' }), labelValue),
+      {
+        error: 'must hold labels by name',
+      },
+    ),
+    {},
+    'labels that configs and silences can aim at',
+    'map',
+  ),
+  'master.addr': key(
+    listOf(hostPort({ usualPort: 50_051, anyHost: false }), { min: 1 }),
+    undefined,
+    'the master, or several addresses of it; port 50051 when none is given',
+    'list',
+  ),
+  'master.token': key(
+    reading<string>(text, joinToken).nullable(),
+    null,
+    'a join token, needed once to enrol',
+  ),
+  'gost.config_path': key(
+    absolutePath,
+    '/etc/ai-cdn/gost.yml',
+    'where the effective tunnel document is kept; a node that never got one starts with what it finds there',
+  ),
+  state_dir: key(
+    absolutePath,
+    '/var/lib/ai-cdn',
+    'where the agent keeps its certificate and what it remembers',
+  ),
+  'engine.socket': key(absolutePath, '/run/ai-cdn/engine.sock', 'where the engine is reached'),
+  'engine.spawn': key(
+    oneOfBooleans(),
+    false,
+    'start the engine when it is not there; where systemd starts it: false',
+    'bool',
+  ),
+  'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
+};
+
+function labelValue(v: string | number | boolean) {
+  const value = String(v);
+  return /^[^\p{C}\p{Z}]{1,63}$/u.test(value)
+    ? { ok: value }
+    : { message: `${quote(value)} is not a label's value`, hint: '1 to 63 characters without spaces' };
+}
+
+function joinToken(v: string) {
+  const hint = 'make one with `aicdnctl token create` on the master; a node that has joined needs none';
+  if (isSample(v)) return { message: 'is the example from the documentation', hint };
+  return v.startsWith('ct1.') ? { ok: v } : { message: 'is not a join token', hint };
+}
+
+function oneOfBooleans() {
+  return z.boolean({ error: 'must be true or false' });
+}
+
+/** What the agent's `main` and `app` read; rooms get narrowed values. */
+export type AgentSettings = ReturnType<typeof settingsFrom>;
+
+function settingsFrom(v: Values<typeof AGENT_KEYS>) {
+  return {
+    node: {
+      type: v['node.type'],
+      region: v['node.region'],
+      name: v['node.name'],
+      labels: v['node.labels'] as Readonly<Record<string, string>>,
+    },
+    /** Tried in this order; `token` is a whole `ct1.…`, for `join` only. */
+    master: { addr: v['master.addr'], token: v['master.token'] },
+    gost: { configPath: v['gost.config_path'] },
+    stateDir: v.state_dir,
+    engine: { socket: v['engine.socket'], spawn: v['engine.spawn'] },
+    log: { level: v['log.level'] },
+  } as const;
+}
+
+/**
+ * @param from.hostname the node's name when no other is given; this host's by default
+ * @throws AppError `invalid`
+ */
+export function loadAgentSettings(from: LoadFrom & { readonly hostname?: string }): Loaded<AgentSettings> {
+  const own = (from.hostname ?? hostname()).split('.')[0]?.toLowerCase().normalize('NFC');
+  const keys = { ...AGENT_KEYS, 'node.name': { ...AGENT_KEYS['node.name'], fallback: own } };
+  const { settings, sources } = loadKeys(keys, from);
+  return { settings: settingsFrom(settings), sources };
+}

@@ -1,0 +1,117 @@
+import { fileURLToPath } from 'node:url';
+import { isWord } from '../proto/vocab/ids.ts';
+import {
+  absolutePath,
+  duration,
+  hostPort,
+  key,
+  listOf,
+  logLevel,
+  quote,
+  reading,
+  text,
+  type Values,
+} from './key.ts';
+import { type Loaded, type LoadFrom, loadKeys } from './load.ts';
+import { secretText } from './secret.ts';
+
+const FILE_STORE = 'write type: file and uri: file:///var/lib/ai-cdn/db';
+
+/** The master's settings, key by key. The shipped example is master.yml beside this file. */
+export const MASTER_KEYS = {
+  'http.addr': key(hostPort({ anyHost: true }), '127.0.0.1:8080', 'where REST and /metrics listen'),
+  'grpc.addr': key(hostPort({ anyHost: true }), ':50051', 'where agents connect'),
+  'grpc.advertise': key(
+    listOf(reading<string>(text, hostName), { min: 0 }),
+    [],
+    'names or addresses agents reach this master by, put into its certificate; this host name when empty',
+    'list',
+  ),
+  'database.type': key(
+    reading<'file'>(text, (v: string) =>
+      v === 'file'
+        ? { ok: 'file' }
+        : { message: `${quote(v)} is not a store of this master`, hint: FILE_STORE },
+    ),
+    'file',
+    'the kind of store: file',
+  ),
+  'database.uri': key(
+    reading<string>(text, storeDirectory),
+    'file:///var/lib/ai-cdn/db',
+    'where the store is: a directory as file:///…',
+  ),
+  'jwt.secret': key(
+    secretText.nullable(),
+    null,
+    'signs log-ins; at least 32 characters; made and kept under state_dir when not given',
+  ),
+  'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
+  state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
+  socket: key(absolutePath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
+  'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
+  name: key(
+    reading<string>(text, (v: string) =>
+      isWord(v)
+        ? { ok: v }
+        : { message: `${quote(v)} is not a name`, hint: 'up to 63 of a-z, 0-9, -, _ and .' },
+    ),
+    'default',
+    'what consoles call this fleet',
+  ),
+  'heartbeat.interval': key(duration({ min: '200ms', max: '5m' }), '10s', 'how often agents report'),
+  'alerts.node_down.for': key(
+    duration({ min: '100ms', max: '1h' }),
+    '1m',
+    'how long a node is down before NodeDown fires',
+  ),
+  'commands.timeout': key(
+    duration({ min: '1s', max: '1h' }),
+    '30s',
+    'how long a node has to carry out a command',
+  ),
+};
+
+function hostName(v: string) {
+  return /^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252})$/.test(v)
+    ? { ok: v.toLowerCase() }
+    : { message: `${quote(v)} is neither a host name nor an address`, hint: 'without scheme and port' };
+}
+
+function storeDirectory(uri: string) {
+  try {
+    const dir = fileURLToPath(uri);
+    if (dir.startsWith('/') && dir !== '/') return { ok: dir.replace(/\/$/, '') };
+  } catch {
+    // Said below.
+  }
+  // No value here: a database's address may hold a password.
+  return { message: 'is not a directory on this host', hint: FILE_STORE };
+}
+
+/** What the master's `main` and `app` read; rooms get narrowed values. Durations in ms. */
+export type MasterSettings = ReturnType<typeof settingsFrom>;
+
+function settingsFrom(v: Values<typeof MASTER_KEYS>) {
+  return {
+    http: { addr: v['http.addr'] },
+    grpc: { addr: v['grpc.addr'], advertise: v['grpc.advertise'] as readonly string[] },
+    /** Absolute. */
+    database: { dir: v['database.uri'] },
+    /** `null`: made and kept by `keptSecret`. */
+    jwt: { secret: v['jwt.secret'], expirationMs: v['jwt.expiration'] },
+    stateDir: v.state_dir,
+    socket: v.socket,
+    log: { level: v['log.level'] },
+    name: v.name,
+    heartbeatMs: v['heartbeat.interval'],
+    nodeDownForMs: v['alerts.node_down.for'],
+    commandTimeoutMs: v['commands.timeout'],
+  } as const;
+}
+
+/** @throws AppError `invalid` */
+export function loadMasterSettings(from: LoadFrom): Loaded<MasterSettings> {
+  const { settings, sources } = loadKeys(MASTER_KEYS, from);
+  return { settings: settingsFrom(settings), sources };
+}
