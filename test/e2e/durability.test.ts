@@ -1,0 +1,15 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Fleet } from '../../scripts/demo/fleet.ts';
+import { killUnderWrites } from '../harness/kill-writes.ts';
+
+let fleet: Fleet;
+beforeAll(async () => {
+  fleet = await Fleet.start({ nodes: [] });
+});
+afterAll(() => fleet?.stop());
+
+it('kill -9 of the master under writes, ten times: nothing acknowledged is lost', async () => {
+  const { acked, lost } = await killUnderWrites(fleet, 10);
+  expect(acked).toBeGreaterThan(50);
+  expect(lost).toEqual([]);
+});

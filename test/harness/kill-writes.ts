@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fleet } from '../../scripts/demo/fleet.ts';
+
+const WRITERS = 8;
+
+/**
+ * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
+ * @returns how many writes were acknowledged in all, and the ids of those acknowledged but gone afterwards
+ */
+export async function killUnderWrites(fleet: Fleet, rounds: number): Promise<{ acked: number; lost: string[] }> {
+  const acked = new Map<string, string>();
+  for (let round = 0; round < rounds; round++) {
+    let stop = false;
+    const writer = async (w: number): Promise<void> => {
+      for (let n = 0; !stop; n++) {
+        const comment = `round ${round} writer ${w} write ${n}`;
+        try {
+          const { silence } = await fleet.api.createSilence(
+            { reason: 'durability' },
+            {
+              matchers: [{ name: 'node', value: `none-${round}-${w}-${n}`, isRegex: false, isEqual: true }],
+              alert: null,
+              startsAt: null,
+              endsAt: Date.now() + 3_600_000,
+              comment,
+            },
+          );
+          acked.set(silence.id, comment);
+        } catch {
+          // Not acknowledged: it may be kept or lost, either is right.
+          await sleep(5);
+        }
+      }
+    };
+    const writers = Array.from({ length: WRITERS }, (_, w) => writer(w));
+    await sleep(60 + Math.random() * 200);
+    fleet.master.kill('SIGKILL');
+    await fleet.master.ended;
+    stop = true;
+    await Promise.all(writers);
+    await fleet.startMaster();
+  }
+  const { silences } = await fleet.api.listAlerts();
+  const kept = new Map(silences.map((s) => [`${s.id}`, s.comment]));
+  return { acked: acked.size, lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id) };
+}
