@@ -100,13 +100,16 @@ async function slowed(fleet: Fleet): Promise<string> {
 }
 
 async function reloaded(fleet: Fleet): Promise<string> {
-  const { command } = await fleet.api.runCommand({ reason: 'check' }, {
-    type: 'reload',
-    target: { nodes: ['hk-1' as never] },
-    timeoutMs: null,
-    expiresMs: null,
-    dryRun: false,
-  });
+  const { command } = await fleet.api.runCommand(
+    { reason: 'check' },
+    {
+      type: 'reload',
+      target: { nodes: ['hk-1' as never] },
+      timeoutMs: null,
+      expiresMs: null,
+      dryRun: false,
+    },
+  );
   const result = await until('the result of the reload', 15_000, async () => {
     const task = await fleet.api.getCommand(command.id);
     const r = Object.values(task.results)[0];
@@ -134,13 +137,16 @@ async function silenced(fleet: Fleet): Promise<string> {
       (a) => a.rule === 'NodeDown' && a.labels['node'] === 'hk-2' && a.state === 'firing',
     ) ?? null;
   const alert = await until('NodeDown of hk-2 firing', 20_000, alertOf);
-  const { silence } = await fleet.api.createSilence({ reason: 'check' }, {
-    matchers: [],
-    alert: alert.fingerprint,
-    startsAt: null,
-    endsAt: Date.now() + 3_600_000,
-    comment: 'npm start -- --check',
-  });
+  const { silence } = await fleet.api.createSilence(
+    { reason: 'check' },
+    {
+      matchers: [],
+      alert: alert.fingerprint,
+      startsAt: null,
+      endsAt: Date.now() + 3_600_000,
+      comment: 'npm start -- --check',
+    },
+  );
   await until(`${silence.id} on the alert`, 5000, async () =>
     (await alertOf())?.silencedBy.includes(silence.id) ? true : null,
   );

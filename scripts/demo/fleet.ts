@@ -155,8 +155,9 @@ export class Fleet {
   }
 
   get api(): ConsoleApi {
-    this.console ??= connectConsole({ socket: this.socket });
-    return this.console;
+    const api = this.console ?? connectConsole({ socket: this.socket });
+    this.console = api;
+    return api;
   }
 
   async startMaster(): Promise<void> {
@@ -182,12 +183,15 @@ log: {level: info}
   }
 
   async enrol(node: NodePlan): Promise<void> {
-    const { token } = await this.api.createToken({ reason: 'demo' }, {
-      nodeType: node.type,
-      region: node.region,
-      name: node.name,
-      ttlMs: null,
-    });
+    const { token } = await this.api.createToken(
+      { reason: 'demo' },
+      {
+        nodeType: node.type,
+        region: node.region,
+        name: node.name,
+        ttlMs: null,
+      },
+    );
     const dir = path.join(this.dir, node.name);
     mkdirSync(dir, { mode: 0o700 });
     const labels = Object.entries(node.labels)
@@ -236,17 +240,23 @@ engine: {socket: ${path.join(dir, 'engine.sock')}, spawn: true}
       { label: 'v2', text: EDGE_DOCUMENT, type: 'edge' },
     ] as const;
     for (const v of versions) {
-      await this.api.createConfig({ reason: 'demo' }, {
-        label: v.label,
-        description: `what the demo's ${v.type} runs`,
-        body: Buffer.from(v.text),
-        parent: null,
-      });
-      await this.api.publish({ reason: 'demo' }, {
-        label: v.label,
-        target: { nodeType: v.type },
-        dryRun: false,
-      });
+      await this.api.createConfig(
+        { reason: 'demo' },
+        {
+          label: v.label,
+          description: `what the demo's ${v.type} runs`,
+          body: Buffer.from(v.text),
+          parent: null,
+        },
+      );
+      await this.api.publish(
+        { reason: 'demo' },
+        {
+          label: v.label,
+          target: { nodeType: v.type },
+          dryRun: false,
+        },
+      );
     }
   }
 

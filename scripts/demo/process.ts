@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -29,7 +29,7 @@ export interface StartArgs {
 
 export function start({ name, argv, logDir, onStdout }: StartArgs): Child {
   const logFile = path.join(logDir, `${name}.log`);
-  const log = openSync(logFile, 'a', 0o600);
+  const log = { file: logFile, append: true };
   const child = execa(process.execPath, argv, {
     // A pipe kept open: helpers of the demo end with us, however we end.
     stdin: 'pipe',
@@ -41,10 +41,7 @@ export function start({ name, argv, logDir, onStdout }: StartArgs): Child {
     env: { NODE_ENV: 'production' },
   });
   if (onStdout) child.stdout?.on('data', (d: Buffer) => onStdout(d.toString('utf8')));
-  const ended = child.then((r) => {
-    closeSync(log);
-    return r.signal ?? `exit ${r.exitCode ?? '?'}`;
-  });
+  const ended = child.then((r) => r.signal ?? `exit ${r.exitCode ?? '?'}`);
   const pid = child.pid;
   if (pid === undefined) throw new Error(`${name} could not be started: ${argv.join(' ')}`);
   return {

@@ -7,7 +7,10 @@ const WRITERS = 8;
  * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
  * @returns how many writes were acknowledged in all, and the ids of those acknowledged but gone afterwards
  */
-export async function killUnderWrites(fleet: Fleet, rounds: number): Promise<{ acked: number; lost: string[] }> {
+export async function killUnderWrites(
+  fleet: Fleet,
+  rounds: number,
+): Promise<{ acked: number; lost: string[] }> {
   const acked = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
     let stop = false;
