@@ -4,7 +4,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type ConsoleApi, connectConsole } from '../../proto/link/console-api.ts';
+import type { ConsoleApi } from '../../proto/link/console-api.ts';
+import { connectConsole } from '../../proto/link/console-client.ts';
 import type { NodeType } from '../../proto/vocab/node.ts';
 import { coreDocument, EDGE_DOCUMENT } from './documents.ts';
 import { freePorts } from './ports.ts';
