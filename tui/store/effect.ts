@@ -1,0 +1,37 @@
+import type { Target } from '../../proto/vocab/config-version.ts';
+import type { Fingerprint, Millis, NodeName, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { Matcher } from '../../proto/vocab/matcher.ts';
+
+/** What the reducer wants done outside. One executor a kind; answers come back as events. */
+export type Effect =
+  | { readonly kind: 'reload'; readonly nodes: readonly NodeName[] }
+  | { readonly kind: 'preview-silence'; readonly sheet: number; readonly matchers: readonly Matcher[] }
+  | {
+      readonly kind: 'create-silence';
+      readonly sheet: number;
+      readonly matchers: readonly Matcher[];
+      readonly alert: Fingerprint | null;
+      readonly forMs: Millis;
+      readonly comment: string;
+    }
+  | { readonly kind: 'expire-silence'; readonly sheet: number; readonly id: SilenceId }
+  | {
+      readonly kind: 'preview-rollback';
+      readonly sheet: number;
+      readonly label: VersionLabel;
+      readonly target: Target;
+    }
+  | {
+      readonly kind: 'roll-back';
+      readonly sheet: number;
+      readonly label: VersionLabel;
+      readonly target: Target;
+      readonly reason: string;
+      readonly confirmNodes: number;
+    }
+  | { readonly kind: 'fetch-node'; readonly name: NodeName }
+  /** The empty fleet's first join token. */
+  | { readonly kind: 'make-token' }
+  /** The stream from the start of what is missing, now. */
+  | { readonly kind: 'resubscribe' }
+  | { readonly kind: 'quit' };

@@ -1,0 +1,49 @@
+import type { SortColumn } from './sort.ts';
+
+export const SCREENS = ['nodes', 'regions', 'rollouts', 'alerts', 'incidents', 'pulses'] as const;
+export type ScreenId = (typeof SCREENS)[number];
+
+/** What is meant by a key, never which key it was. */
+export type Intent =
+  // look
+  | { readonly kind: 'open-screen'; readonly screen: ScreenId }
+  | { readonly kind: 'last-screen' }
+  | { readonly kind: 'describe' }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'wide' }
+  | { readonly kind: 'freeze' }
+  | { readonly kind: 'refresh' }
+  // move
+  | { readonly kind: 'move'; readonly by: number }
+  | { readonly kind: 'page'; readonly by: number }
+  | { readonly kind: 'jump'; readonly to: 'first' | 'last' }
+  | { readonly kind: 'next-pane' }
+  // find
+  | { readonly kind: 'filter-open' }
+  | { readonly kind: 'order-open' }
+  | { readonly kind: 'order-by'; readonly column: SortColumn }
+  | { readonly kind: 'order-shift'; readonly by: 1 | -1 }
+  | { readonly kind: 'order-turn' }
+  | { readonly kind: 'mark' }
+  // act
+  | { readonly kind: 'reload' }
+  | { readonly kind: 'silence' }
+  | { readonly kind: 'roll-back' }
+  | { readonly kind: 'expire-silence' }
+  // a sheet, a prompt
+  | { readonly kind: 'type'; readonly text: string }
+  | { readonly kind: 'erase' }
+  | { readonly kind: 'erase-line' }
+  | { readonly kind: 'field'; readonly by: 1 | -1 }
+  | { readonly kind: 'choose'; readonly by: 1 | -1 }
+  | { readonly kind: 'submit' }
+  | { readonly kind: 'yes' }
+  | { readonly kind: 'no' }
+  // leave
+  | { readonly kind: 'peel' }
+  | { readonly kind: 'back' }
+  | { readonly kind: 'quit' }
+  /** A key whose work is not here yet: always off, with its reason. */
+  | { readonly kind: 'not-here' };
+
+export type IntentKind = Intent['kind'];
