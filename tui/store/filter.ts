@@ -49,7 +49,12 @@ function labels(text: string): Filter {
   return {
     error: null,
     matches: (n) => {
-      const all: Readonly<Record<string, string>> = { ...n.labels, region: n.region, type: n.nodeType, node: n.name };
+      const all: Readonly<Record<string, string>> = {
+        ...n.labels,
+        region: n.region,
+        type: n.nodeType,
+        node: n.name,
+      };
       return terms.every((t) => {
         const has = Object.hasOwn(all, t.name);
         return t.want === null ? has : ((has ? all[t.name] : '') === t.want) === t.equal;

@@ -116,7 +116,10 @@ export function fleetReducer(fleet: Fleet, event: WatchEvent, now: Millis): Flee
     }
     case 'part':
       if (fleet.stream.kind !== 'reading') return fleet;
-      return { ...fleet, stream: { kind: 'reading', facts: putInto(fleet.stream.facts, event.entities, []) } };
+      return {
+        ...fleet,
+        stream: { kind: 'reading', facts: putInto(fleet.stream.facts, event.entities, []) },
+      };
     // reading -> following
     case 'end': {
       if (fleet.stream.kind !== 'reading') return fleet;

@@ -62,11 +62,7 @@ export function peelError(m: Messages): Messages | null {
 }
 
 /** running -> settled: a success is read in 10 s, anything else waits for Esc. */
-export function settleTasks(
-  m: Messages,
-  commands: ReadonlyMap<string, CommandTask>,
-  now: Millis,
-): Messages {
+export function settleTasks(m: Messages, commands: ReadonlyMap<string, CommandTask>, now: Millis): Messages {
   let changed = false;
   const list = m.list.map((x): Message => {
     if (x.body.kind !== 'task' || x.until !== 'running') return x;

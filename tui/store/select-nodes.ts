@@ -62,7 +62,9 @@ export function nodeItems(fleet: Fleet): readonly NodeItem[] {
 export function nodeItem(fleet: Fleet, name: string): NodeItem | null {
   const node = fleet.facts.node.get(name);
   if (node === undefined) return null;
-  const alerts = [...fleet.facts.alert.values()].filter((a) => alertNode(a) === name && a.state !== 'resolved');
+  const alerts = [...fleet.facts.alert.values()].filter(
+    (a) => alertNode(a) === name && a.state !== 'resolved',
+  );
   return item(node, fleet, alerts);
 }
 

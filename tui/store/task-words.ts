@@ -1,4 +1,9 @@
-import { type CommandResult, type CommandState, type CommandTask, isSettled } from '../../proto/vocab/command.ts';
+import {
+  type CommandResult,
+  type CommandState,
+  type CommandTask,
+  isSettled,
+} from '../../proto/vocab/command.ts';
 import type { Verdict } from './verdict.ts';
 import { type Words, words } from './words.ts';
 
@@ -80,7 +85,8 @@ export function taskWords(task: CommandTask): TaskSaid {
   if (total === 1 && first !== undefined) {
     const [name, r] = first;
     const more = resultWords(r);
-    const join = (word: string, tail: string) => `${task.type} ${name}: ${word}${tail === '' ? '' : ` ${tail}`}`;
+    const join = (word: string, tail: string) =>
+      `${task.type} ${name}: ${word}${tail === '' ? '' : ` ${tail}`}`;
     return {
       verdict: VERDICT[r.state],
       text: words(join(r.state, more.en), join(COMMAND_STATE_ZH[r.state], more.zh)),

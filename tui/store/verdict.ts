@@ -119,7 +119,8 @@ export function judge(
 
   // Changing.
   if (status === 'initializing') return note('changing', 'initializing', '初始化');
-  if (node.configSync === 'applying') return note('changing', `applying ${target(node)}`, `应用中 ${target(node)}`);
+  if (node.configSync === 'applying')
+    return note('changing', `applying ${target(node)}`, `应用中 ${target(node)}`);
   if (node.drain === 'draining') {
     const left = vitals?.streams == null ? '' : ` ${vitals.streams}`;
     return note('changing', `draining${left}`, `排空中${left}`);
@@ -147,7 +148,10 @@ export function judge(
     return { verdict: 'well', note: { verdict: 'well', text: words(warned, warned), quiet: true } };
   }
   if (node.target === null) {
-    return { verdict: 'well', note: { verdict: 'well', text: words('no config yet', '尚无配置'), quiet: true } };
+    return {
+      verdict: 'well',
+      note: { verdict: 'well', text: words('no config yet', '尚无配置'), quiet: true },
+    };
   }
   return { verdict: 'well', note: null };
 }

@@ -1,0 +1,337 @@
+import type { Intent } from '../store/intent.ts';
+import { type Words, words } from '../store/words.ts';
+import {
+  all,
+  allowed,
+  always,
+  describable,
+  hasLast,
+  mayAct,
+  notHere,
+  onActiveSilence,
+  onAlert,
+  oneNode,
+  onNode,
+  published,
+  type Reason,
+} from './reasons.ts';
+
+/** Where a key means something. A sheet and a prompt have keys of their own (`match.ts`). */
+export const WHERES = ['nodes', 'node', 'alerts', 'absent', 'help'] as const;
+export type Where = (typeof WHERES)[number];
+
+export type Section = 'look' | 'find' | 'go' | 'act' | 'fleet' | 'leave';
+
+export const SECTIONS: readonly { readonly id: Section; readonly title: Words }[] = [
+  { id: 'look', title: words('Look', '查看') },
+  { id: 'act', title: words('Act', '操作') },
+  { id: 'find', title: words('Find', '查找') },
+  { id: 'fleet', title: words('Fleet and rollout', '全局与发布') },
+  { id: 'go', title: words('Go', '跳转') },
+  { id: 'leave', title: words('Leave', '离开') },
+];
+
+/** One key: what it means, where, what it is called, and why it is off. The only table of keys there is. */
+export interface KeyRow {
+  /** Names as the router gives them; the first is printed. */
+  readonly keys: readonly string[];
+  readonly where: readonly Where[];
+  readonly intent: Intent;
+  readonly section: Section;
+  readonly description: Words;
+  /** In the key row: a short name and where it stands; those with the highest number are left out first. */
+  readonly bar?: { readonly label: Words; readonly rank: number };
+  /** Touches a node or the master's state: never from a paste, only on what was drawn. */
+  readonly acts: boolean;
+  /** `null`: it works. Otherwise why it is off. */
+  readonly disabledReason: Reason;
+}
+
+const SCREENS: readonly Where[] = ['nodes', 'node', 'alerts', 'absent'];
+const EVERYWHERE: readonly Where[] = WHERES;
+
+function looks(
+  keys: readonly string[],
+  where: readonly Where[],
+  section: Section,
+  intent: Intent,
+  description: Words,
+  more: { bar?: KeyRow['bar']; off?: Reason } = {},
+): KeyRow {
+  const row = { keys, where, intent, section, description, acts: false, disabledReason: more.off ?? always };
+  return more.bar === undefined ? row : { ...row, bar: more.bar };
+}
+
+function acts(
+  keys: readonly string[],
+  where: readonly Where[],
+  intent: Intent,
+  description: Words,
+  off: Reason,
+  bar?: KeyRow['bar'],
+): KeyRow {
+  const row = {
+    keys,
+    where,
+    intent,
+    section: 'act' as const,
+    description,
+    acts: true,
+    disabledReason: all(mayAct, off),
+  };
+  return bar === undefined ? row : { ...row, bar };
+}
+
+function later(
+  key: string,
+  where: readonly Where[],
+  section: Section,
+  description: Words,
+  en: string,
+  zh: string,
+): KeyRow {
+  return {
+    keys: [key],
+    where,
+    intent: { kind: 'not-here' },
+    section,
+    description,
+    acts: false,
+    disabledReason: notHere(en, zh),
+  };
+}
+
+const bar = (en: string, zh: string, rank: number) => ({ label: words(en, zh), rank });
+
+export const KEY_ROWS: readonly KeyRow[] = [
+  // look
+  looks(['enter', 'd'], ['nodes'], 'look', { kind: 'describe' }, words('describe', '详情'), {
+    bar: bar('describe', '详情', 1),
+    off: describable,
+  }),
+  looks(['enter', 'd'], ['alerts'], 'look', { kind: 'describe' }, words('the node it is about', '所涉节点'), {
+    bar: bar('the node', '节点', 1),
+    off: describable,
+  }),
+  later(
+    'l',
+    ['nodes', 'node'],
+    'look',
+    words('logs, live', '实时日志'),
+    'describe shows the last lines',
+    '详情页有最近日志',
+  ),
+  later(
+    'y',
+    ['nodes', 'node', 'alerts'],
+    'look',
+    words('yaml, as rendered', '渲染后的 yaml'),
+    'aicdnctl config show LABEL prints it',
+    '可用 aicdnctl config show',
+  ),
+  later(
+    'c',
+    ['nodes', 'node', 'alerts'],
+    'look',
+    words('copy the name', '复制名称'),
+    'select it with the mouse',
+    '请用鼠标选取',
+  ),
+  later(
+    't',
+    ['nodes', 'node'],
+    'look',
+    words('window 10m 1h 6h 24h', '时间窗'),
+    'describe shows the last hour',
+    '详情页为最近一小时',
+  ),
+  looks(['w'], ['nodes'], 'look', { kind: 'wide' }, words('wide: more columns', '宽表：更多列')),
+  looks(
+    ['f'],
+    ['nodes', 'node', 'alerts'],
+    'look',
+    { kind: 'freeze' },
+    words('freeze the picture', '冻结画面'),
+  ),
+  // find
+  looks(
+    ['/'],
+    ['nodes'],
+    'find',
+    { kind: 'filter-open' },
+    words('filter: re, !re, -f, -l', '过滤：re、!re、-f、-l'),
+    {
+      bar: bar('filter', '过滤', 4),
+    },
+  ),
+  looks(['o'], ['nodes'], 'find', { kind: 'order-open' }, words('order by a column', '按列排序'), {
+    bar: bar('order', '排序', 5),
+  }),
+  looks(
+    ['<'],
+    ['nodes'],
+    'find',
+    { kind: 'order-shift', by: -1 },
+    words('order by the column before', '排序列左移'),
+  ),
+  looks(
+    ['>'],
+    ['nodes'],
+    'find',
+    { kind: 'order-shift', by: 1 },
+    words('order by the column after', '排序列右移'),
+  ),
+  looks(['~'], ['nodes'], 'find', { kind: 'order-turn' }, words('turn the order round', '反转顺序')),
+  looks(['space'], ['nodes'], 'find', { kind: 'mark' }, words('mark, unmark', '标记、取消'), { off: onNode }),
+  later(
+    'v',
+    ['nodes'],
+    'find',
+    words('mark a range', '范围标记'),
+    'space marks one by one',
+    '用空格逐个标记',
+  ),
+  later(':', SCREENS, 'find', words('command', '命令'), 'aicdnctl has the verbs', '请用 aicdnctl'),
+  // go
+  looks(['1'], SCREENS, 'go', { kind: 'open-screen', screen: 'nodes' }, words('nodes', '节点')),
+  looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区'), {
+    off: notHere('regions rolled up. o g orders the nodes by region', '地区汇总；o g 按地区排序'),
+  }),
+  looks(['3'], SCREENS, 'go', { kind: 'open-screen', screen: 'rollouts' }, words('rollouts', '发布'), {
+    off: notHere(
+      'rollouts and versions. aicdnctl config list shows the versions',
+      '发布与版本；可用 aicdnctl config list',
+    ),
+  }),
+  looks(
+    ['4'],
+    SCREENS,
+    'go',
+    { kind: 'open-screen', screen: 'alerts' },
+    words('alerts and silences', '告警与静默'),
+  ),
+  looks(['5'], SCREENS, 'go', { kind: 'open-screen', screen: 'incidents' }, words('incidents', '事件'), {
+    off: notHere('the timeline. describe shows what happened to a node', '时间线；详情页有节点经历'),
+  }),
+  looks(['6'], SCREENS, 'go', { kind: 'open-screen', screen: 'pulses' }, words('pulses', '脉搏'), {
+    off: notHere('fleet graphs. The header carries the fleet figures', '全局图表；页眉有全局数字'),
+  }),
+  looks(['j', 'down'], EVERYWHERE, 'go', { kind: 'move', by: 1 }, words('down', '下移')),
+  looks(['k', 'up'], EVERYWHERE, 'go', { kind: 'move', by: -1 }, words('up', '上移')),
+  looks(['pgdn', 'ctrl-f'], EVERYWHERE, 'go', { kind: 'page', by: 1 }, words('a page down', '下一页')),
+  looks(['pgup', 'ctrl-b'], EVERYWHERE, 'go', { kind: 'page', by: -1 }, words('a page up', '上一页')),
+  looks(['g', 'home'], EVERYWHERE, 'go', { kind: 'jump', to: 'first' }, words('first', '首行')),
+  looks(['G', 'end'], EVERYWHERE, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
+  looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
+    bar: bar('silences', '静默表', 4),
+  }),
+  looks(['-'], SCREENS, 'go', { kind: 'last-screen' }, words('last screen', '上一屏'), { off: hasLast }),
+  later(',', SCREENS, 'go', words('history back', '历史后退'), '- goes to the last screen', '- 回到上一屏'),
+  later(
+    '.',
+    SCREENS,
+    'go',
+    words('history forward', '历史前进'),
+    '- goes to the last screen',
+    '- 回到上一屏',
+  ),
+  looks(['ctrl-r'], SCREENS, 'go', { kind: 'refresh' }, words('reconnect, read again', '重连并重读')),
+  // act
+  acts(
+    ['r'],
+    ['nodes', 'node'],
+    { kind: 'reload' },
+    words('reload: reads the config again, keeps streams', '重载：重读配置，保留流'),
+    all(allowed('command.reload'), onNode),
+    bar('reload', '重载', 2),
+  ),
+  acts(
+    ['m'],
+    ['nodes', 'node'],
+    { kind: 'silence' },
+    words('silence its alerts', '静默其告警'),
+    all(allowed('silence.create'), onNode),
+    bar('silence', '静默', 3),
+  ),
+  acts(
+    ['m'],
+    ['alerts'],
+    { kind: 'silence' },
+    words('silence this alert', '静默该告警'),
+    all(allowed('silence.create'), onAlert),
+    bar('silence', '静默', 2),
+  ),
+  acts(
+    ['e'],
+    ['alerts'],
+    { kind: 'expire-silence' },
+    words('end a silence now', '立即结束静默'),
+    all(allowed('silence.expire'), onActiveSilence),
+    bar('end a silence', '结束静默', 5),
+  ),
+  acts(
+    ['u'],
+    ['nodes', 'node'],
+    { kind: 'roll-back' },
+    words('roll back its version', '回滚其版本'),
+    all(allowed('config.rollback'), oneNode, published),
+    bar('roll back', '回滚', 6),
+  ),
+  later(
+    'R',
+    ['nodes', 'node'],
+    'act',
+    words('restart, cuts streams', '重启，会断流'),
+    'systemctl restart ai-cdn-engine on the host',
+    '请在主机上 systemctl restart ai-cdn-engine',
+  ),
+  later('x', ['nodes', 'node'], 'act', words('drain, or end a drain', '排空或结束排空'), 'draining', '排空'),
+  later(
+    's',
+    ['nodes', 'node'],
+    'act',
+    words('shell command', '登录主机'),
+    'ssh from another window',
+    '请另开窗口 ssh',
+  ),
+  later(
+    'a',
+    ['nodes', 'node', 'alerts'],
+    'act',
+    words('acknowledge', '确认告警'),
+    'm silences an alert',
+    'm 可静默告警',
+  ),
+  later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
+  // fleet
+  later(
+    'P',
+    ['nodes', 'node'],
+    'fleet',
+    words('publish a version', '发布版本'),
+    'aicdnctl config publish LABEL',
+    '可用 aicdnctl config publish',
+  ),
+  later('n', ['nodes', 'node'], 'fleet', words('promote', '推进发布'), 'stepped rollouts', '分步发布'),
+  later(
+    'p',
+    ['nodes', 'node'],
+    'fleet',
+    words('pause, resume', '暂停、继续'),
+    'stepped rollouts',
+    '分步发布',
+  ),
+  later(
+    'U',
+    ['nodes', 'node'],
+    'fleet',
+    words('fleet revert, last publish', '全局回退上次发布'),
+    'u takes back a version',
+    'u 可回滚版本',
+  ),
+  // leave
+  looks(['?'], EVERYWHERE, 'leave', { kind: 'help' }, words('these keys', '按键说明')),
+  looks(['esc'], EVERYWHERE, 'leave', { kind: 'peel' }, words('back one layer', '退一层')),
+  looks(['q'], EVERYWHERE, 'leave', { kind: 'back' }, words('back; at the root, quit', '返回；在根上退出')),
+  looks(['ctrl-c'], EVERYWHERE, 'leave', { kind: 'quit' }, words('quit; actions run on', '退出；任务继续')),
+];

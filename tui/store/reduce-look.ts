@@ -1,0 +1,201 @@
+import { cursorAlert, moveAlerts } from './alerts-view.ts';
+import type { Intent, ScreenId } from './intent.ts';
+import { peelError } from './message.ts';
+import {
+  cursorItem,
+  moveCursor,
+  type NodesView,
+  regroup,
+  shiftSort,
+  toggleMark,
+  turnSort,
+  withFilter,
+  withSort,
+} from './nodes-view.ts';
+import { alertNode } from './select-nodes.ts';
+import type { Place, Prompt, State } from './state.ts';
+import { type Step, say, stay } from './step.ts';
+import { words } from './words.ts';
+
+/** A place is entered: lists are put in order, a node's page is asked for. */
+function enter(state: State, place: Place): Step {
+  const same = JSON.stringify(state.place) === JSON.stringify(place);
+  const next: State = {
+    ...state,
+    place,
+    lastPlace: same ? state.lastPlace : state.place,
+    prompt: null,
+    help: null,
+    detail: null,
+  };
+  if (place.kind === 'node') {
+    const node = state.picture.facts.node.get(place.name);
+    if (node === undefined) return stay(state);
+    const detail = {
+      name: place.name,
+      detail: null,
+      error: null,
+      asking: true,
+      askedAt: state.now,
+      scroll: 0,
+    };
+    return stay({ ...next, detail }, { kind: 'fetch-node', name: node.name });
+  }
+  return stay(ordered(next));
+}
+
+/** Applies the order now. */
+export function ordered(state: State, nodes: NodesView = state.nodes): State {
+  return { ...state, nodes: regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows }) };
+}
+
+function onScreen(state: State, screen: ScreenId): boolean {
+  return state.place.kind === 'screen' && state.place.screen === screen;
+}
+
+function move(state: State, by: number): Step {
+  if (state.help !== null) return scrollHelp(state, by);
+  if (state.place.kind === 'node') return scrollDetail(state, by);
+  if (state.place.screen === 'nodes') {
+    return stay({ ...state, nodes: moveCursor(state.nodes, by, state.room.nodeRows) });
+  }
+  if (state.place.screen === 'alerts') return stay({ ...state, alerts: moveAlerts(state.alerts, by) });
+  return stay(state);
+}
+
+function clamp(n: number, max: number): number {
+  return Math.min(Math.max(0, max), Math.max(0, n));
+}
+
+function scrollDetail(state: State, by: number): Step {
+  if (state.detail === null) return stay(state);
+  const scroll = clamp(state.detail.scroll + by, state.room.detailMaxScroll);
+  return stay({ ...state, detail: { ...state.detail, scroll } });
+}
+
+function scrollHelp(state: State, by: number): Step {
+  if (state.help === null) return stay(state);
+  return stay({ ...state, help: { scroll: clamp(state.help.scroll + by, state.room.helpMaxScroll) } });
+}
+
+function describeCursor(state: State): Step {
+  if (state.place.kind === 'node') return stay(state);
+  const { screen } = state.place;
+  const alert = screen === 'alerts' ? cursorAlert(state.alerts) : null;
+  const item = screen === 'nodes' ? cursorItem(state.nodes) : null;
+  const name = alert === null ? (item?.node.name ?? null) : alertNode(alert.alert);
+  return name === null ? stay(state) : enter(state, { kind: 'node', name, from: screen });
+}
+
+/** Esc takes one layer away: help, an error that waits, the filter, the marks, the page. */
+function peel(state: State): Step {
+  if (state.help !== null) return stay({ ...state, help: null });
+  const calmer = peelError(state.messages);
+  if (calmer !== null) return stay({ ...state, messages: calmer });
+  if (state.place.kind === 'node') return enter(state, { kind: 'screen', screen: state.place.from });
+  if (onScreen(state, 'nodes')) {
+    if (state.nodes.filterText !== '') return stay(ordered(state, withFilter(state.nodes, '')));
+    if (state.nodes.marks.size > 0) return stay({ ...state, nodes: { ...state.nodes, marks: new Set() } });
+  }
+  return stay(state);
+}
+
+const QUIT_AGAIN_MS = 3_000;
+
+function back(state: State): Step {
+  if (state.help !== null) return stay({ ...state, help: null });
+  if (state.place.kind === 'node') return enter(state, { kind: 'screen', screen: state.place.from });
+  if (state.quitAsked !== null && state.now - state.quitAsked <= QUIT_AGAIN_MS) {
+    return stay(state, { kind: 'quit' });
+  }
+  const text = words(
+    'q once more quits; what runs on the master runs on',
+    '再按一次 q 退出；主控上的任务继续运行',
+  );
+  return stay({ ...say(state, null, text, state.now + QUIT_AGAIN_MS), quitAsked: state.now });
+}
+
+function freeze(state: State): Step {
+  if (state.frozenAt !== null) return stay({ ...state, frozenAt: null });
+  return stay({ ...state, frozenAt: state.now, picture: state.fleet });
+}
+
+/** Whether text goes to the prompt, and what becomes of it. */
+export function inPrompt(state: State, prompt: Prompt, intent: Intent): Step | null {
+  if (prompt.kind === 'order') {
+    if (intent.kind === 'order-by') {
+      return stay(ordered({ ...state, prompt: null }, withSort(state.nodes, intent.column)));
+    }
+    return intent.kind === 'peel' || intent.kind === 'no' ? stay({ ...state, prompt: null }) : null;
+  }
+  const typed = (text: string): Step =>
+    stay(ordered({ ...state, prompt: { ...prompt, text } }, withFilter(state.nodes, text)));
+  switch (intent.kind) {
+    case 'type':
+      return typed(`${prompt.text}${intent.text}`.slice(0, 200));
+    case 'erase':
+      return prompt.text === ''
+        ? stay({ ...state, prompt: null })
+        : typed([...prompt.text].slice(0, -1).join(''));
+    case 'erase-line':
+      return typed('');
+    case 'submit':
+      return stay({ ...state, prompt: null });
+    case 'peel':
+      return stay(ordered({ ...state, prompt: null }, withFilter(state.nodes, prompt.before)));
+    default:
+      return null;
+  }
+}
+
+/** Intents that only change what is looked at. */
+export function look(state: State, intent: Intent): Step {
+  switch (intent.kind) {
+    case 'open-screen':
+      return enter(state, { kind: 'screen', screen: intent.screen });
+    case 'last-screen':
+      return state.lastPlace === null ? stay(state) : enter(state, state.lastPlace);
+    case 'describe':
+      return describeCursor(state);
+    case 'help':
+      return stay({ ...state, help: state.help === null ? { scroll: 0 } : null });
+    case 'wide':
+      return stay({ ...state, nodes: { ...state.nodes, wide: !state.nodes.wide } });
+    case 'freeze':
+      return freeze(state);
+    case 'refresh':
+      return stay(ordered(state), { kind: 'resubscribe' });
+    case 'move':
+      return move(state, intent.by);
+    case 'page':
+      return move(state, intent.by * Math.max(1, state.room.nodeRows - 1));
+    case 'jump':
+      return move(state, intent.to === 'first' ? -1e9 : 1e9);
+    case 'next-pane': {
+      const focus = state.alerts.focus === 'alerts' ? 'silences' : 'alerts';
+      return stay({ ...state, alerts: { ...state.alerts, focus } });
+    }
+    case 'filter-open': {
+      const text = state.nodes.filterText;
+      return stay({ ...state, prompt: { kind: 'filter', text, before: text } });
+    }
+    case 'order-open':
+      return stay({ ...state, prompt: { kind: 'order' } });
+    case 'order-by':
+      return stay(ordered(state, withSort(state.nodes, intent.column)));
+    case 'order-shift':
+      return stay(ordered(state, shiftSort(state.nodes, intent.by)));
+    case 'order-turn':
+      return stay(ordered(state, turnSort(state.nodes)));
+    case 'mark':
+      return stay({ ...state, nodes: moveCursor(toggleMark(state.nodes), 1, state.room.nodeRows) });
+    case 'peel':
+      return peel(state);
+    case 'back':
+      return back(state);
+    case 'quit':
+      return stay(state, { kind: 'quit' });
+    default:
+      return stay(state);
+  }
+}

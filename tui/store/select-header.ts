@@ -1,0 +1,111 @@
+import type { Millis } from '../../proto/vocab/ids.ts';
+import { alertItem, countAlerts } from './select-alerts.ts';
+import { countStatuses, type StatusCount } from './select-nodes.ts';
+import type { State } from './state.ts';
+import { taskWords } from './task-words.ts';
+import type { Verdict } from './verdict.ts';
+import { type Words, words } from './words.ts';
+
+/** The one notice that matters fleet-wide; one shows, the rest wait. */
+export type HeaderNotice =
+  | {
+      readonly kind: 'no-master';
+      readonly forMs: Millis;
+      readonly reason: string;
+      readonly attempt: number;
+      readonly nextInMs: Millis;
+    }
+  | { readonly kind: 'reconnecting'; readonly attempt: number }
+  | { readonly kind: 'back'; readonly afterMs: Millis; readonly changes: number; readonly whole: boolean }
+  | { readonly kind: 'degraded'; readonly reason: string }
+  | { readonly kind: 'slow-link'; readonly ageMs: Millis }
+  | { readonly kind: 'text'; readonly verdict: Verdict; readonly text: Words };
+
+export type HeaderAge =
+  | { readonly kind: 'live'; readonly ageMs: Millis }
+  | { readonly kind: 'stale'; readonly ageMs: Millis }
+  | { readonly kind: 'frozen'; readonly ageMs: Millis };
+
+const SLOW_MS = 10_000;
+
+/** The data is old and nothing says when it will be new: rows are grey, keys that act are off. */
+export function isStale(state: State): boolean {
+  return state.connection.kind !== 'live';
+}
+
+export function dataAge(state: State): HeaderAge | null {
+  const { receivedAt } = state.fleet;
+  if (receivedAt === null) return null;
+  if (state.frozenAt !== null) return { kind: 'frozen', ageMs: Math.max(0, state.now - state.frozenAt) };
+  const ageMs = Math.max(0, state.now - receivedAt);
+  return { kind: isStale(state) ? 'stale' : 'live', ageMs };
+}
+
+/** Commands still running that no message line follows: hidden, not forgotten. */
+function runningTask(state: State): HeaderNotice | null {
+  for (const task of state.picture.facts.command.values()) {
+    if (task.state !== 'running' && task.state !== 'queued') continue;
+    const said = taskWords(task);
+    if (said.total > 1)
+      return { kind: 'text', verdict: said.wrong > 0 ? 'wrong' : 'changing', text: said.text };
+  }
+  return null;
+}
+
+function silencedAll(state: State): HeaderNotice | null {
+  const hidden = [...state.picture.facts.alert.values()].filter(
+    (a) => alertItem(a).state === 'suppressed' && a.severity === 'critical',
+  );
+  if (hidden.length === 0) return null;
+  const n = hidden.length;
+  return {
+    kind: 'text',
+    verdict: 'aside',
+    text: words(`${n} critical ${n === 1 ? 'alert' : 'alerts'} silenced`, `${n} 个严重告警已静默`),
+  };
+}
+
+/** By priority: no master, the master keeps nothing, back again, a slow link, a task, what is silenced. */
+export function notice(state: State): HeaderNotice | null {
+  const c = state.connection;
+  if (c.kind === 'waiting') {
+    return {
+      kind: 'no-master',
+      forMs: Math.max(0, state.now - c.lostAt),
+      reason: c.reason,
+      attempt: c.attempt,
+      nextInMs: Math.max(0, c.retryAt - state.now),
+    };
+  }
+  if (c.kind === 'connecting') {
+    // The first second of the first attempt says nothing yet.
+    if (c.reason === null && state.now - c.lostAt < 1_000) return null;
+    return { kind: 'reconnecting', attempt: c.attempt };
+  }
+  const degraded = state.picture.figures?.degraded ?? null;
+  if (degraded !== null) return { kind: 'degraded', reason: degraded };
+  if (c.back !== null && state.now < c.back.until) {
+    return { kind: 'back', afterMs: c.back.afterMs, changes: state.fleet.changes, whole: c.back.whole };
+  }
+  const age = dataAge(state);
+  if (age?.kind === 'live' && age.ageMs >= SLOW_MS) return { kind: 'slow-link', ageMs: age.ageMs };
+  return runningTask(state) ?? silencedAll(state);
+}
+
+export interface TabBadge {
+  readonly verdict: Verdict;
+  readonly n: number;
+}
+
+/** Only what nobody took: suppressed alerts are on their screen, not on its tab. */
+export function alertBadges(state: State): readonly TabBadge[] {
+  const n = countAlerts(state.picture);
+  const out: TabBadge[] = [];
+  if (n.firingCritical > 0) out.push({ verdict: 'wrong', n: n.firingCritical });
+  if (n.firingWarning > 0) out.push({ verdict: 'warning', n: n.firingWarning });
+  return out;
+}
+
+export function health(state: State): readonly StatusCount[] {
+  return countStatuses(state.nodes.items);
+}
