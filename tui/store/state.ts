@@ -104,7 +104,7 @@ export interface Failure {
   readonly refusals: readonly Refusal[];
 }
 
-/** Everything that can happen to the console. `now` is our clock. */
+/** Everything that can happen here; the time it came in is our clock's. */
 export type ConsoleEvent =
   | { readonly kind: 'tick' }
   | { readonly kind: 'stream'; readonly events: readonly WatchEvent[] }
