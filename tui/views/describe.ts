@@ -1,6 +1,10 @@
-import type { Row } from '../theme/row.ts';
+import { formatDuration } from '../../proto/vocab/duration.ts';
+import { ends, type Row, type Seg, seg } from '../theme/row.ts';
 import type { Verdict } from '../theme/symbols.ts';
-import type { Ui } from './ui.ts';
+import { cutMiddle } from '../theme/width.ts';
+import { describeBody } from './describe-body.ts';
+import { type Ui, WIDE } from './ui.ts';
+import { verdictSeg } from './verdict.ts';
 
 export interface AxisRow {
   readonly axis: 'status' | 'eligibility' | 'drain' | 'config_sync' | 'identity';
@@ -85,8 +89,45 @@ export interface DescribeProps {
   readonly scroll: number;
 }
 
+/** Three of header, the title, message and keys. */
+const AROUND = 6;
+
 /** Row 4 and the body, cut to what fits between header and a two-row foot. */
-export declare function describeRows(p: DescribeProps, ui: Ui): readonly Row[];
+export function describeRows(p: DescribeProps, ui: Ui): readonly Row[] {
+  const body = describeBody(p, ui);
+  const room = Math.max(0, ui.height - AROUND);
+  const from = Math.min(p.scroll, Math.max(0, body.length - room));
+  const shown = body.slice(from, from + room);
+  const range = body.length > room ? `${from + 1}-${from + shown.length}` : null;
+  const rows = [titleRow(p, range === null ? null : { range, all: body.length }, ui), ...shown];
+  return p.stale ? [...rows.slice(0, 1), ...rows.slice(1).map(greyed)] : rows;
+}
 
 /** How far `scroll` may go. */
-export declare function describeMaxScroll(p: DescribeProps, ui: Ui): number;
+export function describeMaxScroll(p: DescribeProps, ui: Ui): number {
+  return Math.max(0, describeBody(p, ui).length - Math.max(0, ui.height - AROUND));
+}
+
+function greyed(r: Row): Row {
+  return { segs: r.segs.map((s) => ({ text: s.text, token: 'stale' })) };
+}
+
+function titleRow(p: DescribeProps, scroll: { range: string; all: number } | null, ui: Ui): Row {
+  const { say, text, sym } = ui.theme;
+  const wide = ui.width >= WIDE;
+  const left: Seg[] = [
+    seg(` ${say('tab.nodes')} / `),
+    seg(cutMiddle(text(p.name), 30, sym.cut), 'strong'),
+    seg('   '),
+  ];
+  left.push(verdictSeg(p.verdict, ui), seg(` ${text(p.status)}`));
+  if (p.firing > 0) left.push(seg(`   ${say('describe.firing', { n: p.firing })}`));
+  const labels = Object.entries(p.labels).map(([k, v]) => `${text(k)}=${text(v)}`);
+  if (wide && labels.length > 0) left.push(seg(`   ${say('describe.labels')} ${labels.join(' ')}`, 'quiet'));
+  const right: string[] = [];
+  if (wide && p.place !== null) right.push(say('title.of', { n: p.place.at, all: p.place.of }));
+  if (p.seenMs !== null) right.push(say('describe.seen', { age: formatDuration(p.seenMs) }));
+  if (wide && p.instance !== null) right.push(say('describe.instance', { id: text(p.instance).slice(0, 8) }));
+  if (scroll !== null) right.push(say('title.of', { n: scroll.range, all: scroll.all }));
+  return ends(left, [seg(` ${right.join('   ')} `, 'quiet')], ui.width, sym.cut);
+}
