@@ -119,15 +119,16 @@ export interface KeyHint {
 export interface KeybarProps {
   readonly keys: readonly KeyHint[];
   readonly last: KeyHint | null;
+  /** Three cells between keys at any width, while they fit: sheets have few. */
+  readonly roomy?: boolean;
 }
 
 /** A key that is off stays in its place, greyed. Too narrow: spare keys go first, then from the right. */
 export function keybarRow(p: KeybarProps, ui: Ui): Row {
   const wide = ui.width >= WIDE;
   const last = p.last === null ? [seg(' ')] : [...hint(p.last, ui), seg(' ')];
-  const gap = wide ? '   ' : '  ';
   const keys = p.keys.filter((k) => wide || k.spare !== true);
-  const line = (): Seg[] => {
+  const line = (gap = wide ? '   ' : '  '): Seg[] => {
     const out: Seg[] = [seg(' ')];
     keys.forEach((k, i) => {
       if (i > 0) out.push(seg(gap));
@@ -135,7 +136,9 @@ export function keybarRow(p: KeybarProps, ui: Ui): Row {
     });
     return out;
   };
-  while (keys.length > 1 && segsWidth(line()) + segsWidth(last) + 1 > ui.width) dropOne(keys);
+  const fits = (segs: readonly Seg[]) => segsWidth(segs) + segsWidth(last) < ui.width;
+  if (p.roomy === true && fits(line('   '))) return ends(line('   '), last, ui.width, ui.theme.sym.cut);
+  while (keys.length > 1 && !fits(line())) dropOne(keys);
   return ends(line(), last, ui.width, ui.theme.sym.cut);
 }
 

@@ -1,4 +1,4 @@
-import { BLANK, ends, type Row, row, type Seg, seg } from '../theme/row.ts';
+import { BLANK, ends, type Row, row, type Seg, seg, segsWidth } from '../theme/row.ts';
 import type { Verdict } from '../theme/symbols.ts';
 import { cutEnd, cutMiddle, padTo, width } from '../theme/width.ts';
 import { wrapped } from './describe-body.ts';
@@ -38,6 +38,9 @@ export interface SilenceSheetProps {
   readonly count?: { readonly want: string; readonly typed: string };
   readonly error: string | null;
 }
+/** Where the end of the silence stands. */
+const ENDS_AT = 58;
+
 export function silenceSheetRows(p: SilenceSheetProps, ui: Ui): readonly Row[] {
   const { text, say } = ui.theme;
   const mark = (focus: SilenceSheetProps['focus']) => (p.focus === focus ? ' > ' : '   ');
@@ -46,18 +49,14 @@ export function silenceSheetRows(p: SilenceSheetProps, ui: Ui): readonly Row[] {
   const durations: Seg[] = [];
   p.durations.forEach((d, i) => {
     const chosen = i === p.chosen;
-    durations.push(
-      seg(chosen ? `[${text(d)}]` : ` ${text(d)} `, 'text', chosen ? { accent: p.focus === 'for' } : {}),
-    );
+    if (i > 0) durations.push(seg('  '));
+    durations.push(chosen ? seg(`[${text(d)}]`, 'text', { accent: p.focus === 'for' }) : seg(text(d)));
   });
+  const at = ' '.repeat(Math.max(2, ENDS_AT - 13 - segsWidth(durations)));
   const out: Row[] = [
     ruleRow(ui),
     titleRow(say('silence.title', { rule: text(p.rule), on: text(p.on) }), say('silence.exact'), ui),
-    row(
-      ...label('for', say('silence.for')),
-      ...durations,
-      `    ${say('silence.ends', { at: text(p.ends) })}`,
-    ),
+    row(...label('for', say('silence.for')), ...durations, at + say('silence.ends', { at: text(p.ends) })),
     row(...label('comment', say('silence.comment')), ...field(p.comment, p.focus === 'comment', ui)),
   ];
   const longest = p.matchers.reduce((w, m) => Math.max(w, width(text(m.name))), 0);
@@ -79,7 +78,9 @@ export function silenceSheetRows(p: SilenceSheetProps, ui: Ui): readonly Row[] {
     );
   }
   if (p.error !== null) out.push(errorRow(p.error, ui));
-  out.push(keybarRow({ keys: silenceKeys(ui), last: { key: '?', label: say('keys.help') } }, ui));
+  out.push(
+    keybarRow({ keys: silenceKeys(ui), last: { key: '?', label: say('keys.help') }, roomy: true }, ui),
+  );
   return out;
 }
 
@@ -159,7 +160,7 @@ export function typedSheetRows(p: TypedSheetProps, ui: Ui): readonly Row[] {
       : [seg(say('sheet.notyet', { typed: text(p.type.typed), want: text(p.type.want) }), 'quiet')];
   const ask = say('sheet.type', { want: text(p.type.want), what: text(p.type.what) });
   out.push(row(` ${ask}     `, ...field(p.type.typed, p.focus === 'type', ui), '      ', ...verdict));
-  out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last }, ui));
+  out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
   return out;
 }
 
@@ -187,7 +188,7 @@ export function confirmSheetRows(p: ConfirmSheetProps, ui: Ui): readonly Row[] {
       seg('n', 'strong'),
       ` ${text(p.no)}`,
     ),
-    keybarRow({ keys: p.keys, last: null }, ui),
+    keybarRow({ keys: p.keys, last: null, roomy: true }, ui),
   );
   return out;
 }
@@ -235,7 +236,7 @@ export function resultSheetRows(p: ResultSheetProps, ui: Ui): readonly Row[] {
     name: { x: 2, width: 11 },
     state: { x: 14, width: 12 },
     took: { x: 29, width: 5 },
-    output: { x: 36, width: Math.max(0, ui.width - 36) },
+    output: { x: 35, width: Math.max(0, ui.width - 35) },
   };
   out.push(
     heads(
@@ -263,7 +264,7 @@ export function resultSheetRows(p: ResultSheetProps, ui: Ui): readonly Row[] {
     );
     out.push(here ? { segs, accent: true } : { segs });
   });
-  out.push(keybarRow({ keys: p.keys, last: p.last }, ui));
+  out.push(keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
   return out;
 }
 
@@ -302,7 +303,7 @@ export function refusalSheetRows(p: RefusalSheetProps, ui: Ui): readonly Row[] {
   if (p.source !== null) out.push(row(`         ${sourceLine(p.source, ui.width - 10, ui)}`));
   out.push(...line(say('sheet.do'), p.todo));
   if (p.trace !== null) out.push(...line(say('sheet.trace'), p.trace));
-  out.push(keybarRow({ keys: p.keys, last: p.last }, ui));
+  out.push(keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
   return out;
 }
 
