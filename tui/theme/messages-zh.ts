@@ -217,6 +217,7 @@ export const ZH: Readonly<Record<WordKey, string>> = {
   'silence.comment': '备注',
   'silence.match': '匹配',
   'silence.asking': '正在询问主控会匹配什么 ...',
+  'silence.would.one': '现在会静默     1 条告警   涉及 {all} 台中 {nodes} 台',
   'silence.would': '现在会静默     {n} 条告警   涉及 {all} 台中 {nodes} 台',
   'silence.more': '另有 {n} 条',
   'silence.spared': '不会静默     {names}',

@@ -204,7 +204,7 @@ describe('alerts', () => {
       u,
     );
     expect(sheet.slice(0, 4)).toEqual(want.slice(9, 13));
-    expect(sheet.slice(7, 11)).toEqual(want.slice(16, 20));
+    expect(sheet.slice(7, 11)).toEqual(want.slice(17, 21));
     expect(sheet.at(-1)).toEqual(want.at(-1));
   });
 

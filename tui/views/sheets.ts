@@ -100,7 +100,7 @@ function previewRows(p: SilenceSheetProps, ui: Ui): readonly Row[] {
   const v = p.preview;
   if (v === null) return [row(seg(` ${say('silence.asking')}`, 'quiet'))];
   const values = { n: v.alerts.length, nodes: count(v.nodes), all: count(v.total) };
-  const out: Row[] = [row(` ${say('silence.would', values)}`)];
+  const out: Row[] = [row(` ${say(v.alerts.length === 1 ? 'silence.would.one' : 'silence.would', values)}`)];
   const shown = v.alerts.slice(0, 3);
   for (const a of shown)
     out.push(row('   ', verdictSeg(a.verdict, ui), ` ${text(a.rule)}  ${text(a.on)}   ${text(a.text)}`));
