@@ -1,0 +1,215 @@
+import type net from 'node:net';
+
+// One side of a carried stream. A plain leg says "complete" with a FIN and "cut" with a RST. TLS cannot: Node reports
+// a connection that dies without close_notify as a normal end, so a killed core would make half an answer look whole.
+// Two engines of ours therefore agree (by ALPN, see SEALED) to seal what follows the relay header: `len32 | bytes`,
+// where a length of 0 says complete and lengths from CUT on say who cut it. Anything else is a cut.
+
+/** The ALPN name of sealed ends; peers that do not know it (gost) never choose it and speak plain relay. */
+export const SEALED = 'aicdn/1';
+
+/** Who ended a stream before it was complete. */
+export type CutBy = 'client' | 'origin' | 'tunnel';
+
+const CUT = 0xffffff00;
+const CUT_MARKS: Readonly<Record<CutBy, number>> = { client: CUT + 1, origin: CUT + 2, tunnel: CUT + 3 };
+// What is still under way before a cut gets this long to arrive; then the connection is reset.
+const CUT_GRACE_MS = 5_000;
+const DISMISS_MS = 1_000;
+
+export interface LegEvents {
+  data(chunk: Buffer): void;
+  /** The other side has said all it had to say. */
+  end(): void;
+  /** Over before it was complete; `by` is known when the peer told. */
+  lost(by: CutBy | null, why: string): void;
+  drain(): void;
+  closed(): void;
+}
+
+export class Leg {
+  readonly socket: net.Socket;
+  readonly sealed: boolean;
+  readonly #raw: net.Socket;
+  #events: LegEvents | null = null;
+  #preface: ((bytes: Buffer) => number) | null = null;
+  #prefaced: Buffer | null = null;
+  #fault: string | null = null;
+  #ended = false;
+  #told = false;
+  #mark = 0;
+  #markBytes = 0;
+  #left = 0;
+
+  /** `raw` is the TCP socket under `socket`, or the same: only that one can be reset. */
+  constructor(socket: net.Socket, raw: net.Socket, sealed: boolean) {
+    this.socket = socket;
+    this.sealed = sealed;
+    this.#raw = raw;
+    socket.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
+    if (raw !== socket) raw.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
+    socket.on('close', () => {
+      if (!this.#ended) this.#lost(null, 'closed without an end');
+      this.#events?.closed();
+    });
+  }
+
+  get remote(): string {
+    return this.#raw.remoteAddress ?? '';
+  }
+
+  /** Already over, before anybody attached. */
+  get fault(): string | null {
+    return this.#fault;
+  }
+
+  /** `preface` gets the first bytes, whole so far, until it returns how many of them were its own (< 0: gave up). */
+  attach(events: LegEvents, preface?: (bytes: Buffer) => number): void {
+    this.#events = events;
+    this.#preface = preface ?? null;
+    if (this.#fault !== null) {
+      const why = this.#fault;
+      queueMicrotask(() => this.#tell(null, why));
+      return;
+    }
+    const { socket } = this;
+    socket.on('drain', () => events.drain());
+    socket.on('end', () => {
+      if (this.#ended) return;
+      if (this.#preface !== null) return this.#lost(null, 'ended before it answered');
+      if (this.sealed) return this.#lost(null, 'ended without saying so');
+      this.#ended = true;
+      events.end();
+    });
+    socket.on('data', (chunk) => {
+      if (this.#preface !== null) this.#readPreface(chunk as Buffer);
+      else if (this.sealed) this.#unseal(chunk as Buffer);
+      else events.data(chunk as Buffer);
+    });
+    socket.resume();
+  }
+
+  /** Before the stream itself: a relay header, never sealed. */
+  writePlain(bytes: Buffer): void {
+    this.socket.write(bytes);
+  }
+
+  /** False asks to pause the source until `drain`. */
+  write(chunk: Buffer): boolean {
+    const { socket } = this;
+    if (!this.sealed) return socket.write(chunk);
+    const mark = Buffer.allocUnsafe(4);
+    mark.writeUInt32BE(chunk.length, 0);
+    socket.cork();
+    socket.write(mark);
+    const ok = socket.write(chunk);
+    socket.uncork();
+    return ok;
+  }
+
+  end(): void {
+    if (this.sealed && !this.socket.writableEnded) this.#writeMark(0);
+    this.socket.end();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  /** Says "not complete" to the other side: a mark where it can be sent, a RST where not. */
+  cut(by: CutBy): void {
+    const { socket } = this;
+    this.#told = true;
+    if (!this.sealed || socket.destroyed || socket.writableEnded || this.#fault !== null) {
+      this.reset();
+      return;
+    }
+    this.#writeMark(CUT_MARKS[by]);
+    socket.end();
+    socket.removeAllListeners('data');
+    socket.resume();
+    const late = setTimeout(() => this.reset(), CUT_GRACE_MS);
+    late.unref();
+    socket.once('close', () => clearTimeout(late));
+  }
+
+  /** After a last word: ends in good order, or by a reset when the other side does not. */
+  dismiss(): void {
+    const { socket } = this;
+    this.#told = true;
+    socket.end();
+    socket.once('end', () => socket.destroy());
+    socket.resume();
+    const late = setTimeout(() => this.reset(), DISMISS_MS);
+    socket.once('close', () => clearTimeout(late));
+  }
+
+  reset(): void {
+    this.#told = true;
+    if (!this.#raw.destroyed) this.#raw.resetAndDestroy();
+    this.socket.destroy();
+  }
+
+  #writeMark(value: number): void {
+    const mark = Buffer.allocUnsafe(4);
+    mark.writeUInt32BE(value, 0);
+    this.socket.write(mark);
+  }
+
+  #readPreface(chunk: Buffer): void {
+    const bytes = this.#prefaced === null ? chunk : Buffer.concat([this.#prefaced, chunk]);
+    const own = this.#preface?.(bytes) ?? -1;
+    this.#prefaced = own === 0 ? bytes : null;
+    if (own <= 0) return;
+    this.#preface = null;
+    if (own === bytes.length) return;
+    if (this.sealed) this.#unseal(bytes.subarray(own));
+    else this.#events?.data(bytes.subarray(own));
+  }
+
+  #unseal(chunk: Buffer): void {
+    let at = 0;
+    while (at < chunk.length && !this.#ended && !this.#told) {
+      if (this.#left > 0) {
+        const n = Math.min(this.#left, chunk.length - at);
+        this.#left -= n;
+        this.#events?.data(chunk.subarray(at, at + n));
+        at += n;
+        continue;
+      }
+      this.#mark = this.#mark * 256 + (chunk[at] as number);
+      at += 1;
+      this.#markBytes += 1;
+      if (this.#markBytes < 4) continue;
+      const mark = this.#mark;
+      this.#mark = 0;
+      this.#markBytes = 0;
+      if (mark === 0) {
+        this.#ended = true;
+        this.#events?.end();
+      } else if (mark < CUT) this.#left = mark;
+      else this.#lost(cutBy(mark), 'cut by the other side');
+    }
+  }
+
+  #lost(by: CutBy | null, why: string): void {
+    if (this.#fault !== null) return;
+    this.#fault = why;
+    this.#tell(by, why);
+  }
+
+  #tell(by: CutBy | null, why: string): void {
+    if (this.#told || this.#events === null) return;
+    this.#told = true;
+    this.#events.lost(by, why);
+  }
+}
+
+function cutBy(mark: number): CutBy {
+  for (const by of ['client', 'origin'] as const) if (CUT_MARKS[by] === mark) return by;
+  return 'tunnel';
+}

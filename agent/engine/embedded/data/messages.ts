@@ -1,0 +1,114 @@
+import type { Auth, Selector } from '../../../../proto/document/document.ts';
+import type { ConfirmResult, ServiceStats } from '../../port.ts';
+import type { LogLevel } from '../control/logs.ts';
+
+// All that control and data say to each other. Plain data only, cloned on the way: data/ knows no files, no document
+// and no client, so that it can run in workers of its own.
+
+/** PEM texts. `ca: null` on a dialer: the system's roots. */
+export interface Material {
+  readonly cert: string | null;
+  readonly key: string | null;
+  readonly ca: string | null;
+}
+
+/**
+ * Whom a TLS peer has to be: `any` shows nothing (a public listener), `ca` a certificate of the material's CA,
+ * `fleet` a node of ours: the CA and a SAN `URI:spiffe://ai-cdn/node/<name>`.
+ */
+export type Peers = 'any' | 'ca' | 'fleet';
+
+export interface TlsListen {
+  /** Key into `materials`. */
+  readonly material: string;
+  readonly peers: Peers;
+}
+
+export interface TlsDial extends TlsListen {
+  /** Sent as SNI and checked against the certificate. */
+  readonly serverName: string | null;
+}
+
+export interface Endpoint {
+  /** Empty: every address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A node to connect to: a core (spoken to in relay) or a target (raw). */
+export interface DataNode extends Endpoint {
+  readonly name: string;
+  readonly tls: TlsDial | null;
+  readonly auth: Auth | null;
+  readonly backup: boolean;
+  readonly weight: number;
+}
+
+export interface Pool {
+  readonly name: string;
+  readonly selector: Selector;
+  readonly nodes: readonly DataNode[];
+}
+
+export interface DataService {
+  readonly name: string;
+  readonly listen: Endpoint;
+  readonly tls: TlsListen | null;
+  readonly handler: 'tcp' | 'relay';
+  /** `null`: no user and password asked for. */
+  readonly auths: readonly Auth[] | null;
+  /** Cores, reached by relay; `null`: straight to the targets. */
+  readonly cores: Pool | null;
+  /** Where streams go; `null`: the next hop decides (tcp), or the peer's CONNECT does (relay). */
+  readonly targets: Pool | null;
+  readonly retries: number;
+  readonly dialTimeoutMs: number;
+  /** Look into clear HTTP/1.1 for turns. */
+  readonly turns: boolean;
+}
+
+export interface BindProblem {
+  readonly service: string;
+  readonly message: string;
+}
+
+export interface Bind {
+  readonly service: string;
+  readonly listen: Endpoint;
+}
+
+export interface DataCalls {
+  /** Binds what is not bound and lets go again. */
+  tryBind: { args: { listeners: readonly Bind[] }; ok: { problems: readonly BindProblem[] } };
+  /** Binds what is not bound and holds it for `commit` or `abort`; with any problem nothing is held. */
+  bind: { args: { listeners: readonly Bind[] }; ok: { problems: readonly BindProblem[] } };
+  /** Swaps routes and certificates, then closes listeners no longer wanted. Streams go on. Needs `bind` before. */
+  commit: {
+    args: { services: readonly DataService[]; materials: Readonly<Record<string, Material>> };
+    ok: { opened: readonly string[]; closed: readonly string[]; kept: readonly string[] };
+  };
+  abort: { args: Record<string, never>; ok: Record<string, never> };
+  /** New certificates for the same services. */
+  materials: { args: { materials: Readonly<Record<string, Material>> }; ok: Record<string, never> };
+  confirm: { args: Record<string, never>; ok: ConfirmResult };
+  /** Cumulative, of every service that ever was (the oldest idle ones are forgotten after a few hundred). */
+  stats: { args: Record<string, never>; ok: { services: readonly ServiceStats[] } };
+  stop: { args: Record<string, never>; ok: Record<string, never> };
+}
+
+export type DataCall = keyof DataCalls;
+
+/** What the control side holds of one data process. */
+export interface DataPort {
+  call<K extends DataCall>(name: K, args: DataCalls[K]['args']): Promise<DataCalls[K]['ok']>;
+}
+
+export type DataTable = {
+  readonly [K in DataCall]: (args: DataCalls[K]['args']) => Promise<DataCalls[K]['ok']>;
+};
+
+/** Unasked, from data to control. */
+export interface DataEvent {
+  readonly level: LogLevel;
+  readonly text: string;
+}

@@ -1,0 +1,189 @@
+import type { ConfirmResult } from '../../port.ts';
+import type { LogLevel } from '../control/logs.ts';
+import { Counters } from './counters.ts';
+import { dial } from './dial.ts';
+import { Listener, listenerKey } from './listener.ts';
+import type { Bind, BindProblem, DataCalls, DataService, DataTable, Material } from './messages.ts';
+import { Service, type ServiceNeeds } from './service.ts';
+import { SteadyLog } from './steady-log.ts';
+import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
+
+const MAX_IDLE_COUNTERS = 512;
+const CONFIRM_MS = 3_000;
+
+/** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
+export class DataPlane {
+  readonly #needs: ServiceNeeds;
+  readonly #listeners = new Map<string, Listener>();
+  readonly #counters = new Map<string, Counters>();
+  #bound: Listener[] = [];
+  #materials = new Map<string, ReadyMaterial>();
+
+  constructor(needs: {
+    log: (level: LogLevel, text: string) => void;
+    now: () => number;
+    clock: () => number;
+    random: () => number;
+  }) {
+    const { now, clock, random } = needs;
+    this.#needs = {
+      now,
+      clock,
+      random,
+      streams: new Set(),
+      material: (key) => this.#materials.get(key),
+      log: new SteadyLog({ write: needs.log, now }),
+    };
+  }
+
+  readonly calls: DataTable = {
+    tryBind: async ({ listeners }) => {
+      const { bound, problems } = await this.#bindNew(listeners);
+      for (const l of bound) l.close();
+      return { problems };
+    },
+    bind: async ({ listeners }) => {
+      const { bound, problems } = await this.#bindNew(listeners);
+      if (problems.length === 0) this.#bound.push(...bound);
+      else for (const l of bound) l.close();
+      return { problems };
+    },
+    abort: async () => {
+      for (const l of this.#bound) l.close();
+      this.#bound = [];
+      return {};
+    },
+    commit: async ({ services, materials }) => this.#commit(services, materials),
+    materials: async ({ materials }) => {
+      this.#materials = prepare(materials);
+      for (const l of this.#listeners.values()) if (l.service) this.#serve(l, l.service);
+      return {};
+    },
+    confirm: async () => this.#confirm(),
+    stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
+    stop: async () => {
+      for (const l of [...this.#listeners.values(), ...this.#bound]) l.close();
+      this.#listeners.clear();
+      this.#bound = [];
+      for (const stream of [...this.#needs.streams]) stream.fail('tunnel');
+      return {};
+    },
+  };
+
+  /** Where a service listens, for callers that asked for port 0. */
+  portOf(service: string): number | null {
+    for (const l of this.#listeners.values()) if (l.service?.config.name === service) return l.port;
+    return null;
+  }
+
+  async #bindNew(listeners: readonly Bind[]): Promise<{ bound: Listener[]; problems: BindProblem[] }> {
+    const bound: Listener[] = [];
+    const problems: BindProblem[] = [];
+    for (const { service, listen } of listeners) {
+      if (this.#listeners.has(listenerKey(listen))) continue;
+      const listener = await Listener.bind(listen, this.#needs);
+      if (typeof listener === 'string') problems.push({ service, message: listener });
+      else bound.push(listener);
+    }
+    return { bound, problems };
+  }
+
+  #commit(
+    services: readonly DataService[],
+    materials: Readonly<Record<string, Material>>,
+  ): DataCalls['commit']['ok'] {
+    // Throws before anything has changed.
+    const ready = prepare(materials);
+    for (const { name, tls } of services) {
+      if (tls !== null && !ready.has(tls.material))
+        throw new Error(`service ${name} without its certificate`);
+    }
+    this.#materials = ready;
+    const opened: string[] = [];
+    const kept: string[] = [];
+    const wanted = new Set<string>();
+    const before = new Map([...this.#listeners].map(([key, l]) => [key, l.service?.config.name ?? '']));
+    for (const l of this.#bound) this.#listeners.set(l.key, l);
+    this.#bound = [];
+    for (const config of services) {
+      const key = listenerKey(config.listen);
+      const listener = this.#listeners.get(key);
+      if (listener === undefined) continue;
+      wanted.add(key);
+      this.#serve(listener, new Service(config, { ...this.#needs, counters: this.#countersOf(config.name) }));
+      if (before.has(key)) kept.push(config.name);
+      else opened.push(config.name);
+    }
+    const closed: string[] = [];
+    for (const [key, listener] of this.#listeners) {
+      if (wanted.has(key)) continue;
+      listener.close();
+      this.#listeners.delete(key);
+      closed.push(before.get(key) ?? '');
+    }
+    return { opened, closed, kept };
+  }
+
+  #serve(listener: Listener, service: Service): void {
+    const { name, tls } = service.config;
+    const ready = tls === null ? null : this.#materials.get(tls.material);
+    // Never in the clear for want of a certificate.
+    if (ready === undefined) throw new Error(`service ${name} without its certificate`);
+    listener.serve(service, ready);
+  }
+
+  #countersOf(name: string): Counters {
+    let counters = this.#counters.get(name);
+    if (counters === undefined) {
+      if (this.#counters.size >= MAX_IDLE_COUNTERS) this.#forgetIdle();
+      counters = new Counters(name);
+      this.#counters.set(name, counters);
+    }
+    return counters;
+  }
+
+  #forgetIdle(): void {
+    const serving = new Set([...this.#listeners.values()].map((l) => l.service?.config.name));
+    for (const [name, c] of this.#counters) {
+      if (c.streams === 0 && !serving.has(name)) this.#counters.delete(name);
+    }
+  }
+
+  async #confirm(): Promise<ConfirmResult> {
+    const services = [...this.#listeners.values()];
+    const listeners = services.map((l) => ({
+      service: l.service?.config.name ?? '',
+      accepting: l.accepting,
+      error: l.accepting ? '' : 'it does not accept connections',
+    }));
+    const routes = await Promise.all(
+      services.flatMap((l) => (l.service === null ? [] : [this.#reach(l.service)])),
+    );
+    return { listeners, routes };
+  }
+
+  /** One node that answers is enough; a core is shaken hands with, no stream is opened on it. */
+  async #reach(service: Service): Promise<ConfirmResult['routes'][number]> {
+    const name = service.config.name;
+    const nodes = service.firstHops;
+    if (nodes.length === 0) return { service: name, reached: true, error: '' };
+    const timeoutMs = Math.min(CONFIRM_MS, service.config.dialTimeoutMs);
+    const reasons: string[] = [];
+    return new Promise((resolve) => {
+      for (const node of nodes) {
+        void dial(node, { ...this.#needs, timeoutMs }).then((dialled) => {
+          if (dialled.ok) {
+            dialled.leg.socket.destroy();
+            resolve({ service: name, reached: true, error: '' });
+          } else if (reasons.push(dialled.why) === nodes.length) {
+            resolve({ service: name, reached: false, error: reasons.join('; ') });
+          }
+        });
+      }
+    });
+  }
+}
+
+function prepare(materials: Readonly<Record<string, Material>>): Map<string, ReadyMaterial> {
+  return new Map(Object.entries(materials).map(([key, m]) => [key, readyMaterial(m)]));
+}

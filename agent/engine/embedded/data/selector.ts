@@ -1,0 +1,92 @@
+import type { Selector } from '../../../../proto/document/document.ts';
+
+interface Choosable {
+  readonly name: string;
+  readonly backup: boolean;
+  readonly weight: number;
+}
+
+interface Health {
+  fails: number;
+  lastFail: number;
+}
+
+/**
+ * Chooses among the nodes of a pool. A node that failed `maxFails` times in a row is set aside for `failTimeoutMs`;
+ * backups serve while no other node is fit. When none is fit, all are: trying beats refusing.
+ */
+export class NodeSelector<T extends Choosable> {
+  readonly #nodes: readonly T[];
+  readonly #settings: Selector;
+  readonly #random: () => number;
+  readonly #health = new Map<T, Health>();
+  #turn = 0;
+
+  constructor(nodes: readonly T[], settings: Selector, needs: { random: () => number }) {
+    this.#nodes = nodes;
+    this.#settings = settings;
+    this.#random = needs.random;
+  }
+
+  /** `tried` are this stream's failures: not chosen again while another is left. `null`: the pool is empty. */
+  pick(args: { tried: ReadonlySet<T>; client: string; now: number }): T | null {
+    const { tried, client, now } = args;
+    const fresh = this.#nodes.filter((n) => !tried.has(n));
+    const left = fresh.length > 0 ? fresh : this.#nodes;
+    const fit = left.filter((n) => !this.#setAside(n, now));
+    const main = fit.filter((n) => !n.backup);
+    const pool = main.length > 0 ? main : fit.length > 0 ? fit : withoutBackups(left);
+    if (pool.length <= 1) return pool[0] ?? null;
+    switch (this.#settings.strategy) {
+      case 'fifo':
+        return pool[0] ?? null;
+      case 'round':
+        return pool[this.#turn++ % pool.length] ?? null;
+      case 'rand':
+        return this.#weighted(pool);
+      case 'hash':
+        return pool[hash(client) % pool.length] ?? null;
+    }
+  }
+
+  failed(node: T, now: number): void {
+    const health = this.#health.get(node);
+    if (health === undefined) this.#health.set(node, { fails: 1, lastFail: now });
+    else {
+      health.fails += 1;
+      health.lastFail = now;
+    }
+  }
+
+  worked(node: T): void {
+    if (this.#health.size > 0) this.#health.delete(node);
+  }
+
+  #setAside(node: T, now: number): boolean {
+    const health = this.#health.get(node);
+    if (health === undefined || health.fails < Math.max(1, this.#settings.maxFails)) return false;
+    return now - health.lastFail < this.#settings.failTimeoutMs;
+  }
+
+  #weighted(pool: readonly T[]): T | null {
+    const total = pool.reduce((sum, n) => sum + Math.max(0, n.weight), 0);
+    let at = this.#random() * total;
+    for (const n of pool) {
+      at -= Math.max(0, n.weight);
+      if (at < 0) return n;
+    }
+    return pool.at(-1) ?? null;
+  }
+}
+
+function withoutBackups<T extends Choosable>(nodes: readonly T[]): readonly T[] {
+  const main = nodes.filter((n) => !n.backup);
+  return main.length > 0 ? main : nodes;
+}
+
+/** FNV-1a, 32 bits. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193) >>> 0;
+  return h;
+}

@@ -1,0 +1,259 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Auth } from '../../../../proto/document/document.ts';
+import { carry, type Stream } from './carry.ts';
+import type { Counters } from './counters.ts';
+import { type Dialled, dial } from './dial.ts';
+import type { Leg } from './leg.ts';
+import type { DataNode, DataService, Pool } from './messages.ts';
+import {
+  describeStatus,
+  encodeRequest,
+  encodeResponse,
+  parseRequest,
+  parseResponse,
+  RELAY_STATUS,
+  type RelayRequest,
+  type RelayStatus,
+  type Target,
+} from './relay-codec.ts';
+import { NodeSelector } from './selector.ts';
+import type { SteadyLog } from './steady-log.ts';
+import type { ReadyMaterial } from './tls-peer.ts';
+
+const HEADER_MS = 15_000;
+
+export interface ServiceNeeds {
+  readonly material: (key: string) => ReadyMaterial | undefined;
+  readonly log: SteadyLog;
+  /** Milliseconds of the day, for certificates and set-aside nodes. */
+  readonly now: () => number;
+  /** Milliseconds that only grow, for latencies. */
+  readonly clock: () => number;
+  readonly random: () => number;
+  /** Every stream under way, to be cut when the engine stops. */
+  readonly streams: Set<Stream>;
+}
+
+type Way =
+  | { readonly ok: true; readonly leg: Leg; readonly node: DataNode }
+  | { readonly ok: false; readonly status: RelayStatus; readonly why: string };
+
+/** One version of a service: where its streams go. Replaced as a whole; streams keep the one they began with. */
+export class Service {
+  readonly config: DataService;
+  readonly #counters: Counters;
+  readonly #needs: ServiceNeeds;
+  readonly #cores: NodeSelector<DataNode> | null;
+  readonly #targets: NodeSelector<DataNode> | null;
+
+  constructor(config: DataService, needs: ServiceNeeds & { counters: Counters }) {
+    this.config = config;
+    this.#counters = needs.counters;
+    this.#needs = needs;
+    const selector = (pool: Pool | null): NodeSelector<DataNode> | null =>
+      pool === null ? null : new NodeSelector(pool.nodes, pool.selector, needs);
+    this.#cores = selector(config.cores);
+    this.#targets = selector(config.targets);
+  }
+
+  /** A client has connected, and shown who it is where it has to. */
+  accept(client: Leg): void {
+    if (this.config.handler === 'tcp') this.#begin(client, null);
+    else this.#readHeader(client);
+  }
+
+  /** Nodes that streams would go to first, for `confirm`. */
+  get firstHops(): readonly DataNode[] {
+    return (this.config.cores ?? this.config.targets)?.nodes ?? [];
+  }
+
+  #readHeader(client: Leg): void {
+    const { socket } = client;
+    let held: Buffer | null = null;
+    const refuse = (status: RelayStatus, why: string): void => {
+      stop();
+      this.#log('warn', `refused ${client.remote}: ${why}`);
+      client.writePlain(encodeResponse(status));
+      client.dismiss();
+    };
+    const late = setTimeout(() => {
+      stop();
+      client.reset();
+    }, HEADER_MS);
+    const stop = (): void => {
+      clearTimeout(late);
+      socket.off('data', data);
+      socket.off('end', gone);
+      socket.off('close', gone);
+    };
+    // A look at the port, as load balancers and `confirm` do: no stream, no error.
+    const gone = (): void => {
+      stop();
+      client.reset();
+    };
+    const data = (chunk: string | Buffer): void => {
+      const bytes: Buffer = held === null ? (chunk as Buffer) : Buffer.concat([held, chunk as Buffer]);
+      held = bytes;
+      const parsed = parseRequest(bytes);
+      if (parsed.at === 'more') return;
+      if (parsed.at === 'bad') {
+        refuse(RELAY_STATUS.badRequest, `not a relay header: ${parsed.why}`);
+        return;
+      }
+      if (!this.#admits(parsed.value.auth)) {
+        refuse(RELAY_STATUS.unauthorized, 'wrong user or password');
+        return;
+      }
+      stop();
+      socket.pause();
+      if (bytes.length > parsed.length) socket.unshift(bytes.subarray(parsed.length));
+      this.#begin(client, parsed.value);
+    };
+    socket.on('data', data);
+    socket.on('end', gone);
+    socket.on('close', gone);
+  }
+
+  #admits(auth: Auth | null): boolean {
+    const { auths } = this.config;
+    if (auths === null) return true;
+    if (auth === null) return false;
+    const digest = (a: Auth): Buffer =>
+      createHash('sha256')
+        .update(JSON.stringify([a.username, a.password]))
+        .digest();
+    const shown = digest(auth);
+    return auths.some((a) => timingSafeEqual(digest(a), shown));
+  }
+
+  /** `request` is the relay header, `null` for the tcp handler. */
+  #begin(client: Leg, request: RelayRequest | null): void {
+    const counters = this.#counters;
+    counters.opened += 1;
+    const began = this.#needs.clock();
+    const fail = (way: { status: RelayStatus; why: string }): void => {
+      counters.errors += 1;
+      counters.closed += 1;
+      counters.request();
+      this.#log('warn', way.why);
+      if (request !== null && client.fault === null) {
+        client.writePlain(encodeResponse(way.status));
+        client.dismiss();
+      } else client.reset();
+    };
+    this.#connect(client, request).then(
+      (way) => {
+        if (!way.ok) fail(way);
+        else if (client.fault !== null) {
+          way.leg.reset();
+          client.reset();
+          counters.closed += 1;
+        } else this.#carry({ client, up: way.leg, request, began, node: way.node });
+      },
+      (error: unknown) => fail({ status: RELAY_STATUS.internal, why: `a fault: ${String(error)}` }),
+    );
+  }
+
+  #carry(args: { client: Leg; up: Leg; request: RelayRequest | null; began: number; node: DataNode }): void {
+    const { client, up, request, began, node } = args;
+    const { config } = this;
+    const counters = this.#counters;
+    const { clock, streams } = this.#needs;
+    const byRelay = config.cores !== null;
+    let standing = !byRelay;
+    const stand = (): void => {
+      standing = true;
+      counters.connect(clock() - began);
+    };
+    const fault = (why: string): void => {
+      counters.errors += 1;
+      this.#log('warn', `${node.name} (${node.host}:${node.port}): ${why}`);
+    };
+    if (request !== null) client.writePlain(encodeResponse(RELAY_STATUS.ok));
+    if (!byRelay) stand();
+    const stream: Stream = carry({
+      client,
+      up,
+      counters,
+      near: request !== null && client.sealed ? 'tunnel' : 'client',
+      far: byRelay ? 'tunnel' : 'origin',
+      doubtUp: byRelay && !up.sealed,
+      standing: () => standing,
+      preface: byRelay
+        ? (bytes) => {
+            const parsed = parseResponse(bytes);
+            if (parsed.at === 'more') return 0;
+            if (parsed.at === 'done' && parsed.value.status === RELAY_STATUS.ok) {
+              stand();
+              return parsed.length;
+            }
+            fault(parsed.at === 'bad' ? `not a relay: ${parsed.why}` : describeStatus(parsed.value.status));
+            stream.fail('tunnel');
+            return -1;
+          }
+        : null,
+      turns: config.turns,
+      clock,
+      onFault: fault,
+      onOver: () => streams.delete(stream),
+    });
+    streams.add(stream);
+  }
+
+  async #connect(client: Leg, request: RelayRequest | null): Promise<Way> {
+    const { config } = this;
+    const asked = request?.target ?? null;
+    if (this.#cores === null) {
+      if (this.#targets !== null) return this.#try(this.#targets, client);
+      if (asked === null)
+        return { ok: false, status: RELAY_STATUS.badRequest, why: 'no target: nowhere to go' };
+      return toWay(await this.#dial(nodeOf(asked)), nodeOf(asked));
+    }
+    const pinned = this.#targets?.pick({ tried: new Set(), client: client.remote, now: this.#needs.now() });
+    const target: Target | null = pinned ?? asked;
+    const way = await this.#try(this.#cores, client);
+    if (way.ok) way.leg.writePlain(encodeRequest({ auth: way.node.auth, target }));
+    return way.ok || config.cores === null ? way : { ...way, why: `hop ${config.cores.name}: ${way.why}` };
+  }
+
+  async #try(selector: NodeSelector<DataNode>, client: Leg): Promise<Way> {
+    const { now } = this.#needs;
+    const tried = new Set<DataNode>();
+    const reasons: string[] = [];
+    let timeout = false;
+    for (let attempt = 0; attempt <= this.config.retries && client.fault === null; attempt++) {
+      const node = selector.pick({ tried, client: client.remote, now: now() });
+      if (node === null) break;
+      const dialled = await this.#dial(node);
+      if (dialled.ok) {
+        selector.worked(node);
+        return { ok: true, leg: dialled.leg, node };
+      }
+      selector.failed(node, now());
+      tried.add(node);
+      reasons.push(dialled.why);
+      timeout = dialled.timeout;
+    }
+    const why =
+      reasons.length > 0 ? `no way: ${reasons.join('; ')}` : 'no way: the client left or no node is there';
+    return { ok: false, status: timeout ? RELAY_STATUS.timeout : RELAY_STATUS.unavailable, why };
+  }
+
+  #dial(node: DataNode): Promise<Dialled> {
+    return dial(node, { ...this.#needs, timeoutMs: this.config.dialTimeoutMs });
+  }
+
+  #log(level: 'info' | 'warn', text: string): void {
+    this.#needs.log.say(level, `service ${this.config.name}`, text);
+  }
+}
+
+function toWay(dialled: Dialled, node: DataNode): Way {
+  if (dialled.ok) return { ok: true, leg: dialled.leg, node };
+  const status = dialled.timeout ? RELAY_STATUS.timeout : RELAY_STATUS.unavailable;
+  return { ok: false, status, why: dialled.why };
+}
+
+function nodeOf(target: Target): DataNode {
+  return { name: 'asked for', ...target, tls: null, auth: null, backup: false, weight: 1 };
+}

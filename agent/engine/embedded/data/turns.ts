@@ -1,0 +1,163 @@
+import { MessageScanner } from './message-scanner.ts';
+
+export interface TurnSink {
+  request(): void;
+  ttft(ms: number): void;
+  gap(ms: number): void;
+}
+
+interface Turn {
+  /** The request's last byte. */
+  readonly at: number;
+  readonly bodyless: boolean;
+}
+
+const MAX_WAITING = 64;
+
+/**
+ * Watches both directions of a clear HTTP/1.1 connection go by. A turn is a request and its answer: TTFT runs from the
+ * request's last byte to the first body byte that is not an SSE comment, a gap lies between body chunks after it.
+ * Whatever it does not understand makes the stream opaque for good: one request, no TTFT. It never alters a byte.
+ */
+export class Turns {
+  readonly #sink: TurnSink;
+  readonly #requests: MessageScanner;
+  readonly #answers: MessageScanner;
+  readonly #waiting: Turn[] = [];
+  #method = '';
+  #opaque = false;
+  #seen = false;
+  #sse = false;
+  #comment: 'line-start' | 'comment' | 'over' = 'over';
+  #body = false;
+  #lastBody: number | null = null;
+  #now = 0;
+
+  constructor(sink: TurnSink) {
+    this.#sink = sink;
+    this.#requests = new MessageScanner({
+      head: (head) => this.#requestHead(head),
+      body: () => undefined,
+      end: () => this.#requestEnd(),
+    });
+    this.#answers = new MessageScanner({
+      head: (head) => this.#answerHead(head),
+      body: (chunk, from, to) => this.#answerBody(chunk, from, to),
+      end: () => this.#answerEnd(),
+    });
+  }
+
+  get opaque(): boolean {
+    return this.#opaque;
+  }
+
+  /** A request has begun and its answer is not complete. */
+  get outstanding(): boolean {
+    return !this.#opaque && (this.#waiting.length > 0 || this.#requests.inside);
+  }
+
+  fromClient(chunk: Buffer, now: number): void {
+    if (this.#opaque) return;
+    const first = chunk[0] ?? 0;
+    // No method starts like this: TLS, or another protocol altogether.
+    if (!this.#seen && (first < 0x41 || first > 0x5a)) {
+      this.#giveUp();
+      return;
+    }
+    this.#seen = true;
+    this.#now = now;
+    if (!this.#requests.feed(chunk) || this.#waiting.length > MAX_WAITING) this.#giveUp();
+  }
+
+  fromOrigin(chunk: Buffer, now: number): void {
+    if (this.#opaque) return;
+    this.#now = now;
+    this.#body = false;
+    if (!this.#answers.feed(chunk)) this.#giveUp();
+    if (!this.#body) return;
+    if (this.#lastBody !== null) this.#sink.gap(now - this.#lastBody);
+    this.#lastBody = now;
+  }
+
+  /** The origin has ended in good order; that completes an answer without a length. */
+  originEnd(): void {
+    if (!this.#opaque) this.#answers.eof();
+  }
+
+  #giveUp(): void {
+    this.#opaque = true;
+    this.#waiting.length = 0;
+    this.#sink.request();
+  }
+
+  #requestHead(head: string): ReturnType<typeof bodyOf> {
+    const line = /^([A-Z]+) \S+ HTTP\/1\.[01]$/.exec(head.slice(0, endOfLine(head)));
+    if (line === null || line[1] === 'CONNECT') return 'odd';
+    this.#method = line[1] ?? '';
+    return bodyOf(head, 'none');
+  }
+
+  #requestEnd(): void {
+    this.#waiting.push({ at: this.#now, bodyless: this.#method === 'HEAD' });
+    this.#sink.request();
+  }
+
+  #answerHead(head: string): ReturnType<typeof bodyOf> | 'again' {
+    const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? 0);
+    if (status >= 100 && status < 200 && status !== 101) return 'again';
+    const turn = this.#waiting[0];
+    // An answer before its request is over, or a switch to another protocol.
+    if (status < 200 || turn === undefined) return 'odd';
+    this.#sse = /\r\ncontent-type:[ \t]*text\/event-stream/i.test(head);
+    this.#comment = this.#sse ? 'line-start' : 'over';
+    this.#lastBody = null;
+    if (turn.bodyless || status === 204 || status === 304) return 'none';
+    return bodyOf(head, 'eof');
+  }
+
+  #answerBody(chunk: Buffer, from: number, to: number): void {
+    if (this.#lastBody === null && !this.#body) {
+      if (!this.#isContent(chunk, from, to)) return;
+      const turn = this.#waiting[0];
+      if (turn !== undefined) this.#sink.ttft(this.#now - turn.at);
+    }
+    this.#body = true;
+  }
+
+  /** Passes comment lines (`: ping`) and empty lines by; true at the first byte of anything else. */
+  #isContent(chunk: Buffer, from: number, to: number): boolean {
+    for (let i = from; i < to && this.#comment !== 'over'; i++) {
+      const byte = chunk[i];
+      const newline = byte === 0x0a || byte === 0x0d;
+      if (this.#comment === 'comment') {
+        if (newline) this.#comment = 'line-start';
+      } else if (!newline) this.#comment = byte === 0x3a ? 'comment' : 'over';
+    }
+    return this.#comment === 'over';
+  }
+
+  #answerEnd(): void {
+    this.#waiting.shift();
+    if (this.#body && this.#lastBody !== null) this.#sink.gap(this.#now - this.#lastBody);
+    // What followed in the same chunk belongs to the next turn.
+    this.#lastBody = null;
+    this.#body = false;
+  }
+}
+
+function endOfLine(head: string): number {
+  const at = head.indexOf('\r\n');
+  return at < 0 ? head.length : at;
+}
+
+function bodyOf(head: string, otherwise: 'none' | 'eof'): number | 'chunked' | 'none' | 'eof' | 'odd' {
+  const encodings = [...head.matchAll(/\r\ntransfer-encoding:[ \t]*([^\r]*)/gi)];
+  const lengths = new Set([...head.matchAll(/\r\ncontent-length:[ \t]*([^\r]*)/gi)].map((m) => m[1]?.trim()));
+  if (encodings.length > 0) {
+    const chunked = encodings.length === 1 && encodings[0]?.[1]?.trim().toLowerCase() === 'chunked';
+    return chunked && lengths.size === 0 ? 'chunked' : 'odd';
+  }
+  if (lengths.size === 0) return otherwise;
+  const [length] = lengths;
+  return lengths.size === 1 && /^\d{1,15}$/.test(length ?? '') ? Number(length) : 'odd';
+}
