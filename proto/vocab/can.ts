@@ -17,7 +17,7 @@ const TABLE: Readonly<Record<Role, ReadonlySet<Action>>> = { admin: new Set(ACTI
 
 /** Default deny. */
 export function can(role: Role, action: Action): boolean {
-  return TABLE[role]?.has(action) ?? false;
+  return Object.hasOwn(TABLE, role) && TABLE[role].has(action);
 }
 
 /** Who asks. The socket's peer is the actor: `lin(1000)`, or `local` where the peer cannot be read. */

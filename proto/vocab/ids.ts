@@ -25,7 +25,9 @@ export function isNodeName(s: string): s is NodeName {
   return (
     [...s].length <= 63 &&
     s === s.normalize('NFC') &&
-    /^[a-z0-9\p{Ll}\p{Lo}](?:[a-z0-9\p{Ll}\p{Lo}\p{M}-]*[a-z0-9\p{Ll}\p{Lo}\p{M}])?$/u.test(s)
+    // Ignorable ones are invisible: two names could look alike.
+    !/\p{Default_Ignorable_Code_Point}/u.test(s) &&
+    /^[a-z0-9\p{Ll}\p{Lo}](?:[a-z0-9\p{Ll}\p{Lo}\p{Lm}\p{M}-]*[a-z0-9\p{Ll}\p{Lo}\p{Lm}\p{M}])?$/u.test(s)
   );
 }
 

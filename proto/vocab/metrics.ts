@@ -29,22 +29,26 @@ export class Histogram {
   sumMs = 0;
   total = 0;
 
+  /** A reading that is no time (NaN, negative, endless) is left out. */
   observe(ms: number): void {
+    if (!(ms >= 0 && ms < Number.POSITIVE_INFINITY)) return;
     const i = bucketOf(ms);
     this.counts[i] = (this.counts[i] ?? 0) + 1;
     this.sumMs += ms;
     this.total += 1;
   }
 
+  /** Comes from other machines: what is no bucket or no count is left out. */
   merge(h: SparseHistogram): void {
     for (let i = 0; i < h.index.length; i++) {
       const at = h.index[i] ?? -1;
       const n = h.count[i] ?? 0;
-      if (at < 0 || at >= this.counts.length || !(n > 0)) continue;
+      if (!Number.isInteger(at) || at < 0 || at >= this.counts.length) continue;
+      if (!(n > 0 && n < Number.POSITIVE_INFINITY)) continue;
       this.counts[at] = (this.counts[at] ?? 0) + n;
       this.total += n;
     }
-    this.sumMs += h.sumMs;
+    if (Number.isFinite(h.sumMs)) this.sumMs += h.sumMs;
   }
 
   /** Sparse copy; with `since`, the difference to an earlier one. */

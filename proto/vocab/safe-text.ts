@@ -1,9 +1,9 @@
 // Everything from outside (names, labels, logs, comments, errors) passes here before a terminal or a log sees it.
 
 // C0 and C1 controls, DEL, bidi overrides and isolates, zero-width and other invisible formatters, line and paragraph
-// separators, tags, variation selectors, lone surrogates, private use, non-characters, Hangul fillers, soft hyphen.
-const UNSAFE =
-  /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\u2028\u2029\u115f\u1160\u3164\uffa0\u2800]|\p{Variation_Selector}/gu;
+// separators, lone surrogates, private use, non-characters, and all that Unicode calls ignorable: tags, variation
+// selectors, Hangul fillers, soft hyphen, joiners.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Cn}\u2028\u2029\u2800]|\p{Default_Ignorable_Code_Point}/gu;
 
 /**
  * Makes what cannot be seen, or would move the cursor, visible as `\u{1b}`.
@@ -13,8 +13,8 @@ const UNSAFE =
 export function safeText(text: string, opts: { max?: number; newline?: 'keep' | 'show' } = {}): string {
   const keep = opts.newline === 'keep';
   const max = opts.max ?? 4096;
-  // Bound the work before the regex: no code point takes more than two units.
-  const head = text.length > max * 2 ? text.slice(0, max * 2) : text;
+  // Bound the work before the regex: no code point takes more than two units, and one too many shows the cut.
+  const head = text.length > max * 2 + 2 ? text.slice(0, max * 2 + 2) : text;
   let out = head.replace(UNSAFE, (c) => {
     if (c === '\n' && keep) return c;
     if (c === '\t') return ' ';
