@@ -25,4 +25,20 @@ describe('whole documents', () => {
       ]
     `);
   });
+
+  it('reads Windows line ends and a byte order mark', () => {
+    const r = readDocument(`\ufeff${fixture('both').replaceAll('\n', '\r\n')}`);
+    expect(r).toEqual(readDocument(fixture('both')));
+  });
+
+  it.each([
+    ['limiters: []', 'unsupported'],
+    ['hops: [{name: h, nodes: [{name: n, addr: "a:1", connector: {type: http}}]}]', 'unsupported'],
+    ['# '.repeat(200_000), 'too_large'],
+    ['x: 1', 'invalid'],
+    ['services: [', 'invalid'],
+  ])('%.20s… is refused as %s', (text, code) => {
+    const r = readDocument(text);
+    expect(r.ok ? [] : r.refusals.map((p) => p.code)).toContain(code);
+  });
 });

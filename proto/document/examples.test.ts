@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { formatRefusal } from '../vocab/errors.ts';
+import { parseAddress } from './address.ts';
+import type { TunnelDocument } from './document.ts';
+import { readDocument } from './read.ts';
+import { renderTemplate } from './render.ts';
+
+/** As shipped, without a single variable given. */
+function example(name: string): TunnelDocument {
+  const text = readFileSync(new URL(`../../config/${name}.yml`, import.meta.url), 'utf8');
+  const rendered = renderTemplate(text, {});
+  const r = readDocument(rendered.ok ? rendered.text : '');
+  expect(r.ok ? r.warnings : r.refusals.map(formatRefusal)).toEqual([]);
+  if (!r.ok) throw new Error(name);
+  return r.document;
+}
+
+describe('the documents shipped in config/', () => {
+  const edge = example('gost-edge-hk');
+  const core = example('gost-core-cn');
+
+  it('an edge on :443 and :8080 that can only go through the cores', () => {
+    expect(edge.services.map((s) => [s.addr, s.listener.type, s.handler.chain, s.forwarder])).toEqual([
+      [':443', 'tls', 'to-core', null],
+      [':8080', 'tcp', 'to-core', null],
+    ]);
+  });
+
+  it('a core on :8443 that hands all to its origin', () => {
+    expect(core.services.map((s) => [s.addr, s.handler.type, s.forwarder?.nodes])).toEqual([
+      [':8443', 'relay', [{ name: 'origin', addr: '127.0.0.1:8000' }]],
+    ]);
+  });
+
+  it('both ends speak under the identity of their nodes, on the same port', () => {
+    const port = parseAddress(core.services[0]?.addr ?? '', 'listen');
+    expect(core.services[0]?.listener.identity).toBe(true);
+    for (const node of edge.hops.flatMap((h) => h.nodes)) {
+      expect(node.dialer).toMatchObject({ type: 'tls', identity: true });
+      expect(parseAddress(node.addr, 'dial')).toMatchObject({
+        port: typeof port === 'string' ? 0 : port.port,
+      });
+    }
+  });
+});
