@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
+import type { Processes } from './lock.ts';
 
 // A disk in memory that behaves like a real one in a power cut: bytes not datasynced and names whose directory was not
 // synced are gone. For the store's tests; slower machines lose more than this, never less.
@@ -13,8 +14,10 @@ type Names = Map<string, Inode>;
 export type DiskOp = 'open' | 'write' | 'truncate' | 'datasync' | 'rename' | 'unlink' | 'syncDir';
 
 export interface CrashDisk extends Disk {
+  /** The disk as one process sees it: dead once the power was cut, so that no survivor of a crash can mend anything. */
+  boot(): Disk;
   /**
-   * Power is cut: every open file dies with EIO, what was not synced is gone.
+   * Power is cut: open files and booted views die with EIO, what was not synced is gone.
    * @param torn how many bytes of each unsynced tail reached the platter after all
    */
   crash(torn?: number): void;
@@ -79,7 +82,27 @@ export function createCrashDisk(): CrashDisk {
     };
   };
 
+  const boot = (): Disk => {
+    const born = life;
+    const live = <A extends unknown[], R>(work: (...args: A) => Promise<R>) => {
+      return async (...args: A): Promise<R> => {
+        if (born !== life) throw diskError('EIO', 'the power was cut');
+        return work(...args);
+      };
+    };
+    return {
+      mkdir: live(disk.mkdir),
+      readdir: live(disk.readdir),
+      read: live(disk.read),
+      open: live(disk.open),
+      rename: live(disk.rename),
+      unlink: live(disk.unlink),
+      syncDir: live(disk.syncDir),
+    };
+  };
+
   const disk: CrashDisk = {
+    boot,
     fault: null,
     datasyncs: () => syncs,
     async mkdir() {},
@@ -138,3 +161,9 @@ export function createCrashDisk(): CrashDisk {
   };
   return disk;
 }
+
+/** A process that finds every holder of a lock dead: what a restart after a power cut sees. */
+export const afterPowerCut: Processes = {
+  self: 1,
+  startOf: async () => null,
+};

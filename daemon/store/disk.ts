@@ -73,12 +73,18 @@ async function unlessMissing<T>(work: Promise<T>, otherwise: T): Promise<T> {
 /** tmp -> fsync -> rename -> fsync of the directory: after a power cut there is the old file or the new one, whole. */
 export async function writeDurably(disk: Disk, file: string, parts: Iterable<Uint8Array>): Promise<void> {
   const tmp = `${file}.tmp`;
-  const handle = await disk.open(tmp, 'create');
   try {
-    for (const part of parts) await handle.write(part);
-    await handle.datasync();
-  } finally {
-    await handle.close();
+    const handle = await disk.open(tmp, 'create');
+    try {
+      for (const part of parts) await handle.write(part);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  } catch (e) {
+    // On a full disk the half that was written stands in the way of recovery.
+    await disk.unlink(tmp).catch(() => {});
+    throw e;
   }
   await disk.rename(tmp, file);
   await disk.syncDir(path.dirname(file));

@@ -1,17 +1,19 @@
 import path from 'node:path';
 import { Low } from 'lowdb';
-import { AppError } from '../../proto/vocab/errors.ts';
 import type { Log, Random, Store } from '../service/ports.ts';
 import { JournalAdapter, reasonOf, refused } from './adapter.ts';
 import { Blobs } from './blobs.ts';
-import { createDisk, type Disk, writeDurably } from './disk.ts';
+import { createDisk, type Disk } from './disk.ts';
+import { readIdentity, writeIdentity } from './identity.ts';
 import { type Processes, systemProcesses, takeLock } from './lock.ts';
+import { type Migrations, migrate } from './migrate.ts';
 import { checkNext } from './next.ts';
 import { type Places, placesIn } from './recover.ts';
 import { State } from './state.ts';
 
 /** The form of what is on disk. A newer release migrates an older one, an older release refuses a newer one. */
 export const SCHEMA = 1;
+const MIGRATIONS: Migrations = new Map();
 
 export interface FileStoreSettings {
   /** Absolute; made 0700 when missing. */
@@ -23,6 +25,8 @@ export interface FileStoreSettings {
   readonly snapshotBytes?: number;
   /** A disk that refused is tried again after so long: 1 s. */
   readonly retryMs?: number;
+  /** `SCHEMA`, but for tests of migrations to come. */
+  readonly schema?: number;
 }
 
 export interface FileStoreNeeds {
@@ -31,6 +35,7 @@ export interface FileStoreNeeds {
   readonly log?: Log;
   readonly disk?: Disk;
   readonly processes?: Processes;
+  readonly migrations?: Migrations;
 }
 
 /**
@@ -45,7 +50,12 @@ export async function openFileStore(settings: FileStoreSettings, needs: FileStor
   await disk.syncDir(places.dir);
   const unlock = await takeLock(places.dir, { disk, processes: needs.processes ?? systemProcesses });
   try {
-    return await openLocked(settings, { ...needs, log: needs.log ?? SILENT, disk }, places, unlock);
+    return await openLocked(
+      settings,
+      { ...needs, log: needs.log ?? SILENT, disk, migrations: needs.migrations ?? MIGRATIONS },
+      places,
+      unlock,
+    );
   } catch (e) {
     await unlock();
     throw e;
@@ -54,15 +64,18 @@ export async function openFileStore(settings: FileStoreSettings, needs: FileStor
 
 async function openLocked(
   settings: FileStoreSettings,
-  { random, log, disk }: Required<Omit<FileStoreNeeds, 'processes'>>,
+  { random, log, disk, migrations }: Required<Omit<FileStoreNeeds, 'processes'>>,
   places: Places,
   unlock: () => Promise<void>,
 ): Promise<Store> {
-  const known = await readIdentity(places, disk);
+  const schema = settings.schema ?? SCHEMA;
+  const known = await readIdentity(places, disk, schema);
+  await removeUnfinished(places, disk);
+  const migrated = known ? await migrate(places, { disk, migrations }, known, schema) : [];
   const adapter = new JournalAdapter(
     {
       places,
-      schema: SCHEMA,
+      schema,
       rotateBytes: settings.rotateBytes ?? 64 << 20,
       snapshotCommits: settings.snapshotCommits ?? 20_000,
       snapshotBytes: settings.snapshotBytes ?? 32 << 20,
@@ -80,10 +93,11 @@ async function openLocked(
   const recovered = await adapter.recover();
   await db.read();
   // With commits lost, a console that knows this store must start anew.
-  const id = known !== null && !recovered.lost ? known : random.hex(16);
-  if (id !== known) await writeIdentity(places, disk, id);
+  const id = known !== null && !recovered.lost ? known.storeId : random.hex(16);
+  if (id !== known?.storeId) await writeIdentity(places, disk, { schema, storeId: id, migratingFrom: null });
   adapter.named(id);
-  for (const sentence of recovered.report) log.warn('recovery', { found: sentence });
+  const recovery = [...migrated, ...recovered.report];
+  for (const sentence of recovery) log.warn('recovery', { found: sentence });
 
   const blobs = new Blobs({ dir: places.blobs }, { disk });
   let closed = false;
@@ -97,7 +111,7 @@ async function openLocked(
   let closing: Promise<void> | null = null;
   return {
     id,
-    recovery: recovered.report,
+    recovery,
     snapshot: () => db.data,
     degraded: () => adapter.broken,
     async commit(commit) {
@@ -124,27 +138,13 @@ async function openLocked(
   };
 }
 
-async function readIdentity(places: Places, disk: Disk): Promise<string | null> {
-  const bytes = await disk.read(path.join(places.dir, 'store.json'));
-  if (!bytes) return null;
-  let found: { schema?: unknown; store_id?: unknown };
-  try {
-    found = JSON.parse(Buffer.from(bytes).toString());
-  } catch {
-    return null;
+/** What a crash left half written was never named by anything. */
+async function removeUnfinished(places: Places, disk: Disk): Promise<void> {
+  for (const dir of [places.dir, places.journal, places.snapshots, places.blobs]) {
+    for (const name of await disk.readdir(dir)) {
+      if (name.endsWith('.tmp')) await disk.unlink(path.join(dir, name));
+    }
   }
-  if (typeof found.schema === 'number' && found.schema > SCHEMA) {
-    throw new AppError(
-      'precondition',
-      `the store ${places.dir} was written by a newer release (schema ${found.schema}, this one knows ${SCHEMA}): install that release again`,
-    );
-  }
-  return typeof found.store_id === 'string' ? found.store_id : null;
-}
-
-async function writeIdentity(places: Places, disk: Disk, id: string): Promise<void> {
-  const bytes = Buffer.from(`${JSON.stringify({ schema: SCHEMA, store_id: id })}\n`);
-  await writeDurably(disk, path.join(places.dir, 'store.json'), [bytes]);
 }
 
 const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };

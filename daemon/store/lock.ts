@@ -21,7 +21,10 @@ export const systemProcesses: Processes = {
     try {
       // Field 22; the name in field 2 may hold spaces and parentheses.
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '?';
+      const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+      // Ticks since the boot, which come round again with the next one.
+      const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
+      return ticks ? `${boot.trim()}:${ticks}` : '?';
     } catch {
       try {
         process.kill(pid, 0);
@@ -96,6 +99,7 @@ async function createExclusive(disk: Disk, file: string, self: ProcessRef): Prom
   }
   try {
     await handle.write(Buffer.from(`${JSON.stringify(self)}\n`));
+    await handle.datasync();
   } finally {
     await handle.close();
   }

@@ -70,7 +70,7 @@ export async function recover(
   const report: string[] = [];
   for (const { rev, why } of found.bad) {
     const name = revisionFile(rev);
-    await disk.mkdir(places.quarantine);
+    await makeQuarantine(places, disk);
     await disk.rename(path.join(places.snapshots, name), path.join(places.quarantine, `snapshot-${name}`));
     await disk.syncDir(places.quarantine);
     await disk.syncDir(places.snapshots);
@@ -169,7 +169,7 @@ async function readSegments(
 async function cutOff(places: Places, disk: Disk, cut: Cut, revision: Revision): Promise<string> {
   const name = revisionFile(cut.first);
   const kept = `journal-${name}.${cut.at}`;
-  await disk.mkdir(places.quarantine);
+  await makeQuarantine(places, disk);
   await writeDurably(disk, path.join(places.quarantine, kept), [cut.rest]);
   const file = path.join(places.journal, name);
   if (cut.at === 0) {
@@ -189,6 +189,11 @@ async function cutOff(places: Places, disk: Disk, cut: Cut, revision: Revision):
       ? 'an unfinished record, never acknowledged'
       : `a damaged record and ${cut.lines - 1} after it, which may have been acknowledged`;
   return `journal/${name} was cut at byte ${cut.at} after revision ${revision}: ${what}; ${cut.rest.length} bytes are in quarantine/${kept}`;
+}
+
+async function makeQuarantine(places: Places, disk: Disk): Promise<void> {
+  await disk.mkdir(places.quarantine);
+  await disk.syncDir(places.dir);
 }
 
 function refusal(places: Places, why: string): AppError {

@@ -60,6 +60,7 @@ export async function readSnapshot(dir: string, rev: Revision, disk: Disk): Prom
   }
   let header: { schema?: unknown; rev?: unknown } | null = null;
   let strange = false;
+  let entities = 0;
   const commits = function* (): Generator<{ rev: Revision; ops: readonly Op[] }> {
     for (const { line } of linesOf(bytes.subarray(0, end))) {
       const value = parse(line) as Record<string, unknown> | null;
@@ -68,13 +69,14 @@ export async function readSnapshot(dir: string, rev: Revision, disk: Disk): Prom
         continue;
       }
       const op = { ...value, op: 'put' };
+      entities++;
       if (isOp(op)) yield { rev, ops: [op] };
       else strange = true;
     }
   };
   const state = State.empty().replay(commits());
   const { schema, rev: written } = (header ?? {}) as { schema?: unknown; rev?: unknown };
-  if (strange || typeof schema !== 'number' || written !== rev) {
+  if (strange || entities !== trailer.entities || typeof schema !== 'number' || written !== rev) {
     return { ok: false, why: 'its content is not what this release writes' };
   }
   return { ok: true, state: state.revision === rev ? state : state.replay([{ rev, ops: [] }]), schema };
@@ -92,6 +94,7 @@ export async function prune(
   for (const rev of kept.splice(0, Math.max(0, kept.length - 2))) {
     await disk.unlink(path.join(snapshots, revisionFile(rev)));
   }
+  await disk.syncDir(snapshots);
   const older = kept.length === 2 ? kept[0] : undefined;
   if (older === undefined) return;
   const segments = revisionsIn(await disk.readdir(journal));
@@ -99,6 +102,7 @@ export async function prune(
     const next = segments[i + 1];
     if (next !== undefined && next <= older + 1) await disk.unlink(path.join(journal, revisionFile(first)));
   }
+  await disk.syncDir(journal);
 }
 
 function parse(bytes: Uint8Array): unknown {
