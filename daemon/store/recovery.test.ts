@@ -153,10 +153,13 @@ describe('a journal that has rotted', () => {
 });
 
 describe('snapshots', () => {
-  const often = { snapshotCommits: 4, rotateBytes: 600 };
+  const often = { snapshotCommits: 4, rotateBytes: 300 };
 
-  test('two are kept, and of the journal what the older of them needs', async () => {
-    const disk = await crashedAfter(21, often);
+  test.each([
+    ['large', { snapshotCommits: 4 }],
+    ['small', often],
+  ])('two are kept, and of the journal (%s segments) what the older of them needs', async (_, settings) => {
+    const disk = await crashedAfter(21, settings);
     const snapshots = names(disk, 'snapshot').map((n) => Number.parseInt(n, 10));
     const segments = names(disk, 'journal').map((n) => Number.parseInt(n, 10));
     expect(snapshots).toHaveLength(2);
@@ -192,6 +195,21 @@ describe('snapshots', () => {
     const disk = await crashedAfter(21, often);
     for (const name of names(disk, 'snapshot')) disk.edit(`/db/snapshot/${name}`, (b) => b.subarray(0, 30));
     await expect(openOn(disk)).rejects.toThrow(/no snapshot is sound .* and the journal begins at revision/);
+  });
+
+  test('a journal that ends before the snapshot does is not gone on with', async () => {
+    const disk = createCrashDisk();
+    const first = await openOn(disk);
+    for (let rev = 1; rev <= 3; rev++) await first.commit(commitOf(rev, `k${rev}`));
+    await first.close();
+    disk.edit(SEGMENT, (bytes) => bytes.subarray(0, -1));
+    const store = await openOn(disk);
+    expect(store.snapshot().revision).toBe(3);
+    await store.commit(commitOf(4, 'k4'));
+    disk.crash();
+    const again = await openOn(disk);
+    expect(keysOf(again)).toEqual(['k1', 'k2', 'k3', 'k4']);
+    await again.close();
   });
 
   test('close takes one, so that a start after it has nothing to replay', async () => {
