@@ -65,7 +65,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
 
   return {
     watch(args, onEvent, onState) {
-      const watch = openWatch(settings, client, args, onEvent, onState);
+      const watch = openWatch(settings, args, onEvent, onState);
       const tracked: Watch = {
         ...watch,
         close() {
@@ -203,19 +203,18 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
 
 function openWatch(
   settings: ConsoleSettings,
-  calls: ConsoleServiceClient,
   args: WatchArgs,
   onEvent: (event: WatchEvent) => void,
   onState: (state: LinkState) => void,
 ): Watch {
   let looking: readonly NodeName[] = [];
-  let watchId: string | null = null;
+  let live: { readonly watchId: string; readonly client: ConsoleServiceClient } | null = null;
 
   function tellLook(): void {
-    if (watchId === null) return;
-    // A lost one is told again with the next watch; nothing else depends on it.
-    calls.look(
-      { watchId, nodes: [...looking] },
+    if (!live) return;
+    // Over the watch's own connection: that one stands. A lost one is told again with the next watch.
+    live.client.look(
+      { watchId: live.watchId, nodes: [...looking] },
       new Metadata(),
       { deadline: Date.now() + (settings.readDeadlineMs ?? 10_000) },
       () => {},
@@ -235,7 +234,7 @@ function openWatch(
       let over = false;
       const close = (): void => {
         over = true;
-        watchId = null;
+        live = null;
         stream.cancel();
         client.close();
       };
@@ -250,7 +249,7 @@ function openWatch(
         }
         hooks.opened();
         if (event.kind === 'begin' || event.kind === 'resumed') {
-          watchId = event.watchId;
+          live = { watchId: event.watchId, client };
           if (looking.length > 0) tellLook();
         }
         onEvent(event);

@@ -1,0 +1,194 @@
+import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  AgentServiceService,
+  ConnectResponse,
+  type EnrollRequest,
+  type EnrollResponse,
+} from '../../../proto/gen/aicdn/v1/agent.ts';
+import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
+import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
+import { toStatus } from '../../../proto/link/error-map.ts';
+import { buffer, stamp } from '../../../proto/link/wire.ts';
+import { AppError } from '../../../proto/vocab/errors.ts';
+import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
+import type { Clock, Log, Random } from '../../service/ports.ts';
+import { type AgentCall, AgentSession } from './agent-session.ts';
+import type { AgentSessions } from './agent-sessions.ts';
+import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
+
+export interface AgentTransportSettings {
+  readonly listener: ListenerSettings;
+  readonly storeId: string;
+  /** Offered to every agent; stretched for large fleets. */
+  readonly heartbeatMs: number;
+  readonly reportMs: number;
+  readonly rollbackMs?: number;
+  readonly helloMs?: number;
+}
+
+export interface AgentTransportNeeds {
+  readonly sessions: AgentSessions;
+  readonly services: { readonly agents: AgentEvents; readonly enrolment: EnrolmentService };
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Heartbeats a second the master takes. */
+const MOST_HEARTBEATS = 500;
+
+/** The fleet's side of the master: enrolment and the agents' conversations, on one TLS port. */
+export class AgentTransport {
+  readonly listener: FleetListener;
+  private readonly grpc: Server;
+  private readonly settings: AgentTransportSettings;
+  private readonly needs: AgentTransportNeeds;
+
+  constructor(settings: AgentTransportSettings, needs: AgentTransportNeeds) {
+    this.settings = settings;
+    this.needs = needs;
+    this.grpc = new Server({
+      'grpc.max_receive_message_length': MOST_MESSAGE_BYTES,
+      'grpc.max_send_message_length': MOST_MESSAGE_BYTES,
+      'grpc.keepalive_time_ms': 60_000,
+      'grpc.keepalive_timeout_ms': 30_000,
+      'grpc.max_concurrent_streams': 8,
+    });
+    const serialize = (v: ConnectResponse | Buffer): Buffer =>
+      Buffer.isBuffer(v) ? v : Buffer.from(ConnectResponse.encode(v).finish());
+    this.grpc.addService(
+      { ...AgentServiceService, connect: { ...AgentServiceService.connect, responseSerialize: serialize } },
+      {
+        enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
+        connect: ((call: AgentCall) => this.connect(call)) as UntypedHandleCall,
+      },
+    );
+    this.listener = new FleetListener(settings.listener, {
+      grpc: this.grpc,
+      log: needs.log,
+      clock: needs.clock,
+    });
+  }
+
+  start(): Promise<{ address: string; port: number }> {
+    return this.listener.start();
+  }
+
+  stopAccepting(): void {
+    this.listener.stopAccepting();
+  }
+
+  /** Tells the agents to come back later, then closes everything. */
+  async stop(): Promise<void> {
+    this.listener.stopAccepting();
+    this.needs.sessions.dismissAll('the master is stopping', 1000);
+    await this.listener.drain(1000);
+    this.grpc.forceShutdown();
+  }
+
+  private async enroll(
+    call: ServerUnaryCall<EnrollRequest, EnrollResponse>,
+    reply: sendUnaryData<EnrollResponse>,
+  ): Promise<void> {
+    const connection = this.listener.connection(call.getPeer());
+    const done = connection?.busy();
+    try {
+      if (!connection) throw new AppError('unavailable', 'the connection is gone');
+      const args = decodeEnrol(call.request);
+      const who = connection.identity;
+      if (who.kind === 'node' && who.name !== args.name) {
+        throw new AppError('forbidden', `the certificate is of ${who.name}, the request names ${args.name}`);
+      }
+      const { node, issued, renewAfter } = await this.needs.services.enrolment.enrol({
+        ...args,
+        remote: connection.remote,
+      });
+      reply(null, { certificateChainDer: issued.chainDer.map(buffer), node, renewAfter: stamp(renewAfter) });
+      this.needs.log.info('enrolled', { node, address: connection.remote });
+    } catch (error) {
+      this.blame(connection, error, 'enrolment', { name: call.request.name.slice(0, 64) });
+      reply(toStatus(error));
+    } finally {
+      done?.();
+    }
+  }
+
+  private connect(call: AgentCall): void {
+    const connection = this.listener.connection(call.getPeer());
+    try {
+      const { name, renewOnly } = this.admitted(connection);
+      const done = connection?.busy();
+      const { sessions, services, log, clock, random } = this.needs;
+      new AgentSession(
+        {
+          storeId: this.settings.storeId,
+          rollbackMs: this.settings.rollbackMs ?? 120_000,
+          helloMs: this.settings.helloMs ?? 10_000,
+          reportMs: this.settings.reportMs,
+        },
+        {
+          name,
+          renewOnly,
+          remote: connection?.remote ?? '',
+          call,
+          events: services.agents,
+          enrolment: services.enrolment,
+          log,
+          clock,
+          random,
+          heartbeatMs: () =>
+            Math.max(this.settings.heartbeatMs, Math.ceil((sessions.size * 1000) / MOST_HEARTBEATS)),
+          live: (session) => sessions.enter(session),
+          over: (session) => {
+            sessions.leave(session);
+            done?.();
+          },
+        },
+      );
+    } catch (error) {
+      this.blame(connection, error, 'session');
+      call.on('error', () => {});
+      call.emit('error', Object.assign(new Error('refused'), toStatus(error)));
+    }
+  }
+
+  /** @throws AppError `unauthenticated`: what is wrong with the certificate, in words */
+  private admitted(connection: Connection | undefined) {
+    if (!connection) throw new AppError('unavailable', 'the connection is gone');
+    const who = connection.identity;
+    if (who.kind === 'nobody') throw new AppError('unauthenticated', who.reason);
+    const verdict = this.needs.services.enrolment.admit(who.name, who.serial);
+    switch (verdict) {
+      case 'ok':
+        return who;
+      case 'unknown':
+        throw new AppError('unauthenticated', `no node ${who.name} is known here; join it with a token`);
+      case 'revoked':
+        throw new AppError('unauthenticated', `the certificate of ${who.name} is revoked`);
+      case 'replaced':
+        throw new AppError('unauthenticated', `the certificate of ${who.name} was replaced by a newer one`);
+    }
+  }
+
+  /** Refusals are counted with the address; faults of our own are errors with their text. */
+  private blame(
+    connection: Connection | undefined,
+    error: unknown,
+    at: 'enrolment' | 'session',
+    fields: Record<string, unknown> = {},
+  ): void {
+    const who = connection?.identity;
+    const all = { ...fields, ...(who?.kind === 'node' ? { node: who.name } : {}) };
+    if (error instanceof AppError && error.code !== 'internal') {
+      this.listener.refused(at, connection?.remote ?? 'unknown', error.message, all);
+    } else {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.needs.log.error(`${at} failed`, { ...all, error: text });
+    }
+  }
+}
+
+type Enroll = (
+  call: ServerUnaryCall<EnrollRequest, EnrollResponse>,
+  reply: sendUnaryData<EnrollResponse>,
+) => void;

@@ -1,0 +1,183 @@
+import { constants, X509Certificate } from 'node:crypto';
+import {
+  type AddressInfo,
+  createServer as createNetServer,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
+import { AppError } from '../../../proto/vocab/errors.ts';
+import type { Clock, Log } from '../../service/ports.ts';
+import { ADMISSION, Admission, type AdmissionSettings, peerKey } from './admission.ts';
+import { type ConnectionInjector, drainConnections } from './drain.ts';
+import { identify, type PeerIdentity } from './peer.ts';
+
+export interface ListenerSettings {
+  readonly host: string;
+  readonly port: number;
+  readonly certificatePem: string;
+  readonly keyPem: string;
+  /** Sent along, so that a joiner can pin it. */
+  readonly caPem: string;
+  readonly handshakeMs?: number;
+  /** A connection without a call in flight is closed after this. */
+  readonly idleMs?: number;
+  readonly admission?: Partial<AdmissionSettings>;
+}
+
+export type RefusedAt = 'queue' | 'tls' | 'enrolment' | 'session';
+
+export interface ListenerNeeds {
+  readonly grpc: GrpcServer;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/** One TLS connection: who is there, and how many calls it has open. */
+export interface Connection {
+  readonly remote: string;
+  readonly identity: PeerIdentity;
+  /** A call began; the returned function says it is over. */
+  busy(): () => void;
+}
+
+/**
+ * The fleet's port: admission, TLS, and the peer's identity; then gRPC takes the connection over. Everybody with TLS
+ * 1.2 is let as far as a call, so that a refusal can be said in words: TLS 1.3 shows one as a bare close.
+ */
+export class FleetListener {
+  /** How many, by the step they were refused at. */
+  readonly refusals: Record<RefusedAt, number> = { queue: 0, tls: 0, enrolment: 0, session: 0 };
+  private readonly settings: ListenerSettings;
+  private readonly needs: ListenerNeeds;
+  private readonly net: NetServer;
+  private readonly tls: TlsServer;
+  private readonly injector: ConnectionInjector;
+  private readonly admission: Admission;
+  private readonly ca: X509Certificate;
+  private readonly connections = new Map<string, Connection>();
+  private readonly sockets = new Set<Socket>();
+
+  constructor(settings: ListenerSettings, needs: ListenerNeeds) {
+    this.settings = settings;
+    this.needs = needs;
+    this.ca = new X509Certificate(settings.caPem);
+    this.injector = needs.grpc.createConnectionInjector(ServerCredentials.createInsecure());
+    this.tls = createTlsServer({
+      cert: `${settings.certificatePem.trim()}\n${settings.caPem}`,
+      key: settings.keyPem,
+      ca: settings.caPem,
+      requestCert: true,
+      rejectUnauthorized: false, // judged in `identify`, answered in words
+      ALPNProtocols: ['h2'],
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: settings.handshakeMs ?? 10_000,
+      // No resumption: expiry and revocation are looked at for every connection anew.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    });
+    this.tls.on('secureConnection', (socket) => {
+      if (this.identified(socket)) this.injector.injectConnection(socket);
+    });
+    this.tls.on('tlsClientError', (error, socket) => {
+      this.refused('tls', socket.remoteAddress ?? 'unknown', error.message);
+      socket.destroy();
+    });
+    this.admission = new Admission(
+      { ...ADMISSION, ...settings.admission },
+      {
+        admit: (socket) => this.tls.emit('connection', socket),
+        refused: (address, reason) => this.refused('queue', address, reason),
+        monotonic: () => performance.now(),
+      },
+    );
+    this.net = createNetServer({ pauseOnConnect: true, noDelay: true }, (socket) => {
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+      this.admission.arrive(socket);
+    });
+  }
+
+  /** @throws AppError `precondition` when the address cannot be bound */
+  async start(): Promise<AddressInfo> {
+    const { host, port } = this.settings;
+    await new Promise<void>((resolve, reject) => {
+      this.net.once('error', (error) =>
+        reject(
+          new AppError('precondition', `cannot listen on ${host}:${port}: ${error.message}`, {
+            cause: error,
+          }),
+        ),
+      );
+      this.net.listen({ host, port, backlog: 4096 }, resolve);
+    });
+    this.net.removeAllListeners('error');
+    // EMFILE and the like: that connection is lost, the others go on.
+    this.net.on('error', (error) => this.needs.log.error('accept failed', { error: error.message }));
+    return this.net.address() as AddressInfo;
+  }
+
+  /** By gRPC's name of the peer, `address:port`, unique among the connections alive. */
+  connection(peer: string): Connection | undefined {
+    return this.connections.get(peer);
+  }
+
+  /** For refusals said in a call's answer too: logged and counted with the address. */
+  refused(at: RefusedAt, address: string, reason: string, fields: Record<string, unknown> = {}): void {
+    this.refusals[at] += 1;
+    this.needs.log.warn('refused', { at, address, reason, ...fields });
+  }
+
+  /** No new connections; the ones alive stay. */
+  stopAccepting(): void {
+    this.net.close();
+    this.admission.stop();
+  }
+
+  /** Lets what is being said be heard to its end, for `graceMs` at most; then no connection is left. */
+  drain(graceMs: number): Promise<void> {
+    return drainConnections(this.injector, this.sockets, graceMs);
+  }
+
+  private identified(socket: TLSSocket): boolean {
+    const key = peerKey(socket);
+    socket.on('error', () => {}); // a reset connection: 'close' follows
+    if (socket.destroyed || !socket.remoteAddress) return false;
+    if (socket.alpnProtocol !== 'h2') {
+      this.refused('tls', socket.remoteAddress, 'not HTTP/2');
+      socket.destroy();
+      return false;
+    }
+    const identity = identify(socket.getPeerX509Certificate(), this.ca, this.needs.clock.now());
+    const idleMs = this.settings.idleMs ?? 10_000;
+    let calls = 0;
+    let timer: NodeJS.Timeout | undefined;
+    const idle = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => socket.destroy(), idleMs);
+    };
+    const connection: Connection = {
+      remote: socket.remoteAddress,
+      identity,
+      busy() {
+        calls += 1;
+        clearTimeout(timer);
+        let over = false;
+        return () => {
+          if (over) return;
+          over = true;
+          calls -= 1;
+          if (calls === 0 && !socket.destroyed) idle();
+        };
+      },
+    };
+    this.connections.set(key, connection);
+    if (identity.kind === 'node') this.admission.known(key);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      this.connections.delete(key);
+    });
+    idle();
+    return true;
+  }
+}
