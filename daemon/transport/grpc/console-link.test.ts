@@ -257,6 +257,7 @@ describe('the watch', () => {
     );
     w.look(['hk-1' as NodeName]);
     await until(() => events.length === 1);
+    while (looked.length < 1) await new Promise((resolve) => setImmediate(resolve));
     known = { revision: 7, storeId: 'store-1' };
     sinks[0]?.send({
       kind: 'change',
