@@ -1,29 +1,8 @@
 // Every key of a tunnel document, as data. Words are gost v3's; what gost has and this engine does not is said so,
 // what gost would silently ignore is refused with the spelling that works.
 
-export type Shape =
-  | { readonly kind: 'map'; readonly keys: Readonly<Record<string, KeyRule>> }
-  | { readonly kind: 'list'; readonly of: Shape; readonly empty: string | null }
-  | { readonly kind: 'name' }
-  | { readonly kind: 'text'; readonly maxBytes: number; readonly secret: boolean }
-  | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
-  | { readonly kind: 'bool' }
-  | { readonly kind: 'count'; readonly min: number; readonly max: number }
-  | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
-  /** `later` are gost's own, not carried by this engine. */
-  | { readonly kind: 'choice'; readonly values: readonly string[]; readonly later: readonly string[] };
-
-export type KeyRule =
-  | {
-      readonly is: 'read';
-      readonly shape: Shape;
-      readonly required: boolean;
-      /** What to write where the key is missing. */
-      readonly hint?: string;
-    }
-  /** gost has it, this engine does not carry it. */
-  | { readonly is: 'later'; readonly hint?: string }
-  | { readonly is: 'wrong'; readonly message: string; readonly hint: string; readonly inside?: Shape };
+import { OTHER_CONNECTORS, OTHER_DIALERS, OTHER_HANDLERS, OTHER_LISTENERS } from './gost-types.ts';
+import type { KeyRule, Shape } from './rules.ts';
 
 const read = (shape: Shape): KeyRule => ({ is: 'read', shape, required: false });
 const must = (shape: Shape, hint: string): KeyRule => ({ is: 'read', shape, required: true, hint });
@@ -75,40 +54,7 @@ const LISTENER = map({
   type: read({
     kind: 'choice',
     values: ['tcp', 'tls'],
-    later: [
-      ...[
-        'ws',
-        'wss',
-        'mws',
-        'mwss',
-        'mtls',
-        'mtcp',
-        'quic',
-        'http2',
-        'h2',
-        'h2c',
-        'http3',
-        'h3',
-        'wt',
-        'grpc',
-      ],
-      ...[
-        'kcp',
-        'ssh',
-        'sshd',
-        'dtls',
-        'udp',
-        'rtcp',
-        'rudp',
-        'ohttp',
-        'otls',
-        'pht',
-        'phts',
-        'icmp',
-        'ftcp',
-      ],
-      ...['obfs-http', 'obfs-tls', 'dns', 'tun', 'tap', 'red', 'redir', 'redu', 'unix', 'serial', 'stdio'],
-    ],
+    later: OTHER_LISTENERS,
   }),
   tls: read(
     map({
@@ -128,25 +74,7 @@ const HANDLER = map({
     {
       kind: 'choice',
       values: ['tcp', 'relay'],
-      later: [
-        ...['forward', 'http', 'http2', 'http3', 'socks', 'socks4', 'socks4a', 'socks5', 'auto', 'sni', 'ss'],
-        ...[
-          'ssu',
-          'sshd',
-          'udp',
-          'rtcp',
-          'rudp',
-          'dns',
-          'tun',
-          'tap',
-          'tungo',
-          'red',
-          'redir',
-          'redu',
-          'file',
-        ],
-        ...['masque', 'metrics', 'api', 'router', 'unix', 'serial', 'tunnel', 'forwarder'],
-      ],
+      later: OTHER_HANDLERS,
     },
     'write type: tcp (edge) or type: relay (core)',
   ),
@@ -236,22 +164,7 @@ const HOP_NODE = map({
         {
           kind: 'choice',
           values: ['relay'],
-          later: [
-            ...[
-              'forward',
-              'http',
-              'http2',
-              'http3',
-              'socks',
-              'socks4',
-              'socks4a',
-              'socks5',
-              'sni',
-              'ss',
-              'ssu',
-            ],
-            ...['sshd', 'direct', 'tcp', 'virtual', 'masque', 'tunnel', 'router', 'serial', 'unix'],
-          ],
+          later: OTHER_CONNECTORS,
         },
         'write type: relay; left out, gost takes http',
       ),
@@ -265,26 +178,7 @@ const HOP_NODE = map({
       type: read({
         kind: 'choice',
         values: ['tcp', 'tls'],
-        later: [
-          ...[
-            'ws',
-            'wss',
-            'mws',
-            'mwss',
-            'mtls',
-            'mtcp',
-            'quic',
-            'http2',
-            'h2',
-            'h2c',
-            'http3',
-            'h3',
-            'wt',
-            'grpc',
-          ],
-          ...['kcp', 'ssh', 'sshd', 'dtls', 'udp', 'obfs-http', 'obfs-tls', 'ohttp', 'otls', 'pht', 'phts'],
-          ...['icmp', 'ftcp', 'direct', 'virtual', 'unix', 'serial'],
-        ],
+        later: OTHER_DIALERS,
       }),
       tls: read(
         map({

@@ -2,7 +2,7 @@ import { parseDuration } from '../vocab/duration.ts';
 import { safeText } from '../vocab/safe-text.ts';
 import { parseAddress } from './address.ts';
 import { keyPath, type Problems } from './problems.ts';
-import type { KeyRule, Shape } from './schema.ts';
+import type { KeyRule, Shape } from './rules.ts';
 import { closest } from './spelling.ts';
 import { type MapTree, type ScalarTree, type Tree, unescapeText } from './tree.ts';
 

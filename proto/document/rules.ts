@@ -1,0 +1,25 @@
+// What a table of keys is made of, see schema.ts; shape.ts holds a tree against it.
+
+export type Shape =
+  | { readonly kind: 'map'; readonly keys: Readonly<Record<string, KeyRule>> }
+  | { readonly kind: 'list'; readonly of: Shape; readonly empty: string | null }
+  | { readonly kind: 'name' }
+  | { readonly kind: 'text'; readonly maxBytes: number; readonly secret: boolean }
+  | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'count'; readonly min: number; readonly max: number }
+  | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
+  /** `later` are gost's own, not carried by this engine. */
+  | { readonly kind: 'choice'; readonly values: readonly string[]; readonly later: readonly string[] };
+
+export type KeyRule =
+  | {
+      readonly is: 'read';
+      readonly shape: Shape;
+      readonly required: boolean;
+      /** What to write where the key is missing. */
+      readonly hint?: string;
+    }
+  /** gost has it, this engine does not carry it. */
+  | { readonly is: 'later'; readonly hint?: string }
+  | { readonly is: 'wrong'; readonly message: string; readonly hint: string; readonly inside?: Shape };
