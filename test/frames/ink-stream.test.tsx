@@ -3,11 +3,11 @@ import { Readable } from 'node:stream';
 import xterm from '@xterm/headless';
 import { render } from 'ink';
 import { expect, test } from 'vitest';
-import { ui } from '../../test/frames/asia.ts';
-import { row } from '../theme/row.ts';
-import { Frame } from '../views/frame.tsx';
-import { inkStream } from './ink-stream.ts';
-import { FrameWriter } from './writer.ts';
+import { inkStream } from '../../tui/terminal/ink-stream.ts';
+import { FrameWriter } from '../../tui/terminal/writer.ts';
+import { row } from '../../tui/theme/row.ts';
+import { Frame } from '../../tui/views/frame.tsx';
+import { ui } from './asia.ts';
 
 function setup() {
   const term = new xterm.Terminal({ cols: 60, rows: 15, allowProposedApi: true, scrollback: 0 });
