@@ -50,9 +50,18 @@ export async function openCa(
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<FleetCa> {
   const file = path.join(dir, 'ca.pem');
-  const kept = await readKept(file);
+  const kept = await readKept(file).catch((cause: Error) => {
+    throw unusable(file, cause.message, cause);
+  });
   const pem = kept ?? (await make(clock.now(), random));
-  if (kept === null) await writeKept(file, pem);
+  if (kept === null)
+    await writeKept(file, pem).catch((cause: Error) => {
+      throw new AppError(
+        'precondition',
+        `the fleet's CA cannot be kept in ${file}: ${cause.message}. Give this user the directory, or name another in state_dir.`,
+        { cause },
+      );
+    });
   const issuer = await load(file, pem, clock.now());
   const caDer = new Uint8Array(issuer.certificate.rawData);
   const caPem = issuer.certificate.toString('pem');
@@ -115,12 +124,6 @@ async function make(now: Millis, random: Random): Promise<string> {
 }
 
 async function load(file: string, pem: string, now: Millis): Promise<Issuer> {
-  const unusable = (why: string, cause?: unknown) =>
-    new AppError(
-      'precondition',
-      `the fleet's CA in ${file} cannot be used: ${why}. Restore the file from a backup; without it every node has to join again.`,
-      { cause },
-    );
   let node: NodeCertificate;
   let matches: boolean;
   let key: CryptoKey;
@@ -133,13 +136,21 @@ async function load(file: string, pem: string, now: Millis): Promise<Issuer> {
     key = await crypto.subtle.importKey('pkcs8', Uint8Array.from(pkcs8), EC, false, ['sign']);
     certificate = new x509.X509Certificate(Uint8Array.from(node.raw));
   } catch (cause) {
-    throw unusable('it does not hold a P-256 key and a certificate', cause);
+    throw unusable(file, 'it does not hold a P-256 key and a certificate', cause);
   }
-  if (!matches) throw unusable('its key is not that of its certificate');
-  if (!node.ca) throw unusable('its certificate is not that of an authority');
+  if (!matches) throw unusable(file, 'its key is not that of its certificate');
+  if (!node.ca) throw unusable(file, 'its certificate is not that of an authority');
   if (certificate.notAfter.getTime() <= now)
-    throw unusable(`it expired on ${certificate.notAfter.toISOString()}`);
+    throw unusable(file, `it expired on ${certificate.notAfter.toISOString()}`);
   return { certificate, key };
+}
+
+function unusable(file: string, why: string, cause?: unknown): AppError {
+  return new AppError(
+    'precondition',
+    `the fleet's CA in ${file} cannot be used: ${why}. Restore the file from a backup; without it every node has to join again.`,
+    { cause },
+  );
 }
 
 async function privateKeyPem(key: CryptoKey): Promise<string> {

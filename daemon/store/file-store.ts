@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { Low } from 'lowdb';
+import { AppError } from '../../proto/vocab/errors.ts';
 import type { Log, Random, Store } from '../service/ports.ts';
 import { JournalAdapter, reasonOf, refused } from './adapter.ts';
 import { Blobs } from './blobs.ts';
@@ -45,9 +46,7 @@ export interface FileStoreNeeds {
 export async function openFileStore(settings: FileStoreSettings, needs: FileStoreNeeds): Promise<Store> {
   const disk = needs.disk ?? createDisk();
   const places = placesIn(settings.dir);
-  for (const dir of [places.dir, places.journal, places.snapshots, places.blobs]) await disk.mkdir(dir);
-  await disk.syncDir(path.dirname(places.dir));
-  await disk.syncDir(places.dir);
+  await makePlaces(places, disk);
   const unlock = await takeLock(places.dir, { disk, processes: needs.processes ?? systemProcesses });
   try {
     return await openLocked(
@@ -59,6 +58,20 @@ export async function openFileStore(settings: FileStoreSettings, needs: FileStor
   } catch (e) {
     await unlock();
     throw e;
+  }
+}
+
+async function makePlaces(places: Places, disk: Disk): Promise<void> {
+  try {
+    for (const dir of [places.dir, places.journal, places.snapshots, places.blobs]) await disk.mkdir(dir);
+    await disk.syncDir(path.dirname(places.dir));
+    await disk.syncDir(places.dir);
+  } catch (cause) {
+    throw new AppError(
+      'precondition',
+      `the store ${places.dir} cannot be opened: ${reasonOf(cause)}. Give this user the directory, or name another in database.uri.`,
+      { cause },
+    );
   }
 }
 

@@ -76,6 +76,25 @@ test('a lock torn by a crash is taken over; of several that try at once one gets
   expect(tries.filter((t) => t.status === 'fulfilled')).toHaveLength(1);
 });
 
+test('a process killed while it took a lock over keeps nobody out', async () => {
+  const dead = JSON.stringify({ pid: 7, started: 'monday' });
+  await writeFile(path.join(dir, 'LOCK'), dead);
+  await writeFile(path.join(dir, 'LOCK.takeover'), dead);
+  await expect(takeLock(dir, { disk, processes: alive({ 7: 'monday', 8: 'x' }, 8) })).rejects.toMatchObject({
+    code: 'conflict',
+  });
+  await takeLock(dir, { disk, processes: alive({ 8: 'x' }, 8) });
+  await expect(stat(path.join(dir, 'LOCK.takeover'))).rejects.toThrow('ENOENT');
+});
+
+test('a place where no store can be says so', async () => {
+  await writeFile(path.join(dir, 'file'), '');
+  await expect(openFileStore({ dir: path.join(dir, 'file', 'db') }, { random })).rejects.toMatchObject({
+    code: 'precondition',
+    message: expect.stringMatching(/cannot be opened: .*database\.uri/),
+  });
+});
+
 test('this process has a start time, a pid beyond all pids has none', async () => {
   expect(await systemProcesses.startOf(process.pid)).toMatch(/^([0-9a-f-]*:\d+|\?)$/);
   expect(await systemProcesses.startOf(2 ** 30)).toBeNull();

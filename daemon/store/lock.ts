@@ -61,7 +61,14 @@ async function takeOver(
   { disk, processes }: { readonly disk: Disk; readonly processes: Processes },
 ): Promise<void> {
   const takeover = `${file}.takeover`;
-  if (!(await createExclusive(disk, takeover, self))) {
+  /** Its holder may have been killed in that moment. */
+  const retakeTakeover = async () => {
+    const holder = await readRef(takeover, disk);
+    if (holder && (await isAlive(holder, processes))) return false;
+    await disk.unlink(takeover);
+    return createExclusive(disk, takeover, self);
+  };
+  if (!(await createExclusive(disk, takeover, self)) && !(await retakeTakeover())) {
     throw new AppError(
       'conflict',
       `another process is taking the store over at this moment; if none is running, remove ${takeover}`,
