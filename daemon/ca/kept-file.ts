@@ -1,10 +1,12 @@
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
 
-/** `null` when there is none. */
+/** `null` when there is none. What is found is durable: its writer may have been killed before it had synced the name. */
 export async function readKept(file: string): Promise<string | null> {
   try {
-    return await readFile(file, 'utf8');
+    const content = await readFile(file, 'utf8');
+    await synced(path.dirname(file), 'r', async () => {});
+    return content;
   } catch (e) {
     if ((e as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw e;

@@ -21,6 +21,8 @@ export interface CrashDisk extends Disk {
    * @param torn how many bytes of each unsynced tail reached the platter after all
    */
   crash(torn?: number): void;
+  /** The process is killed: open files and booted views die, all that was written stays (in the cache, if not synced). */
+  kill(): void;
   /** Asked before every operation; an error thrown there is what the operation answers. Written bytes are then half in. */
   fault: ((op: DiskOp, file: string) => void) | null;
   /** How many datasyncs of files there were. */
@@ -138,6 +140,9 @@ export function createCrashDisk(): CrashDisk {
       ask('syncDir', dir);
       for (const f of durable.keys()) if (path.dirname(f) === dir) durable.delete(f);
       for (const [f, inode] of volatile) if (path.dirname(f) === dir) durable.set(f, inode);
+    },
+    kill() {
+      life++;
     },
     crash(torn = 0) {
       life++;

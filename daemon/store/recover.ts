@@ -79,6 +79,7 @@ export async function recover(
     );
   }
   if (read.cut) report.push(await cutOff(places, disk, read.cut, state.revision));
+  await settle(places, disk, read.tail);
   return { state, tail, report, lost: (read.cut?.lines ?? 0) > 0, replayed: read.commits.length };
 }
 
@@ -189,6 +190,23 @@ async function cutOff(places: Places, disk: Disk, cut: Cut, revision: Revision):
       ? 'an unfinished record, never acknowledged'
       : `a damaged record and ${cut.lines - 1} after it, which may have been acknowledged`;
   return `journal/${name} was cut at byte ${cut.at} after revision ${revision}: ${what}; ${cut.rest.length} bytes are in quarantine/${kept}`;
+}
+
+/**
+ * What was read may be in the page cache only: the process before this one was killed between a write and its sync.
+ * From here on it is shown and built upon, so it is made durable first, names and bytes.
+ */
+async function settle(places: Places, disk: Disk, tail: Tail | null): Promise<void> {
+  if (tail) {
+    const handle = await disk.open(path.join(places.journal, revisionFile(tail.first)), 'append');
+    try {
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+  }
+  await disk.syncDir(places.journal);
+  await disk.syncDir(places.snapshots);
 }
 
 async function makeQuarantine(places: Places, disk: Disk): Promise<void> {

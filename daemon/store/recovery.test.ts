@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Op, Store } from '../service/ports.ts';
 import { afterPowerCut, type CrashDisk, createCrashDisk } from './crash-disk.ts';
 import { type FileStoreSettings, openFileStore } from './file-store.ts';
-import { encodeLine } from './record.ts';
+import { encodeLine, encodeRecord } from './record.ts';
 import { commitOf } from './sample-commit.ts';
 
 let ids = 0;
@@ -78,6 +78,18 @@ describe('a journal whose end is torn', () => {
     expect(keysOf(again)).toEqual(['x']);
     await again.close();
   });
+});
+
+test('a record found in the cache only, its writer killed before the sync, is durable once it was shown', async () => {
+  const disk = await crashedAfter(1);
+  const half = await disk.open(SEGMENT, 'append');
+  await half.write(encodeRecord(commitOf(2, 'k2')));
+  const store = await openOn(disk);
+  expect(keysOf(store)).toEqual(['k1', 'k2']);
+  disk.crash();
+  const again = await openOn(disk);
+  expect(keysOf(again)).toEqual(['k1', 'k2']);
+  await again.close();
 });
 
 describe('a journal that has rotted', () => {
