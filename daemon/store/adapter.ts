@@ -3,7 +3,7 @@ import { AppError } from '../../proto/vocab/errors.ts';
 import type { Log } from '../service/ports.ts';
 import type { Disk } from './disk.ts';
 import { Journal } from './journal.ts';
-import { type Places, type Recovered, recover } from './recover.ts';
+import { type OnLoss, type Places, type Recovered, recover } from './recover.ts';
 import { prune, writeSnapshot } from './snapshot.ts';
 import type { State } from './state.ts';
 
@@ -65,9 +65,9 @@ export class JournalAdapter implements Adapter<State> {
   }
 
   /** Recovery, with what it did; then `read` hands out its state. */
-  async recover(): Promise<Recovered> {
+  async recover(onLoss: OnLoss): Promise<Recovered> {
     const { places, schema, rotateBytes } = this.#settings;
-    const found = await recover(places, { disk: this.#disk }, schema);
+    const found = await recover(places, { disk: this.#disk, onLoss }, schema);
     this.#journal = new Journal({ dir: places.journal, rotateBytes }, { disk: this.#disk }, found.tail);
     this.#durable = found.state;
     this.#sinceSnapshot.commits = found.replayed;

@@ -5,7 +5,7 @@ import type { Log, Random, Store } from '../service/ports.ts';
 import { JournalAdapter, reasonOf, refused } from './adapter.ts';
 import { Blobs } from './blobs.ts';
 import { createDisk, type Disk } from './disk.ts';
-import { readIdentity, writeIdentity } from './identity.ts';
+import { type Identity, readIdentity, writeIdentity } from './identity.ts';
 import { type Processes, systemProcesses, takeLock } from './lock.ts';
 import { type Migrations, migrate } from './migrate.ts';
 import { checkNext } from './next.ts';
@@ -82,9 +82,18 @@ async function openLocked(
   unlock: () => Promise<void>,
 ): Promise<Store> {
   const schema = settings.schema ?? SCHEMA;
-  const known = await readIdentity(places, disk, schema);
+  let identity = await readIdentity(places, disk, schema);
+  // With commits lost, a console that knows this store must start anew: the store gets another id.
+  const rename = async (): Promise<Identity> => {
+    identity = { schema: identity?.schema ?? schema, storeId: random.hex(16), migratingFrom: null };
+    await writeIdentity(places, disk, identity);
+    return identity;
+  };
   await removeUnfinished(places, disk);
-  const migrated = known ? await migrate(places, { disk, migrations }, known, schema) : [];
+  const migrated = identity
+    ? await migrate(places, { disk, migrations, onLoss: rename }, identity, schema)
+    : [];
+  identity &&= { ...identity, schema, migratingFrom: null };
   const adapter = new JournalAdapter(
     {
       places,
@@ -103,11 +112,9 @@ async function openLocked(
     },
   );
   const db = new Low<State>(adapter, State.empty());
-  const recovered = await adapter.recover();
+  const recovered = await adapter.recover(async () => void (await rename()));
   await db.read();
-  // With commits lost, a console that knows this store must start anew.
-  const id = known !== null && !recovered.lost ? known.storeId : random.hex(16);
-  if (id !== known?.storeId) await writeIdentity(places, disk, { schema, storeId: id, migratingFrom: null });
+  const { storeId: id } = identity ?? (await rename());
   adapter.named(id);
   const recovery = [...migrated, ...recovered.report];
   for (const sentence of recovery) log.warn('recovery', { found: sentence });

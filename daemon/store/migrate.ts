@@ -17,17 +17,31 @@ export type Migrations = ReadonlyMap<number, (put: Op) => Op>;
  */
 export async function migrate(
   places: Places,
-  { disk, migrations }: { readonly disk: Disk; readonly migrations: Migrations },
-  identity: Identity,
+  {
+    disk,
+    migrations,
+    onLoss,
+  }: { readonly disk: Disk; readonly migrations: Migrations; readonly onLoss: () => Promise<Identity> },
+  found: Identity,
   to: number,
 ): Promise<readonly string[]> {
   const staged = path.join(places.dir, 'migrated');
   const report: string[] = [];
+  let identity = found;
   let from = identity.migratingFrom;
   if (from === null) {
     if (identity.schema === to) return [];
     from = identity.schema;
-    const old = await recover(places, { disk }, from);
+    const old = await recover(
+      places,
+      {
+        disk,
+        onLoss: async () => {
+          identity = await onLoss();
+        },
+      },
+      from,
+    );
     report.push(...old.report);
     const ops = [...old.state.puts()].map((put) => upgrade(put, from ?? to, to, migrations));
     const state = State.empty().replay([{ rev: old.state.revision, ops }]);

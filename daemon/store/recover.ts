@@ -16,6 +16,12 @@ export interface Places {
   readonly blobs: string;
 }
 
+/**
+ * Whole records are about to be cut: revisions that consoles have seen may come again with other content. Comes before
+ * the cut, for a start that is killed in between finds nothing to cut the next time.
+ */
+export type OnLoss = () => Promise<void>;
+
 export function placesIn(dir: string): Places {
   const at = (name: string) => path.join(dir, name);
   return {
@@ -33,8 +39,6 @@ export interface Recovered {
   readonly tail: Tail | null;
   /** What was found and done, a sentence each. */
   readonly report: readonly string[];
-  /** Whole records were cut: revisions that consoles have seen may come again with other content. */
-  readonly lost: boolean;
   /** Commits read from the journal. */
   readonly replayed: number;
 }
@@ -45,7 +49,7 @@ export interface Recovered {
  */
 export async function recover(
   places: Places,
-  { disk }: { readonly disk: Disk },
+  { disk, onLoss }: { readonly disk: Disk; readonly onLoss: OnLoss },
   schema: number,
 ): Promise<Recovered> {
   const found = await newestSnapshot(places, disk, schema);
@@ -78,9 +82,10 @@ export async function recover(
       `snapshot/${name} was not sound (${why}); the state was rebuilt without it up to revision ${state.revision}, the file is in quarantine/`,
     );
   }
+  if (read.cut && read.cut.lines > 0) await onLoss();
   if (read.cut) report.push(await cutOff(places, disk, read.cut, state.revision));
   await settle(places, disk, read.tail);
-  return { state, tail, report, lost: (read.cut?.lines ?? 0) > 0, replayed: read.commits.length };
+  return { state, tail, report, replayed: read.commits.length };
 }
 
 interface Bad {

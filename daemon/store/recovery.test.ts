@@ -119,7 +119,10 @@ describe('a journal that has rotted', () => {
     expect(keysOf(store)).toEqual(['k1']);
     expect(store.recovery[0]).toContain('a damaged record and 2 after it, which may have been acknowledged');
     expect(store.id).not.toBe(before.store_id);
-    await store.close();
+    disk.crash();
+    const again = await openOn(disk);
+    expect([again.id, again.recovery]).toEqual([store.id, []]);
+    await again.close();
   });
 
   test('a record missing in the middle is a gap, not a journal', async () => {
@@ -311,6 +314,19 @@ describe('schema', () => {
       ).toEqual([1, 2, 3, 4, 5].map((n) => `k${n}@${n}!`));
       await store.close();
     }
+  });
+
+  test('a migration of a store that lost records gives it another id', async () => {
+    const disk = await crashedAfter(3);
+    const before = JSON.parse(Buffer.from((await disk.read('/db/store.json')) ?? []).toString());
+    disk.edit(SEGMENT, (bytes) => bytes.fill(0x58, 20, 21));
+    const store = await openOn(disk, { schema: 2 }, upgrades);
+    expect(store.id).not.toBe(before.store_id);
+    expect(store.recovery).toHaveLength(2);
+    disk.crash();
+    const again = await openOn(disk, { schema: 2 }, upgrades);
+    expect(again.id).toBe(store.id);
+    await again.close();
   });
 
   test('a store.json that cannot be read is not guessed', async () => {
