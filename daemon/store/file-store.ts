@@ -57,8 +57,13 @@ export async function openFileStore(settings: FileStoreSettings, needs: FileStor
     );
   } catch (e) {
     await unlock();
-    throw e;
+    throw e instanceof AppError ? e : cannotOpen(places, e);
   }
+}
+
+function cannotOpen({ dir }: Places, cause: unknown): AppError {
+  const text = `the store ${dir} cannot be opened: ${reasonOf(cause)}. This user needs a directory of its own on a sound disk: see database.uri.`;
+  return new AppError('precondition', text, { cause });
 }
 
 async function makePlaces(places: Places, disk: Disk): Promise<void> {
@@ -67,11 +72,7 @@ async function makePlaces(places: Places, disk: Disk): Promise<void> {
     await disk.syncDir(path.dirname(places.dir));
     await disk.syncDir(places.dir);
   } catch (cause) {
-    throw new AppError(
-      'precondition',
-      `the store ${places.dir} cannot be opened: ${reasonOf(cause)}. Give this user the directory, or name another in database.uri.`,
-      { cause },
-    );
+    throw cannotOpen(places, cause);
   }
 }
 
