@@ -9,6 +9,8 @@ const ESC = '\u001b';
 /** A real terminal emulator at the other end. */
 function emulator(columns: number, rows: number) {
   const term = new xterm.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 0 });
+  // Where the console lives: no scrollback, and a resize does not re-wrap.
+  term.write(`${ESC}[?1049h`);
   let written = '';
   const sink: Sink = {
     write: (data) => {
@@ -236,10 +238,23 @@ describe('a slow terminal', () => {
     drained();
     expect(written).toHaveLength(2);
     expect(written[1]).toContain('99');
+    let told = 0;
     writer.draw('frame 100');
-    writer.stop();
+    writer.whenWritten(() => {
+      told += 1;
+    });
     drained();
-    expect(written).toHaveLength(2);
+    expect(told).toBe(0);
+    drained();
+    expect(told).toBe(1);
+    writer.draw('frame 101');
+    writer.whenWritten(() => {
+      told += 1;
+    });
+    writer.stop();
+    expect(told).toBe(2);
+    drained();
+    expect(written).toHaveLength(4);
   });
 });
 

@@ -39,8 +39,10 @@ export class FrameWriter {
   readonly #size: Pick<SizeSource, 'columns' | 'rows'>;
   #screen: Screen = { state: 'unknown' };
   #waiting: string | null = null;
+  #last: string | null = null;
   #busy = false;
   #open = true;
+  #written: (() => void)[] = [];
   readonly stats: WriterStats = { frames: 0, skipped: 0, bytes: 0 };
 
   constructor(needs: { readonly sink: Sink; readonly size: Pick<SizeSource, 'columns' | 'rows'> }) {
@@ -51,6 +53,7 @@ export class FrameWriter {
   /** `text`: lines with SGR, separated by `\n`. */
   draw(text: string): void {
     if (!this.#open) return;
+    this.#last = text;
     if (this.#busy) {
       if (this.#waiting !== null) this.stats.skipped += 1;
       this.#waiting = text;
@@ -59,15 +62,31 @@ export class FrameWriter {
     this.#paint(text);
   }
 
+  /** The last frame once more: after `forget` there may be no new one for a while. */
+  again(): void {
+    if (this.#last !== null) this.draw(this.#last);
+  }
+
   /** Somebody else wrote on the screen, or it is another one: the next frame is painted whole. */
   forget(): void {
     this.#screen = { state: 'unknown' };
   }
 
-  /** Nothing is written any more. open -> closed */
+  /** Calls back once every frame drawn so far, or a newer one in its place, is out of our hands. */
+  whenWritten(fn: () => void): void {
+    if (this.#busy) this.#written.push(fn);
+    else fn();
+  }
+
+  /** Nothing is written any more, and nobody waits for it. open -> closed */
   stop(): void {
     this.#open = false;
     this.#waiting = null;
+    this.#release();
+  }
+
+  #release(): void {
+    for (const fn of this.#written.splice(0)) fn();
   }
 
   #paint(text: string): void {
@@ -86,6 +105,7 @@ export class FrameWriter {
       const next = this.#waiting;
       this.#waiting = null;
       if (next !== null && this.#open) this.#paint(next);
+      if (!this.#busy) this.#release();
     });
   }
 

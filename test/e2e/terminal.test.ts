@@ -1,0 +1,118 @@
+import { spawn } from '@lydell/node-pty';
+import xterm from '@xterm/headless';
+import { afterEach, describe, expect, test } from 'vitest';
+
+// A shell in a real pty starts the program; what the shell's terminal is like before and after must be equal.
+
+const CHILD = new URL('./terminal-child.ts', import.meta.url).pathname;
+const open: { kill: () => void }[] = [];
+
+afterEach(() => {
+  for (const o of open.splice(0)) o.kill();
+});
+
+function shell() {
+  const term = new xterm.Terminal({ cols: 100, rows: 20, allowProposedApi: true, scrollback: 200 });
+  const env = { ...process.env, TERM: 'xterm-256color', PS1: '$ ', CHILD, NODE: process.execPath };
+  const pty = spawn('/bin/bash', ['--norc', '--noprofile', '-i'], { cols: 100, rows: 20, env });
+  pty.onData((d) => term.write(d));
+  // The terminal's own answers go back to the program.
+  term.onData((d) => pty.write(d));
+  let alive = true;
+  pty.onExit(() => {
+    alive = false;
+  });
+  open.push({
+    kill: () => {
+      if (alive) process.kill(pty.pid, 'SIGKILL');
+      term.dispose();
+    },
+  });
+  const text = () => {
+    const b = term.buffer.active;
+    return Array.from({ length: b.length }, (_, y) => b.getLine(y)?.translateToString(true) ?? '').join('\n');
+  };
+  const wait = async (what: RegExp) => {
+    const until = Date.now() + 15_000;
+    while (!what.test(text())) {
+      if (Date.now() > until) throw new Error(`never saw ${what} in:\n${text()}`);
+      await new Promise((r) => setTimeout(r, 20));
+    }
+    return text();
+  };
+  return { term, pty, wait, type: (s: string) => pty.write(s), text };
+}
+
+// The shell's own line editor marks pastes too: off, so that what is seen is ours.
+const QUIET = "bind 'set enable-bracketed-paste off'; ";
+const START = QUIET + 'B=$(stty -g); $NODE "$CHILD"; echo "code=$?"; [ "$B" = "$(stty -g)" ] && echo same\r';
+
+async function started() {
+  const s = shell();
+  s.type(START);
+  await s.wait(/^frame 1 started, pid \d+ at 100x20/m);
+  expect(s.term.buffer.active.type).toBe('alternate');
+  return s;
+}
+
+async function given(s: ReturnType<typeof shell>, code: number, also?: RegExp) {
+  await s.wait(new RegExp(`code=${code}\\s+same`));
+  if (also) await s.wait(also);
+  expect(s.term.buffer.active.type).toBe('normal');
+  expect(s.term.modes.bracketedPasteMode).toBe(false);
+  expect(s.term.modes.wraparoundMode).toBe(true);
+}
+
+describe('the terminal is given back', () => {
+  test('on quit; keys, a paste and a resize before it', async () => {
+    const s = await started();
+    s.type('jj\u001b[A');
+    await s.wait(/^frame 4 up/m);
+    s.type('\u001b[200~rm -rf q\r\u001b[201~');
+    await s.wait(/^frame 5 paste\(rm -rf q/m);
+    s.pty.resize(70, 18);
+    s.term.resize(70, 18);
+    await s.wait(/^frame \d+ resized at 70x18/m);
+    s.type('q');
+    await given(s, 0);
+  });
+
+  test('on a fault of its own, which is told afterwards', async () => {
+    const s = await started();
+    s.type('X');
+    await given(s, 1, /a fault in the console/);
+  });
+
+  test('on a rejection nobody handled', async () => {
+    const s = await started();
+    s.type('P');
+    await given(s, 1, /a promise nobody kept/);
+  });
+
+  test.each([
+    ['TERM', 143],
+    ['INT', 130],
+    ['HUP', 129],
+  ])('on SIG%s', async (signal, code) => {
+    const s = await started();
+    const pid = Number(/pid (\d+)/.exec(s.text())?.[1]);
+    expect(pid).toBeGreaterThan(1);
+    process.kill(pid, `SIG${signal}`);
+    await given(s, code);
+  });
+
+  test('when stopped with ctrl-z, and taken again with fg', async () => {
+    const s = await started();
+    s.type('\u001a');
+    await s.wait(/Stopped/);
+    expect(s.term.buffer.active.type).toBe('normal');
+    s.type('fg\r');
+    await s.wait(/^frame 1 started/m);
+    expect(s.term.buffer.active.type).toBe('alternate');
+    s.type('j');
+    await s.wait(/^frame \d+ j/m);
+    s.type('q');
+    await s.wait(/code=/);
+    expect(s.term.buffer.active.type).toBe('normal');
+  });
+});
