@@ -1,1 +1,111 @@
-export {};
+import { Command, CommanderError } from 'commander';
+import { loadMasterSettings } from '../config/master.ts';
+import { AppError } from '../proto/vocab/errors.ts';
+import { safeText } from '../proto/vocab/safe-text.ts';
+import { VERSION } from '../proto/vocab/version.ts';
+import { startMaster, writeWhole } from './app.ts';
+import { createLog, type MasterLog } from './log.ts';
+import { createServices } from './service/services.ts';
+
+// Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
+const DEFAULT_CONFIG = '/etc/ai-cdn/master.yml';
+
+interface RunOptions {
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly readyFile?: string;
+}
+
+const program = new Command('aicdn-master')
+  .description('the master of an AI CDN Tunnel fleet')
+  .exitOverride()
+  .showHelpAfterError('(aicdn-master --help says more)');
+
+program
+  .command('run')
+  .description('run the master until SIGTERM or SIGINT')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .option('--ready-file <path>', 'written once everything listens: addresses, socket, CA and pid as JSON')
+  .action(run);
+
+program
+  .command('version')
+  .description('print the version')
+  .action(() => {
+    process.stdout.write(`aicdn-master ${VERSION}\n`);
+  });
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
+
+function flagsOf(set: readonly string[]): Record<string, string> {
+  const flags: Record<string, string> = {};
+  for (const pair of set) {
+    const at = pair.indexOf('=');
+    if (at < 1) throw new AppError('invalid', `--set ${safeText(pair)}: write it as key=value`);
+    flags[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  return flags;
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const { settings } = loadMasterSettings({
+    file: options.config ?? DEFAULT_CONFIG,
+    fileOptional: options.config === undefined,
+    env: process.env,
+    flags: flagsOf(options.set),
+  });
+  const log = createLog(settings.log.level);
+  warningsTo(log);
+  // Before anything is started: a signal while starting stops what there is.
+  const asked = new Promise<string>((resolve) => {
+    process.once('SIGTERM', () => resolve('SIGTERM'));
+    process.once('SIGINT', () => resolve('SIGINT'));
+  });
+  try {
+    const master = await startMaster(settings, {
+      log,
+      createServices,
+      createRings() {
+        throw new AppError('unavailable', 'the figures are not built yet');
+      },
+    });
+    if (options.readyFile) await writeWhole(options.readyFile, `${JSON.stringify(master.bound)}\n`, 0o600);
+    log.info('stopping', { signal: await asked });
+    await master.stop();
+    log.info('stopped');
+  } finally {
+    log.flush();
+  }
+}
+
+/** Node's own warnings are log lines as well, not text between them. */
+function warningsTo(log: MasterLog): void {
+  process.removeAllListeners('warning');
+  process.on('warning', (warning) => {
+    const level = warning.name === 'ExperimentalWarning' ? 'debug' : 'warn';
+    log[level](warning.message, { kind: warning.name });
+  });
+}
+
+/** Settings and command lines are 2; whatever kept it from running is 1. */
+function fail(error: unknown): never {
+  if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+  if (error instanceof AppError && error.code !== 'internal') {
+    process.stderr.write(`aicdn-master: ${safeText(error.message, { newline: 'keep' })}\n`);
+    process.exit(error.code === 'invalid' ? 2 : 1);
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`aicdn-master: ${text}\n`);
+  process.exit(1);
+}
+
+try {
+  await program.parseAsync();
+  // Sockets of a client that does not go away must not hold a stopped master.
+  process.exit(0);
+} catch (error) {
+  fail(error);
+}

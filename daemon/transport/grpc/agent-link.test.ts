@@ -65,7 +65,7 @@ async function master(
       listener: {
         host: '127.0.0.1',
         port: 0,
-        certificatePem: server.certificatePem,
+        certificatePem: server.certificatePem + ca.pem,
         keyPem: server.keyPem,
         caPem: ca.pem,
         ...(over.admission ? { admission: over.admission } : {}),

@@ -1,3 +1,4 @@
+import type { AddressInfo } from 'node:net';
 import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedHandleCall } from '@grpc/grpc-js';
 import {
   AgentServiceService,
@@ -70,7 +71,7 @@ export class AgentTransport {
     });
   }
 
-  start(): Promise<{ address: string; port: number }> {
+  start(): Promise<AddressInfo> {
     return this.listener.start();
   }
 

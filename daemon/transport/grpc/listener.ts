@@ -16,9 +16,9 @@ import { identify, type PeerIdentity } from './peer.ts';
 export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
+  /** Leaf, then the fleet's CA: a joiner pins what it is shown. */
   readonly certificatePem: string;
   readonly keyPem: string;
-  /** Sent along, so that a joiner can pin it. */
   readonly caPem: string;
   readonly handshakeMs?: number;
   /** A connection without a call in flight is closed after this. */
@@ -65,7 +65,7 @@ export class FleetListener {
     this.ca = new X509Certificate(settings.caPem);
     this.injector = needs.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.tls = createTlsServer({
-      cert: `${settings.certificatePem.trim()}\n${settings.caPem}`,
+      cert: settings.certificatePem,
       key: settings.keyPem,
       ca: settings.caPem,
       requestCert: true,

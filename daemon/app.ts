@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import type { MasterSettings } from '../config/master.ts';
+import { AppError } from '../proto/vocab/errors.ts';
+import { VERSION } from '../proto/vocab/version.ts';
+import { openCa } from './ca/ca.ts';
+import { serveHealth } from './http.ts';
+import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
+import type { createServices } from './service/services.ts';
+import { openFileStore } from './store/file-store.ts';
+import { AgentTransport } from './transport/grpc/agent-service.ts';
+import { AgentSessions } from './transport/grpc/agent-sessions.ts';
+import { ConsoleTransport } from './transport/grpc/console-service.ts';
+import { peerReader } from './transport/grpc/peercred.ts';
+
+/** How often nodes report that nobody looks at. */
+const REPORT_MS = 10_000;
+const TICK_MS = 1000;
+
+export interface AppNeeds {
+  readonly log: Log;
+  readonly createServices: typeof createServices;
+  readonly createRings: () => MetricsRings;
+}
+
+/** Where a started master listens. */
+export interface Bound {
+  readonly grpc: string;
+  readonly http: string;
+  readonly socket: string;
+  /** Path of the fleet CA's certificate, PEM. */
+  readonly ca: string;
+  readonly pid: number;
+}
+
+export interface Master {
+  readonly bound: Bound;
+  /** Stops accepting, ends the watches and sessions in words, flushes, closes the store. */
+  stop(): Promise<void>;
+}
+
+const clock: Clock = { now: () => Date.now() };
+const random: Random = {
+  hex: (n) => randomBytes(n).toString('hex'),
+  bytes: (n) => randomBytes(n),
+};
+
+/**
+ * Builds all and starts it in order: store, CA, services, console socket, health, agents' port. What was started is
+ * stopped again when a later step fails.
+ * @throws AppError `precondition` or `conflict`, saying what is in the way
+ */
+export async function startMaster(settings: MasterSettings, needs: AppNeeds): Promise<Master> {
+  const { log } = needs;
+  const undo: (() => Promise<void>)[] = [];
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    stopping = true;
+    for (const step of undo.splice(0).reverse()) {
+      await step().catch((error: unknown) => log.error('while stopping', { error: String(error) }));
+    }
+  };
+  try {
+    const store = await openFileStore({ dir: settings.database.dir }, { random, log });
+    undo.push(() => store.close());
+    const ca = await openCa({ dir: path.join(settings.stateDir, 'ca') }, { clock, random });
+    if (ca.created)
+      log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
+    const caFile = path.join(settings.stateDir, 'ca.crt');
+    await writeWhole(caFile, ca.certificatePem, 0o644);
+
+    const names = settings.grpc.advertise.length > 0 ? settings.grpc.advertise : [hostname()];
+    const sessions = new AgentSessions();
+    const services = needs.createServices(
+      {
+        context: settings.name,
+        masterVersion: VERSION,
+        heartbeatMs: settings.heartbeatMs,
+        reportMs: REPORT_MS,
+        nodeDownForMs: settings.nodeDownForMs,
+        commandTimeoutMs: settings.commandTimeoutMs,
+        advertise: withPort(names[0] ?? 'localhost', settings.grpc.addr.port),
+      },
+      { store, ca, link: sessions, rings: needs.createRings(), clock, random, log },
+    );
+    await services.start();
+    undo.push(() => services.stop());
+
+    const server = await ca.issueServer({ names: names.map(withoutPort), now: clock.now() });
+    const agents = new AgentTransport(
+      {
+        listener: {
+          ...settings.grpc.addr,
+          certificatePem: server.certificatePem,
+          keyPem: server.keyPem,
+          caPem: ca.certificatePem,
+        },
+        storeId: store.id,
+        heartbeatMs: settings.heartbeatMs,
+        reportMs: REPORT_MS,
+      },
+      { sessions, services, log, clock, random },
+    );
+    const peer = await peerReader();
+    if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });
+    const operators = new ConsoleTransport(
+      { socket: settings.socket },
+      { services, log, readPeer: peer.read },
+    );
+    await operators.start();
+    undo.push(() => operators.stop());
+
+    let listening = false;
+    const health = await serveHealth(settings.http.addr, {
+      degraded: () => store.degraded(),
+      ready: () => listening && !stopping,
+    });
+    undo.push(() => health.stop());
+
+    const grpc = await agents.start();
+    undo.push(() => agents.stop());
+    listening = true;
+
+    const ticks = setInterval(() => services.tick(), TICK_MS);
+    undo.push(async () => {
+      clearInterval(ticks);
+      operators.stopAccepting();
+    });
+
+    const bound: Bound = {
+      grpc: addressOf(grpc),
+      http: addressOf(health.address),
+      socket: settings.socket,
+      ca: caFile,
+      pid: process.pid,
+    };
+    log.info('listening', { ...bound, version: VERSION, pin: ca.pin, store: store.id });
+    return { bound, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** So that a reader sees all of it or none. */
+export async function writeWhole(file: string, content: string, mode: number): Promise<void> {
+  const tmp = `${file}.${process.pid}.tmp`;
+  try {
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(tmp, content, { mode });
+    await rename(tmp, file);
+  } catch (error) {
+    throw new AppError('precondition', `${file} cannot be written: ${String(error)}`, { cause: error });
+  }
+}
+
+function addressOf(a: AddressInfo): string {
+  return a.family === 'IPv6' ? `[${a.address}]:${a.port}` : `${a.address}:${a.port}`;
+}
+
+/** `advertise` holds what agents dial: a name or an address, with a port where it is not the listener's. */
+function withPort(name: string, port: number): string {
+  if (withoutPort(name) !== name) return name;
+  return name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`;
+}
+
+function withoutPort(name: string): string {
+  const m = /^(?:\[([0-9a-f:.]+)\]|([^:]+)):\d+$/i.exec(name);
+  return m?.[1] ?? m?.[2] ?? name;
+}
