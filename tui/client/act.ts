@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import type { ConsoleApi } from '../../proto/link/console-api.ts';
+import { AppError } from '../../proto/vocab/errors.ts';
+import type { Effect } from '../store/effect.ts';
+import type { ConsoleEvent, Failure } from '../store/state.ts';
+import { type Words, words } from '../store/words.ts';
+
+/** What every effect is done with. */
+export interface ActNeeds {
+  readonly api: ConsoleApi;
+  readonly dispatch: (event: ConsoleEvent) => void;
+  readonly now: () => number;
+  readonly resubscribe: () => void;
+  readonly quit: () => void;
+}
+
+type Executors = {
+  readonly [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>, needs: ActNeeds) => void;
+};
+
+export function failureOf(error: unknown): Failure {
+  if (error instanceof AppError) {
+    return { code: error.code, message: error.message, refusals: error.refusals };
+  }
+  return { code: 'internal', message: error instanceof Error ? error.message : String(error), refusals: [] };
+}
+
+/** The answer, or the refusal, as an event; nothing is shown before one of them is there. */
+function ask<T>(
+  needs: ActNeeds,
+  what: Words,
+  sheet: number | null,
+  call: Promise<T>,
+  then: (answer: T) => ConsoleEvent,
+): void {
+  call.then(
+    (answer) => needs.dispatch(then(answer)),
+    (error: unknown) => needs.dispatch({ kind: 'failed', sheet, what, failure: failureOf(error) }),
+  );
+}
+
+/** A request id a key press: a retry of the link repeats it, and the master answers as it did the first time. */
+function mutation(reason: string) {
+  return { reason, requestId: randomUUID() };
+}
+
+const FIRST_REGION = 'hk';
+
+const EXECUTORS: Executors = {
+  reload: (e, needs) =>
+    ask(
+      needs,
+      words('reload', '重载'),
+      null,
+      needs.api.runCommand(mutation('from the console'), {
+        type: 'reload',
+        target: { nodes: e.nodes },
+        timeoutMs: null,
+        expiresMs: null,
+        dryRun: false,
+      }),
+      (r) => ({ kind: 'command-taken', command: r.command.id }),
+    ),
+  'preview-silence': (e, needs) =>
+    ask(needs, words('preview', '预览'), e.sheet, needs.api.previewSilence(e.matchers), (preview) => ({
+      kind: 'silence-preview',
+      sheet: e.sheet,
+      preview,
+    })),
+  'create-silence': (e, needs) =>
+    ask(
+      needs,
+      words('silence', '静默'),
+      e.sheet,
+      needs.api.createSilence(mutation(e.comment), {
+        matchers: e.alert === null ? e.matchers : [],
+        alert: e.alert,
+        startsAt: null,
+        endsAt: needs.now() + e.forMs,
+        comment: e.comment,
+      }),
+      (r) => ({
+        kind: 'done',
+        sheet: e.sheet,
+        text: words(`silence ${r.silence.id} is made; 4 Tab e ends it`, `静默 ${r.silence.id} 已建立；4 Tab e 可结束`),
+      }),
+    ),
+  'expire-silence': (e, needs) =>
+    ask(
+      needs,
+      words(`end ${e.id}`, `结束 ${e.id}`),
+      e.sheet,
+      needs.api.expireSilence(mutation('ended from the console'), e.id),
+      (r) => ({
+        kind: 'done',
+        sheet: e.sheet,
+        text: words(`silence ${r.silence.id} has ended`, `静默 ${r.silence.id} 已结束`),
+      }),
+    ),
+  'preview-rollback': (e, needs) =>
+    ask(
+      needs,
+      words('preview', '预览'),
+      e.sheet,
+      needs.api.previewRollback({ label: e.label, target: e.target }),
+      (preview) => ({ kind: 'rollback-preview', sheet: e.sheet, preview }),
+    ),
+  'roll-back': (e, needs) =>
+    ask(
+      needs,
+      words(`roll back ${e.label}`, `回滚 ${e.label}`),
+      e.sheet,
+      needs.api.rollback(mutation(e.reason), {
+        label: e.label,
+        target: e.target,
+        confirmNodes: e.confirmNodes,
+      }),
+      (r) => ({
+        kind: 'done',
+        sheet: e.sheet,
+        text: words(
+          `${r.version.label} puts back ${r.version.rollbackOf ?? ''} on ${r.nodes.length} nodes; u takes it back`,
+          `${r.version.label} 在 ${r.nodes.length} 个节点恢复 ${r.version.rollbackOf ?? ''}；u 可再回滚`,
+        ),
+      }),
+    ),
+  'fetch-node': (e, needs) => {
+    needs.api.nodeDetail(e.name).then(
+      (detail) => needs.dispatch({ kind: 'detail', name: e.name, detail }),
+      (error: unknown) =>
+        needs.dispatch({ kind: 'detail-failed', name: e.name, failure: failureOf(error) }),
+    );
+  },
+  'make-token': (_, needs) => {
+    needs.api
+      .createToken(mutation('first run'), { nodeType: 'edge', region: FIRST_REGION, name: null, ttlMs: null })
+      .then(
+        (t) =>
+          needs.dispatch({
+            kind: 'token',
+            command: t.joinCommand,
+            expiresAt: t.expiresAt,
+            region: FIRST_REGION,
+          }),
+        (error: unknown) => needs.dispatch({ kind: 'token-failed', failure: failureOf(error) }),
+      );
+  },
+  resubscribe: (_, needs) => needs.resubscribe(),
+  quit: (_, needs) => needs.quit(),
+};
+
+/** Does what the store wants done. Never throws: every failure comes back as an event. */
+export function perform(effect: Effect, needs: ActNeeds): void {
+  // One executor a kind; the table's type says that they fit.
+  const run = EXECUTORS[effect.kind] as (effect: Effect, needs: ActNeeds) => void;
+  run(effect, needs);
+}

@@ -1,0 +1,87 @@
+import type { ScreenId } from '../store/intent.ts';
+import { alertBadges, dataAge, type HeaderNotice, health, isStale, notice } from '../store/select-header.ts';
+import type { State } from '../store/state.ts';
+import type { Row } from '../theme/row.ts';
+import type { Theme } from '../theme/theme.ts';
+import { type DataAge, type HeaderProps, headerRows, type Notice } from '../views/header.ts';
+import type { Ui } from '../views/ui.ts';
+import { clock, speak } from './words.ts';
+
+const seconds = (ms: number) => Math.floor(ms / 1000);
+
+function noticeProps(n: HeaderNotice | null, state: State, theme: Theme): Notice | null {
+  switch (n?.kind) {
+    case undefined:
+      return null;
+    case 'no-master':
+      return {
+        kind: 'no-master',
+        seconds: seconds(n.forMs),
+        reason: n.reason,
+        attempt: n.attempt,
+        nextInSeconds: Math.ceil(n.nextInMs / 1000),
+      };
+    case 'back': {
+      const changes = n.whole ? state.picture.facts.node.size : n.changes;
+      return { kind: 'back', afterSeconds: seconds(n.afterMs), changes, whole: n.whole };
+    }
+    case 'slow-link':
+      return { kind: 'slow-link', seconds: seconds(n.ageMs) };
+    case 'text':
+      return { kind: 'text', verdict: n.verdict, text: speak(n.text, theme) };
+    case 'reconnecting':
+    case 'degraded':
+      return n;
+  }
+}
+
+/** A live picture says `1s` until it is 3 s old: a digit that flickers says nothing. */
+function ageProps(state: State): DataAge | null {
+  const age = dataAge(state);
+  if (age === null) return null;
+  const s = seconds(age.ageMs);
+  if (age.kind === 'live') return { kind: 'live', seconds: s < 3 ? 1 : s };
+  return { kind: age.kind, seconds: s };
+}
+
+/** `lin(1000)` is the master's word for the audit; here the person is enough. */
+function person(actor: string): string {
+  return actor.replace(/\(\d+\)$/, '');
+}
+
+function openTab(state: State): ScreenId {
+  return state.place.kind === 'node' ? state.place.from : state.place.screen;
+}
+
+/** `shownAt`: the clock as it was last written; it runs only when something else is written too. */
+export function headerProps(
+  state: State,
+  theme: Theme,
+  a: { readonly context: string; readonly shownAt: number },
+): HeaderProps {
+  const { begin, figures, facts } = state.picture;
+  const badges = alertBadges(state);
+  const empty = state.picture.receivedAt !== null && facts.node.size === 0;
+  const props: HeaderProps = {
+    context: begin?.context ?? a.context,
+    open: openTab(state),
+    badges: badges.length === 0 ? {} : { alerts: badges },
+    person: person(begin?.caller.actor ?? ''),
+    role: begin?.caller.role ?? 'admin',
+    age: ageProps(state),
+    clock: clock(a.shownAt),
+    health: health(state).map((h) => ({ verdict: h.verdict, n: h.n, word: h.status })),
+    traffic: figures === null || empty ? null : figures,
+    notice: noticeProps(notice(state), state, theme),
+  };
+  if (!empty || begin === null || isStale(state)) return props;
+  return { ...props, aside: `master ${begin.advertise}   CA ${begin.caPin.slice(0, 8)}` };
+}
+
+export function header(
+  state: State,
+  ui: Ui,
+  a: { readonly context: string; readonly shownAt: number },
+): readonly Row[] {
+  return headerRows(headerProps(state, ui.theme, a), ui);
+}
