@@ -82,7 +82,10 @@ const EXECUTORS: Executors = {
       (r) => ({
         kind: 'done',
         sheet: e.sheet,
-        text: words(`silence ${r.silence.id} is made; 4 Tab e ends it`, `静默 ${r.silence.id} 已建立；4 Tab e 可结束`),
+        text: words(
+          `silence ${r.silence.id} is made; 4 Tab e ends it`,
+          `静默 ${r.silence.id} 已建立；4 Tab e 可结束`,
+        ),
       }),
     ),
   'expire-silence': (e, needs) =>
@@ -127,8 +130,7 @@ const EXECUTORS: Executors = {
   'fetch-node': (e, needs) => {
     needs.api.nodeDetail(e.name).then(
       (detail) => needs.dispatch({ kind: 'detail', name: e.name, detail }),
-      (error: unknown) =>
-        needs.dispatch({ kind: 'detail-failed', name: e.name, failure: failureOf(error) }),
+      (error: unknown) => needs.dispatch({ kind: 'detail-failed', name: e.name, failure: failureOf(error) }),
     );
   },
   'make-token': (_, needs) => {

@@ -54,7 +54,10 @@ export function follow(
       hub.dispatch({ kind: 'link', event: { kind: 'connecting', attempt: state.attempt + 1 } });
     } else if (state.kind === 'waiting') {
       const { attempt, reason, until } = state;
-      hub.dispatch({ kind: 'link', event: { kind: 'waiting', attempt: attempt + 1, reason, retryAt: until } });
+      hub.dispatch({
+        kind: 'link',
+        event: { kind: 'waiting', attempt: attempt + 1, reason, retryAt: until },
+      });
     }
   }
 

@@ -5,7 +5,13 @@ import { isStale } from '../store/select-header.ts';
 import { masterNow } from '../store/select-nodes.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';
-import { type AlertDetail, type AlertRow, type AlertsProps, alertsRows, type SilenceRow } from '../views/alerts.ts';
+import {
+  type AlertDetail,
+  type AlertRow,
+  type AlertsProps,
+  alertsRows,
+  type SilenceRow,
+} from '../views/alerts.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import type { Ui } from '../views/ui.ts';
 import { keybar, message } from './foot.ts';

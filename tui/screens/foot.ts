@@ -50,5 +50,8 @@ export function keybar(state: State, ui: Ui): Row {
     keys.unshift({ key: where === 'node' ? 'Esc' : '1', label: ui.theme.lang === 'zh' ? '返回' : 'back' });
   }
   const zh = ui.theme.lang === 'zh';
-  return keybarRow({ keys, last: { key: '?', label: zh ? '全部按键' : 'all keys', short: zh ? '全部' : 'all' } }, ui);
+  return keybarRow(
+    { keys, last: { key: '?', label: zh ? '全部按键' : 'all keys', short: zh ? '全部' : 'all' } },
+    ui,
+  );
 }

@@ -4,7 +4,7 @@ import { cursorItem } from '../store/nodes-view.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';
 import type { FrameParts } from '../views/frame.tsx';
-import { helpMaxScroll, type HelpProps, helpRows } from '../views/pages.ts';
+import { type HelpProps, helpMaxScroll, helpRows } from '../views/pages.ts';
 import type { Ui } from '../views/ui.ts';
 import { message } from './foot.ts';
 import { speak } from './words.ts';
@@ -14,7 +14,8 @@ export function helpProps(state: State, ui: Ui): HelpProps {
   const beneath: State = { ...state, help: null };
   const where = whereAmI(beneath);
   const screen = state.place.kind === 'node' ? state.place.name : ui.theme.say(`tab.${state.place.screen}`);
-  const on = where === 'node' ? null : where === 'nodes' ? (cursorItem(state.nodes)?.node.name ?? null) : null;
+  const on =
+    where === 'node' ? null : where === 'nodes' ? (cursorItem(state.nodes)?.node.name ?? null) : null;
   return {
     screen,
     on,

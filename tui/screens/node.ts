@@ -1,6 +1,6 @@
 import { formatDuration } from '../../proto/vocab/duration.ts';
-import type { Millis } from '../../proto/vocab/ids.ts';
 import { formatRefusal } from '../../proto/vocab/errors.ts';
+import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import { alertItem } from '../store/select-alerts.ts';
@@ -40,7 +40,8 @@ function axes(i: NodeItem): readonly AxisRow[] {
   };
   const runs = n.effective?.version;
   const wants = n.target?.version;
-  const extra = n.configSync === 'in_sync' ? runs : [wants, n.failure?.phase].filter((x) => x != null).join(' ');
+  const extra =
+    n.configSync === 'in_sync' ? runs : [wants, n.failure?.phase].filter((x) => x != null).join(' ');
   const drains = { none: 'well', draining: 'changing', drained: 'aside' } as const;
   const ids = { pending: 'waiting', accepted: 'well', revoked: 'aside' } as const;
   return [
@@ -62,17 +63,21 @@ function failure(n: Node): readonly string[] {
   return [head, formatRefusal(f.refusal), ...tail.slice(-8)];
 }
 
-const SERIES: readonly { readonly name: string; readonly label: string; readonly decimals: 0 | 2; readonly limit?: number }[] =
-  [
-    { name: 'ttft_p50', label: 'TTFT p50', decimals: 0 },
-    { name: 'ttft_p95', label: 'TTFT p95', decimals: 0 },
-    { name: 'gap_p99', label: 'gap  p99', decimals: 0 },
-    { name: 'p99', label: 'P99', decimals: 0, limit: 100 },
-    { name: 'streams', label: 'streams', decimals: 0 },
-    { name: 'rps', label: 'req/s', decimals: 0 },
-    { name: 'err_pct', label: 'err %', decimals: 2, limit: 1 },
-    { name: 'cpu_pct', label: 'cpu %', decimals: 0, limit: 80 },
-  ];
+const SERIES: readonly {
+  readonly name: string;
+  readonly label: string;
+  readonly decimals: 0 | 2;
+  readonly limit?: number;
+}[] = [
+  { name: 'ttft_p50', label: 'TTFT p50', decimals: 0 },
+  { name: 'ttft_p95', label: 'TTFT p95', decimals: 0 },
+  { name: 'gap_p99', label: 'gap  p99', decimals: 0 },
+  { name: 'p99', label: 'P99', decimals: 0, limit: 100 },
+  { name: 'streams', label: 'streams', decimals: 0 },
+  { name: 'rps', label: 'req/s', decimals: 0 },
+  { name: 'err_pct', label: 'err %', decimals: 2, limit: 1 },
+  { name: 'cpu_pct', label: 'cpu %', decimals: 0, limit: 80 },
+];
 
 function series(detail: NodeDetail | null): readonly SeriesRow[] {
   return SERIES.map((s) => {
