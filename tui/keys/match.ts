@@ -60,7 +60,6 @@ export const ORDER_KEYS: readonly {
   { key: 't', column: 'ttft95', label: words('TTFT95', 'TTFT95') },
   { key: 'p', column: 'p99', label: words('P99', 'P99') },
   { key: 'e', column: 'err', label: words('err', '错误') },
-  { key: 'c', column: 'cpu', label: words('cpu', 'CPU') },
 ];
 
 function means(intent: Intent, acts = false): Match {

@@ -79,7 +79,8 @@ const SERIES: readonly {
   { name: 'cpu_pct', label: 'cpu %', decimals: 0, limit: 80 },
 ];
 
-function series(detail: NodeDetail | null): readonly SeriesRow[] {
+function series(detail: NodeDetail | null, ui: Ui): readonly SeriesRow[] {
+  const sign = ui.theme.sym.verdict.warning;
   return SERIES.map((s) => {
     const found = detail?.series.find((x) => x.name === s.name);
     const values = (found?.values ?? []).map((v) => (Number.isFinite(v) ? v : null));
@@ -87,7 +88,11 @@ function series(detail: NodeDetail | null): readonly SeriesRow[] {
     const row: SeriesRow = { label: s.label, values, decimals: s.decimals };
     if (s.limit === undefined) return row;
     if (last === null || last <= s.limit) return { ...row, limit: s.limit };
-    return { ...row, limit: s.limit, over: { wide: `limit ${s.limit}`, narrow: `${s.limit}` } };
+    return {
+      ...row,
+      limit: s.limit,
+      over: { wide: `${sign} limit ${s.limit}`, narrow: `${sign} ${s.limit}` },
+    };
   });
 }
 
@@ -168,7 +173,7 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
           },
     agentVersion: node.agentVersion,
     certificates: certificates(node, now),
-    series: series(fetched),
+    series: series(fetched, ui),
     marks: marks(fetched),
     axis: [59, 44, 29, 14].map((ago) => hourMinute(last - ago * MINUTE)),
     alerts: item.alerts.map((a) => {

@@ -83,7 +83,7 @@ export function compileFilter(text: string): Filter {
   try {
     re = new RegExp(source, /\p{Lu}/u.test(source) ? 'u' : 'iu');
   } catch (e) {
-    const why = e instanceof Error ? e.message.replace(/^Invalid regular expression: /, '') : String(e);
+    const why = e instanceof Error ? e.message.replace(/^.*: /s, '') : String(e);
     return broken(why, why);
   }
   return { error: null, matches: (n) => re.test(haystack(n)) !== inverse };

@@ -21,7 +21,10 @@ const EMPTY_FOR_MS = 3_000;
 /** Lists follow the picture; the order they stand in only when `apply`. */
 function relist(state: State, apply: boolean): State {
   const picture = state.frozenAt === null ? state.fleet : state.picture;
-  const nodes = regroup(state.nodes, picture, { apply, rows: state.room.nodeRows });
+  // Until the first key the cursor is nobody's: it stands on the worst.
+  const untouched = state.lastKeyAt === 0;
+  const before = untouched ? { ...state.nodes, cursor: null, top: 0, shown: [] } : state.nodes;
+  const nodes = regroup(before, picture, { apply: apply || untouched, rows: state.room.nodeRows });
   return { ...state, picture, nodes, alerts: regroupAlerts(state.alerts, picture) };
 }
 
