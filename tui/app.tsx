@@ -47,9 +47,9 @@ export interface AppSettings {
 
 export interface AppNeeds {
   readonly api: ConsoleApi;
+  /** A stream that takes whole frames and answers an empty write once they are written. */
   readonly stdout: NodeJS.WriteStream;
   readonly stdin: NodeJS.ReadStream;
-  readonly stderr: NodeJS.WriteStream;
   /** Keys and pastes, one by one; returns how to stop listening. */
   readonly listen: (onInput: (input: Input) => void) => () => void;
   readonly now?: () => number;
@@ -114,12 +114,9 @@ export function startApp(settings: AppSettings, needs: AppNeeds): App {
   const screen = render(<Console hub={hub} presenter={presenter} onPresented={onPresented} />, {
     stdout: needs.stdout,
     stdin: needs.stdin,
-    stderr: needs.stderr,
     exitOnCtrlC: false,
     patchConsole: false,
     interactive: true,
-    alternateScreen: true,
-    incrementalRendering: true,
     maxFps: MAX_FPS,
     onRender: () => onFrame(),
   });

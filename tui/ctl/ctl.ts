@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { VERSION } from '../../proto/vocab/version.ts';
 import { alertCommands, reloadCommands, silenceCommands, tokenCommands } from './act-commands.ts';
@@ -77,7 +77,6 @@ function build(settings: CtlSettings, io: CtlIo, done: (status: number) => void)
   reloadCommands(program, ctl);
   silenceCommands(program, ctl);
   alertCommands(program, ctl);
-  // -o, --socket and --context may stand anywhere: people type them last.
   const everywhere = (c: Command): void => {
     c.exitOverride();
     for (const sub of c.commands) everywhere(sub);
@@ -96,6 +95,7 @@ export async function runCtl(argv: readonly string[], settings: CtlSettings, io:
     await program.parseAsync([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) return report(io, error, null);
+    if (error instanceof InvalidArgumentError) io.err(`error: ${error.message}\n`);
     // Help and version that were asked for are not mistakes.
     return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   }
