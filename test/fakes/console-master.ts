@@ -23,7 +23,14 @@ import type {
 } from '../../proto/vocab/ids.ts';
 import type { EngineInfo, Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
 import { type Silence, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
-import type { Entities, Entity, EntityKey, EntityKind, WatchBegin, WatchEvent } from '../../proto/vocab/watch.ts';
+import type {
+  Entities,
+  Entity,
+  EntityKey,
+  EntityKind,
+  WatchBegin,
+  WatchEvent,
+} from '../../proto/vocab/watch.ts';
 
 /** The clock and the timers the twin lives by; a test steps them. */
 export interface TwinTime {
