@@ -75,8 +75,9 @@ export function compileFilter(text: string): Filter {
   if (t === '' || t === '!') return ALL;
   if (t === '-f' || t.startsWith('-f ')) return fuzzy(t.slice(2).trim());
   if (t === '-l' || t.startsWith('-l ')) return labels(t.slice(2).trim());
-  const inverse = t.startsWith('!');
-  const source = inverse ? t.slice(1) : t;
+  // Spaces count inside an expression.
+  const inverse = text.startsWith('!');
+  const source = inverse ? text.slice(1) : text;
   if (source.length > 200) return broken('longer than 200 characters', '超过 200 个字符');
   if (NESTED.test(source)) return broken('a repeat inside a repeat', '重复之内又有重复');
   let re: RegExp;
