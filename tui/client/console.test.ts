@@ -3,16 +3,16 @@ import { describe, expect, test } from 'vitest';
 import type { Entity, WatchEvent } from '../../proto/vocab/watch.ts';
 import { ConsoleMaster, fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
 import { ManualTime } from '../../test/fakes/manual-time.ts';
-import { type ActNeeds, perform } from '../client/act.ts';
-import { createHub, type Hub } from '../client/hub.ts';
-import { follow } from '../client/watch.ts';
-import type { Effect } from './effect.ts';
-import type { Intent } from './intent.ts';
-import { currentMessage } from './message.ts';
-import { cursorItem } from './nodes-view.ts';
-import { dataAge, notice } from './select-header.ts';
-import { shownMessage } from './select-message.ts';
-import type { State } from './state.ts';
+import type { Effect } from '../store/effect.ts';
+import type { Intent } from '../store/intent.ts';
+import { currentMessage } from '../store/message.ts';
+import { cursorItem } from '../store/nodes-view.ts';
+import { dataAge, notice } from '../store/select-header.ts';
+import { shownMessage } from '../store/select-message.ts';
+import type { State } from '../store/state.ts';
+import { type ActNeeds, perform } from './act.ts';
+import { createHub, type Hub } from './hub.ts';
+import { follow } from './watch.ts';
 
 interface Rig {
   readonly time: ManualTime;
@@ -28,7 +28,10 @@ interface Rig {
 
 function rig(names: readonly string[] = ['hk-1', 'hk-2', 'us-1']): Rig {
   const time = new ManualTime();
-  const master = new ConsoleMaster({ nodes: names.map((n) => fakeNode(n, { region: n.slice(0, 2) })) }, { time });
+  const master = new ConsoleMaster(
+    { nodes: names.map((n) => fakeNode(n, { region: n.slice(0, 2) })) },
+    { time },
+  );
   const effects: Effect[] = [];
   const needs: { current: ActNeeds | null } = { current: null };
   const hub = createHub({
