@@ -91,13 +91,11 @@ export function carry(c: Carried): Stream {
       },
       end: () => {
         turns?.originEnd();
-        if (turns?.outstanding) {
-          if (c.doubtUp) {
-            lost(c.far, up, 'ended in the middle of an answer');
-            return;
-          }
-          blame(up.sealed ? 'origin' : c.far);
+        if (turns?.answering && c.doubtUp) {
+          lost(c.far, up, 'ended in the middle of an answer');
+          return;
         }
+        if (turns?.outstanding) blame(up.sealed ? 'origin' : c.far);
         client.end();
       },
       lost: (by, why) => lost(by ?? c.far, up, why),

@@ -35,6 +35,8 @@ export class Leg {
   #preface: ((bytes: Buffer) => number) | null = null;
   #prefaced: Buffer | null = null;
   #fault: string | null = null;
+  /** The socket's own end, and the stream's: a sealed one says so before. */
+  #eof = false;
   #ended = false;
   #told = false;
   #mark = 0;
@@ -48,6 +50,10 @@ export class Leg {
     this.#raw = raw;
     socket.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
     if (raw !== socket) raw.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
+    socket.on('end', () => {
+      this.#eof = true;
+      this.#end();
+    });
     socket.on('close', () => {
       if (!this.#ended) this.#lost(null, 'closed without an end');
       this.#events?.closed();
@@ -74,13 +80,8 @@ export class Leg {
     }
     const { socket } = this;
     socket.on('drain', () => events.drain());
-    socket.on('end', () => {
-      if (this.#ended) return;
-      if (this.#preface !== null) return this.#lost(null, 'ended before it answered');
-      if (this.sealed) return this.#lost(null, 'ended without saying so');
-      this.#ended = true;
-      events.end();
-    });
+    // A FIN may have come while the way was being made.
+    if (this.#eof) queueMicrotask(() => this.#end());
     socket.on('data', (chunk) => {
       if (this.#preface !== null) this.#readPreface(chunk as Buffer);
       else if (this.sealed) this.#unseal(chunk as Buffer);
@@ -148,10 +149,37 @@ export class Leg {
     socket.once('close', () => clearTimeout(late));
   }
 
+  /** Breaks the connection so that the other side cannot take it for a good end. */
   reset(): void {
     this.#told = true;
+    const { socket } = this;
+    if (socket.destroyed || !socket.writableEnded || socket.writableFinished) {
+      this.#resetNow();
+      return;
+    }
+    // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
+    // close the descriptor.
+    const late = setTimeout(() => socket.destroy(), CUT_GRACE_MS);
+    late.unref();
+    socket.once('finish', () => this.#resetNow());
+    socket.once('close', () => clearTimeout(late));
+    socket.removeAllListeners('data');
+    socket.resume();
+  }
+
+  #resetNow(): void {
     if (!this.#raw.destroyed) this.#raw.resetAndDestroy();
     this.socket.destroy();
+  }
+
+  #end(): void {
+    if (this.#ended || this.#events === null) return;
+    if (this.#preface !== null) this.#lost(null, 'ended before it answered');
+    else if (this.sealed) this.#lost(null, 'ended without saying so');
+    else {
+      this.#ended = true;
+      this.#events.end();
+    }
   }
 
   #writeMark(value: number): void {

@@ -31,9 +31,14 @@ export class MessageScanner {
     this.#events = events;
   }
 
-  /** A message has begun and is not complete. */
-  get inside(): boolean {
+  /** A message has begun, be it a byte of its head, and is not complete. */
+  get begun(): boolean {
     return this.#place !== 'head' || this.#head !== '';
+  }
+
+  /** Its head is known, its end is awaited. */
+  get inBody(): boolean {
+    return this.#place !== 'head';
   }
 
   /** False: this is not the HTTP/1.1 we know; don't feed it any more. */

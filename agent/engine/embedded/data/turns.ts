@@ -13,6 +13,7 @@ interface Turn {
 }
 
 const MAX_WAITING = 64;
+const LONGEST_METHOD = 16;
 
 /**
  * Watches both directions of a clear HTTP/1.1 connection go by. A turn is a request and its answer: TTFT runs from the
@@ -53,14 +54,17 @@ export class Turns {
 
   /** A request has begun and its answer is not complete. */
   get outstanding(): boolean {
-    return !this.#opaque && (this.#waiting.length > 0 || this.#requests.inside);
+    return !this.#opaque && (this.#waiting.length > 0 || this.#requests.inBody);
+  }
+
+  /** Part of an answer has come: an end now would leave it truncated. */
+  get answering(): boolean {
+    return !this.#opaque && this.#answers.begun;
   }
 
   fromClient(chunk: Buffer, now: number): void {
     if (this.#opaque) return;
-    const first = chunk[0] ?? 0;
-    // No method starts like this: TLS, or another protocol altogether.
-    if (!this.#seen && (first < 0x41 || first > 0x5a)) {
+    if (!this.#seen && !mayBeMethod(chunk)) {
       this.#giveUp();
       return;
     }
@@ -81,6 +85,7 @@ export class Turns {
 
   /** The origin has ended in good order; that completes an answer without a length. */
   originEnd(): void {
+    this.#body = false;
     if (!this.#opaque) this.#answers.eof();
   }
 
@@ -143,6 +148,16 @@ export class Turns {
     this.#lastBody = null;
     this.#body = false;
   }
+}
+
+/** Capitals and a space: not TLS, not some other protocol altogether. */
+function mayBeMethod(chunk: Buffer): boolean {
+  for (let i = 0; i < Math.min(chunk.length, LONGEST_METHOD); i++) {
+    const byte = chunk[i] as number;
+    if (byte === 0x20) return i > 0;
+    if (byte < 0x41 || byte > 0x5a) return false;
+  }
+  return chunk.length < LONGEST_METHOD;
 }
 
 function endOfLine(head: string): number {
