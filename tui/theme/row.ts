@@ -64,8 +64,14 @@ export function clip(segs: readonly Seg[], cells: number, cut: string): readonly
   return out;
 }
 
-// The last line of defence: nothing below this point looks at characters again.
-const FORBIDDEN = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+// The last line of defence, for what a view forgot to make safe: nothing below this point looks at characters again.
+const FORBIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+const PLAIN = /^[\x20-\x7e]*$/;
+
+function safe(segs: readonly Seg[]): readonly Seg[] {
+  if (segs.every((s) => PLAIN.test(s.text))) return segs;
+  return segs.map((s) => (PLAIN.test(s.text) ? s : { ...s, text: s.text.replace(FORBIDDEN, '?') }));
+}
 
 function wrap(text: string, inks: readonly Ink[]): string {
   let out = text;
@@ -76,7 +82,7 @@ function wrap(text: string, inks: readonly Ink[]): string {
 /** The row as a string with SGR, exactly `cells` cells wide. */
 export function paint(r: Row, cells: number, theme: Theme): string {
   const p = theme.palette;
-  const segs = clip(r.segs, cells, theme.sym.cut);
+  const segs = clip(safe(r.segs), cells, theme.sym.cut);
   const gap = cells - segsWidth(segs);
   let out = '';
   const all = gap > 0 ? [...segs, seg(' '.repeat(gap))] : segs;
@@ -84,14 +90,14 @@ export function paint(r: Row, cells: number, theme: Theme): string {
     const inks: Ink[] = [p.token[s.token]];
     if (s.bold === true) inks.push(p.bold);
     if (s.accent === true || r.accent === true) inks.push(p.accent);
-    out += wrap(s.text.replace(FORBIDDEN, '?'), inks);
+    out += wrap(s.text, inks);
   }
   return out;
 }
 
 /** The row without its looks, for tests and copying. */
 export function plain(r: Row, cells: number, theme: Theme): string {
-  const segs = clip(r.segs, cells, theme.sym.cut);
-  const text = segs.map((s) => s.text.replace(FORBIDDEN, '?')).join('');
+  const segs = clip(safe(r.segs), cells, theme.sym.cut);
+  const text = segs.map((s) => s.text).join('');
   return text + ' '.repeat(Math.max(0, cells - width(text)));
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../proto/vocab/duration.ts';
 import { BLANK, ends, type Row, row, type Seg, seg } from '../theme/row.ts';
 import type { Verdict } from '../theme/symbols.ts';
-import { cutMiddle } from '../theme/width.ts';
+import { cutEnd, cutMiddle } from '../theme/width.ts';
 import { count } from './format.ts';
 import { heads, type Place, place } from './table.ts';
 import { type Ui, WIDE } from './ui.ts';
@@ -178,7 +178,7 @@ function alertRow(a: AlertRow, here: boolean, ui: Ui): Row {
 }
 
 function resolvedRow(a: AlertsProps['resolved'][number], ui: Ui): Row {
-  return lineOf({ ...a, quiet: true }, a.at, false, ui);
+  return lineOf({ ...a, quiet: true }, cutEnd(ui.theme.text(a.at), 9, ui.theme.sym.cut), false, ui);
 }
 
 function lineOf(a: Omit<AlertRow, 'forMs'>, age: string, here: boolean, ui: Ui): Row {

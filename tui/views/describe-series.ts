@@ -1,5 +1,5 @@
 import { type Row, row, type Seg, seg } from '../theme/row.ts';
-import { padTo } from '../theme/width.ts';
+import { padTo, width } from '../theme/width.ts';
 import type { DescribeProps, SeriesRow } from './describe.ts';
 import { bounds, fixed, runs, sparkOwn } from './format.ts';
 import { type Ui, WIDE } from './ui.ts';
@@ -87,7 +87,9 @@ function markRows(p: DescribeProps, l: Layout, ui: Ui): readonly Row[] {
   for (const m of p.marks) {
     const at = l.minutes - 1 - m.minutesAgo;
     if (at < 0 || at >= l.minutes) continue;
-    lane[at] = text(m.letter).slice(0, 1);
+    const [letter = ''] = text(m.letter);
+    // The lane is cells: one that is not one cell wide would push the rest off their minutes.
+    lane[at] = width(letter) === 1 ? letter : '?';
     const words = `${text(m.letter)} ${text(m.legend)}`;
     if (!legends.includes(words)) legends.push(words);
   }
