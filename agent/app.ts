@@ -1,0 +1,268 @@
+import { randomBytes } from 'node:crypto';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { AgentSettings } from '../config/agent.ts';
+import { AppError } from '../proto/vocab/errors.ts';
+import type { LogLine } from '../proto/vocab/metrics.ts';
+import { VERSION } from '../proto/vocab/version.ts';
+import type { Log } from './core/log.ts';
+import { NOTHING_KEPT } from './core/steps.ts';
+import { createEmbeddedEngine } from './engine/embedded/client.ts';
+import { Commands } from './host/commands.ts';
+import { EngineProcess } from './host/engine-process.ts';
+import { createExecutors } from './host/executors.ts';
+import { Keeper } from './host/keeper.ts';
+import { HostMetrics, publicAddresses } from './host/metrics.ts';
+import { Reporter } from './host/reporter.ts';
+import { join } from './session/join.ts';
+import { Session } from './session/session.ts';
+import { makeDir } from './spool/durable.ts';
+import { EventSpool } from './spool/events.ts';
+import { type Identity, IdentitySpool } from './spool/identity.ts';
+import { LastKnownGood } from './spool/last-known-good.ts';
+import { Ledger } from './spool/ledger.ts';
+
+export interface AppNeeds {
+  readonly log: Log;
+  /** The agent's own lines since the last call. */
+  readonly ownLines: () => readonly LogLine[];
+  /** Script of the engine, for `engine.spawn`. */
+  readonly engineProgram: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+export interface Agent {
+  stop(reason: string): Promise<void>;
+}
+
+export function addressesOf(settings: AgentSettings): readonly string[] {
+  return settings.master.addr.map(({ host, port }) =>
+    host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`,
+  );
+}
+
+/** Enrols this node and keeps its identity. @throws AppError whose message says what to do */
+export async function joinNode(
+  settings: AgentSettings,
+  spool: IdentitySpool,
+  token: string,
+): Promise<Identity> {
+  const { name, type, region, labels } = settings.node;
+  const { node, ...pem } = await join({
+    addresses: addressesOf(settings),
+    token,
+    name,
+    nodeType: type,
+    region,
+    labels,
+    agentVersion: VERSION,
+  });
+  const identity = await spool.store(pem);
+  if (identity.node !== node)
+    throw new AppError('internal', `the certificate is of ${identity.node}, not ${node}`);
+  return identity;
+}
+
+/**
+ * The agent: keeps its node at the last-known-good whether or not a master is there, and the conversation with it.
+ * @param readyFile written once: `{pid, node, enginePid, engineSocket}`, connected and with an engine
+ */
+export async function startAgent(
+  settings: AgentSettings,
+  readyFile: string | null,
+  needs: AppNeeds,
+): Promise<Agent> {
+  const { log, now, random } = needs;
+  const { stateDir } = settings;
+  const report = (text: string): void => log.error(text);
+  await makeDir(stateDir);
+
+  const identitySpool = new IdentitySpool({ stateDir }, { report });
+  let identity = await identitySpool.load();
+  if (!identity) {
+    const { token } = settings.master;
+    if (token === null) {
+      throw new AppError(
+        'precondition',
+        'this node has not joined yet. Make a token with `aicdnctl token create` on the master, then run `aicdn-agent join --master HOST:PORT --token ct1.…`, or set master.token',
+      );
+    }
+    identity = await joinNode(settings, identitySpool, token);
+    log.info('joined', { node: identity.node });
+  }
+  if (identity.node !== settings.node.name) {
+    log.warn('this node joined under another name than it is given now; the certificate counts', {
+      node: identity.node,
+      given: settings.node.name,
+    });
+  }
+
+  const ledger = new Ledger({ stateDir }, { now, report });
+  const events = new EventSpool({ stateDir }, { report });
+  const lkg = new LastKnownGood({ stateDir, configPath: settings.gost.configPath }, { report });
+  await Promise.all([ledger.load(), events.load()]);
+  const memory = { kept: (await lkg.load()) ?? NOTHING_KEPT };
+
+  const engine = createEmbeddedEngine({
+    socket: settings.engine.socket,
+    log: (level, text) => log[level](text),
+  });
+  const engineProcess = new EngineProcess(
+    {
+      ...settings.engine,
+      program: needs.engineProgram,
+      document: settings.gost.configPath,
+      identity: identitySpool.files,
+      logFile: path.join(stateDir, 'engine.log'),
+      env: needs.env,
+    },
+    { log, now },
+  );
+  const note = (kind: string, text: string): void => {
+    const event = { at: now(), kind, text };
+    void events.add(event);
+    session.event(event);
+  };
+  const executors = createExecutors({
+    engine,
+    identity: identitySpool.files,
+    spool: lkg,
+    memory,
+    findEngine: () => engineProcess.find(),
+    report: (r) => session.status(r),
+    note,
+    now,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    log,
+  });
+  const keeper = new Keeper({ engine, executors, memory, spool: lkg, now, log });
+  const host = new HostMetrics({ disk: stateDir });
+  const reporter = new Reporter({
+    engine,
+    info: () => keeper.engine,
+    host: (pid) => host.read(pid),
+    ownLines: needs.ownLines,
+    now,
+  });
+  const commands = new Commands({
+    ledger,
+    engine,
+    exclusive: (work) => keeper.exclusive(work),
+    report: (result) => session.result(result),
+    masterNow: () => session.masterNow(),
+    now,
+    log,
+  });
+  const ready = new Ready(readyFile, log);
+
+  let current: Identity = identity;
+  const session: Session = new Session(
+    {
+      addresses: addressesOf(settings),
+      labels: settings.node.labels,
+      agentVersion: VERSION,
+      instanceUid: randomBytes(16).toString('hex'),
+    },
+    {
+      node: {
+        async hello() {
+          const info = await keeper.refresh();
+          return {
+            engine: info,
+            capabilities: await engine.capabilities().catch(() => []),
+            effectiveHash: keeper.effectiveHash,
+            rejectedHash: keeper.rejectedHash,
+            publicAddresses: publicAddresses(),
+            logTail: await reporter.tail(),
+          };
+        },
+        async heartbeat() {
+          const info = await keeper.refresh();
+          const health = !info ? 'engine_lost' : keeper.trouble === null ? 'ok' : 'degraded';
+          if (info)
+            void ready.write({
+              node: current.node,
+              enginePid: info.pid,
+              engineSocket: settings.engine.socket,
+            });
+          return { health, engine: info };
+        },
+        metrics: () => reporter.report(),
+        metricsFromNow: () => reporter.reset(),
+      },
+      identity: {
+        current: () => current,
+        async renewed(pem) {
+          current = await identitySpool.store(pem);
+          // The engine watches the files as well; being told is sooner.
+          await keeper
+            .exclusive(() => engine.reload())
+            .catch((e: unknown) => {
+              log.warn('the engine was not told of the new certificate', { error: String(e) });
+            });
+        },
+      },
+      orders: {
+        reached: () => void keeper.masterReached(),
+        offer: (o) => void keeper.offer(o),
+        commitConfirmed: (id) => void keeper.commitConfirmed(id),
+        commitCancelled: (id) => void keeper.commitCancelled(id),
+        command: (c) => {
+          commands
+            .receive(c)
+            .catch((e: unknown) => log.error('command', { command: c.id, error: String(e) }));
+        },
+      },
+      told: {
+        command: (id) => {
+          ledger.told(id).catch((e: unknown) => log.error('ledger', { error: String(e) }));
+        },
+        event: (event) => void events.drop([event]),
+      },
+      log,
+      random,
+    },
+  );
+  for (const result of ledger.untold()) session.result(result);
+  for (const event of events.all()) session.event(event);
+
+  await keeper.start();
+  session.start();
+  log.info('agent started', { node: current.node, version: VERSION, masters: addressesOf(settings) });
+  return {
+    async stop(reason) {
+      await session.stop(reason);
+      await keeper.stop();
+      engine.close();
+      log.info('agent stopped; the engine goes on', { reason });
+    },
+  };
+}
+
+/** The ready file, whole and once. */
+class Ready {
+  readonly #file: string | null;
+  readonly #log: Log;
+  #written = false;
+
+  constructor(file: string | null, log: Log) {
+    this.#file = file;
+    this.#log = log;
+  }
+
+  async write(facts: { node: string; enginePid: number; engineSocket: string }): Promise<void> {
+    const file = this.#file;
+    if (file === null || this.#written) return;
+    this.#written = true;
+    const tmp = `${file}.${process.pid}.tmp`;
+    try {
+      await writeFile(tmp, `${JSON.stringify({ pid: process.pid, ...facts })}\n`, { mode: 0o600 });
+      await rename(tmp, file);
+    } catch (e) {
+      this.#log.error('the ready file cannot be written', { file, error: String(e) });
+      await rm(tmp, { force: true }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,232 @@
+import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
+import type { EngineInfo } from '../../proto/vocab/node.ts';
+import { cancelled, confirmed, reached } from '../core/confirm-timer.ts';
+import type { Log } from '../core/log.ts';
+import {
+  type Observed,
+  type Plan,
+  plan,
+  planFailure,
+  planStuck,
+  type Sighting,
+  sighted,
+} from '../core/plan.ts';
+import type { Failure, Kept, Offer, Step } from '../core/steps.ts';
+import type { Engine } from '../engine/port.ts';
+import type { Executors } from './executors.ts';
+
+export interface KeeperNeeds {
+  readonly engine: Engine;
+  readonly executors: Executors;
+  readonly memory: { kept: Kept };
+  readonly spool: { remember(kept: Kept): Promise<void> };
+  readonly now: () => Millis;
+  readonly log: Log;
+}
+
+/** Drift is looked for this often; a lost engine, a new offer or a due commit at once. */
+const LOOK_MS = 5_000;
+const TRIES = 3;
+const FIRST_RETRY_MS = 500;
+const MOST_RETRY_MS = 10_000;
+
+/** Keeps the node at what it should run: observes, plans, runs the steps, one thing at a time. */
+export class Keeper {
+  readonly #needs: KeeperNeeds;
+  #offer: Offer | null = null;
+  #tries = 0;
+  #retryAt = 0;
+  #adoptTried = false;
+  #sightings: readonly Sighting[] = [];
+  #info: EngineInfo | null = null;
+  #trouble: string | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #planned = false;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(needs: KeeperNeeds) {
+    this.#needs = needs;
+  }
+
+  /** Settles after the first look: the engine is found or known to be lost. */
+  async start(): Promise<void> {
+    this.#needs.engine.onLink((up) => {
+      if (!up) this.#info = null;
+      this.#retryAt = 0;
+      void this.wake();
+    });
+    await this.wake();
+  }
+
+  /** What was read last; `null` while the engine is lost. */
+  get engine(): EngineInfo | null {
+    return this.#info;
+  }
+
+  /** Why the node is not at what it should run, or `null`. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  get effectiveHash(): ConfigHash | null {
+    return this.#info ? this.#info.documentHash : (this.#needs.memory.kept.effective?.hash ?? null);
+  }
+
+  get rejectedHash(): ConfigHash | null {
+    return this.#needs.memory.kept.rejected?.hash ?? null;
+  }
+
+  /** The newest offer is the one that counts; one that is being put into force is finished first. */
+  offer(offer: Offer): Promise<void> {
+    this.#offer = offer;
+    this.#tries = 0;
+    this.#retryAt = 0;
+    return this.wake();
+  }
+
+  commitConfirmed(id: string): Promise<void> {
+    return this.#commit((kept) => confirmed(kept.commit, id));
+  }
+
+  commitCancelled(id: string): Promise<void> {
+    return this.#commit((kept) => cancelled(kept.commit, id, this.#needs.now()));
+  }
+
+  /** A conversation with the master began. */
+  masterReached(): Promise<void> {
+    return this.#commit((kept) => reached(kept.commit));
+  }
+
+  /** Alone with the engine: no config is put into force meanwhile. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(work);
+    this.#queue = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Reads the engine's state again, as far as it answers. */
+  async refresh(): Promise<EngineInfo | null> {
+    this.#info = await this.#needs.engine.info().catch(() => null);
+    return this.#info;
+  }
+
+  wake(): Promise<void> {
+    if (this.#planned || this.#stopped) return this.#queue.then(() => undefined);
+    this.#planned = true;
+    return this.exclusive(async () => {
+      this.#planned = false;
+      await this.#keep();
+    }).catch((e: unknown) => {
+      this.#needs.log.error('keeper', { error: e instanceof Error ? (e.stack ?? e.message) : String(e) });
+    });
+  }
+
+  /** Finishes what is being done. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    await this.#queue;
+  }
+
+  async #commit(next: (kept: Kept) => Kept['commit']): Promise<void> {
+    await this.exclusive(async () => {
+      const { memory, spool, log } = this.#needs;
+      const commit = next(memory.kept);
+      if (JSON.stringify(commit) === JSON.stringify(memory.kept.commit)) return;
+      memory.kept = { ...memory.kept, commit };
+      await spool.remember(memory.kept).catch((e: unknown) => {
+        log.error('cannot be remembered across a restart', { error: String(e) });
+      });
+    });
+    await this.wake();
+  }
+
+  async #keep(): Promise<void> {
+    const { now, log, memory } = this.#needs;
+    for (let rounds = 0; rounds < 8 && !this.#stopped; rounds++) {
+      const offer = this.#offer;
+      const p = plan(offer, await this.#observe(), now());
+      if (p.steps.length === 0) {
+        log.debug('nothing to do', { why: p.why });
+        if (p.why === 'in sync') this.#trouble = null;
+        if (offer && this.#offer === offer && now() >= this.#retryAt && this.#info) this.#offer = null;
+        break;
+      }
+      log.debug('plan', { why: p.why, steps: p.steps.map((s) => s.do) });
+      await this.#carryOut(p, offer);
+      if (now() < this.#retryAt) break;
+    }
+    this.#schedule(memory.kept, now());
+  }
+
+  async #observe(): Promise<Observed> {
+    const info = await this.refresh();
+    if (info) this.#sightings = sighted(this.#sightings, info.instance, this.#needs.now());
+    return {
+      engine: info ? { state: 'up', instance: info.instance, hash: info.documentHash } : { state: 'lost' },
+      kept: this.#needs.memory.kept,
+      sightings: this.#sightings,
+      adoptTried: this.#adoptTried,
+      retryAt: this.#retryAt,
+    };
+  }
+
+  async #carryOut(p: Plan, offer: Offer | null): Promise<void> {
+    const failed = await this.#run(p.steps);
+    if (p.steps.some((s) => s.do === 'adopt')) this.#adoptTried = true;
+    if (!failed) {
+      this.#tries = 0;
+      if (p.for === 'offer' && this.#offer === offer) this.#offer = null;
+      return;
+    }
+    const { failure } = failed;
+    this.#trouble = failure.refusal.message;
+    if (p.for !== 'offer' || !offer || (failure.transient && this.#tries < TRIES)) {
+      this.#later(failure);
+      return;
+    }
+    const { kept } = this.#needs.memory;
+    const stuck = await this.#run(planFailure(failure, offer, kept));
+    if (stuck) await this.#run(planStuck(failure, offer, kept));
+    else this.#trouble = null;
+    this.#tries = 0;
+    if (this.#offer === offer) this.#offer = null;
+  }
+
+  #later(failure: Failure): void {
+    const wait = Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#tries, 10));
+    this.#tries += 1;
+    this.#retryAt = this.#needs.now() + wait;
+    const fields = { phase: failure.phase, why: failure.refusal.message, againMs: wait };
+    if (this.#tries <= TRIES) this.#needs.log.warn('not done, trying again', fields);
+    else this.#needs.log.debug('not done, trying again', fields);
+  }
+
+  async #run(steps: readonly Step[]): Promise<{ step: Step; failure: Failure } | null> {
+    for (const step of steps) {
+      const failure = await execute(this.#needs.executors, step);
+      if (failure) return { step, failure };
+    }
+    return null;
+  }
+
+  #schedule(kept: Kept, now: Millis): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    if (this.#stopped) return;
+    const moments = [now + LOOK_MS];
+    if (this.#retryAt > now) moments.push(this.#retryAt);
+    if (kept.commit.kind === 'waiting') moments.push(kept.commit.deadline);
+    const wait = Math.max(10, Math.min(...moments) - now);
+    this.#timer = setTimeout(() => void this.wake(), wait);
+  }
+}
+
+function execute<K extends Step['do']>(
+  table: Executors,
+  step: Extract<Step, { do: K }>,
+): Promise<Failure | null> {
+  // One row a step, see `Executors`: the row of `step.do` takes this step.
+  const executor = table[step.do] as (step: Step) => Promise<Failure | null>;
+  return executor(step);
+}

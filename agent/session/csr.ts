@@ -1,0 +1,60 @@
+import 'reflect-metadata';
+import { createHash, type webcrypto } from 'node:crypto';
+import * as x509 from '@peculiar/x509';
+import { pemOfDer } from '../../proto/link/tls.ts';
+import { AppError } from '../../proto/vocab/errors.ts';
+import type { Millis } from '../../proto/vocab/ids.ts';
+
+const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+
+export interface NewKey {
+  readonly keyPem: string;
+  readonly csrDer: Uint8Array;
+}
+
+/** A P-256 key made here, and the request for its certificate. The master names the node, not the request. */
+export async function newKey(commonName: string): Promise<NewKey> {
+  const keys = (await crypto.subtle.generateKey(EC, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: [commonName] }],
+    keys,
+    signingAlgorithm: EC,
+  });
+  const pkcs8 = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
+  return {
+    keyPem: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'),
+    csrDer: new Uint8Array(request.rawData),
+  };
+}
+
+/**
+ * Key, leaf and CA as they are kept.
+ * @param chainDer leaf first, the CA last
+ * @param pin sha256 hex the CA must have
+ */
+export function issued(
+  keyPem: string,
+  chainDer: readonly Uint8Array[],
+  pin?: string,
+): { readonly keyPem: string; readonly certificatePem: string; readonly caPem: string } {
+  const ca = chainDer.at(-1);
+  if (!ca || chainDer.length < 2)
+    throw new AppError('internal', 'the master answered without a certificate chain');
+  if (pin !== undefined && createHash('sha256').update(ca).digest('hex') !== pin) {
+    throw new AppError('forbidden', 'the master issued by another CA than the token names');
+  }
+  return { keyPem, certificatePem: pemOfDer(chainDer.slice(0, -1)), caPem: pemOfDer([ca]) };
+}
+
+/**
+ * When to ask for the next certificate: half its life, give or take a tenth, so that a fleet that joined in one hour
+ * does not renew in one minute.
+ * @param random in [0, 1)
+ */
+export function renewAt(
+  c: { readonly notBefore: Millis; readonly notAfter: Millis },
+  random: number,
+): Millis {
+  const life = c.notAfter - c.notBefore;
+  return Math.round(c.notBefore + life * (0.45 + 0.1 * random));
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { COMMAND_STATES, type CommandResult, isSettled } from '../../proto/vocab/command.ts';
+import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
+import { makeDir, readRecord, record, writeRecord } from './durable.ts';
+
+/** One command as this node has dealt with it. */
+export interface LedgerEntry {
+  readonly result: CommandResult;
+  readonly at: Millis;
+  /** The master has its result. */
+  readonly told: boolean;
+}
+
+const KEPT_MS = 7 * 24 * 3_600_000;
+
+/**
+ * The command ledger: `<state_dir>/ledger`, one file a command. The master delivers at least once; a command that stands
+ * here has been begun and is not begun again [AWS IoT Jobs].
+ */
+export class Ledger {
+  readonly #dir: string;
+  readonly #now: () => Millis;
+  readonly #report: (text: string) => void;
+  readonly #entries = new Map<CommandId, LedgerEntry>();
+
+  constructor(
+    settings: { readonly stateDir: string },
+    needs: { now: () => Millis; report: (text: string) => void },
+  ) {
+    this.#dir = path.join(settings.stateDir, 'ledger');
+    this.#now = needs.now;
+    this.#report = needs.report;
+  }
+
+  /** What an agent that was killed had begun has an unknown outcome: it is settled as failed. */
+  async load(): Promise<void> {
+    await makeDir(this.#dir);
+    for (const name of await readdir(this.#dir)) {
+      const file = path.join(this.#dir, name);
+      if (name.endsWith('.tmp')) {
+        await rm(file, { force: true });
+        continue;
+      }
+      if (!/^[0-9a-f]{32}$/.test(name)) continue;
+      const entry = await readRecord(file, readEntry, this.#report);
+      if (!entry) continue;
+      if (this.#now() - entry.at > KEPT_MS) await rm(file, { force: true });
+      else this.#entries.set(entry.result.commandId, entry);
+    }
+    for (const { result } of [...this.#entries.values()]) {
+      if (isSettled(result.state)) continue;
+      await this.put({
+        ...result,
+        state: 'failed',
+        exitCode: 1,
+        outputTail:
+          'the agent was restarted while this ran: whether it took effect is not known; run it again',
+      });
+    }
+  }
+
+  get(id: CommandId): LedgerEntry | null {
+    return this.#entries.get(id) ?? null;
+  }
+
+  /** Settled, and not known to have reached the master; oldest first. */
+  untold(): readonly CommandResult[] {
+    return [...this.#entries.values()]
+      .filter((e) => !e.told && isSettled(e.result.state))
+      .toSorted((a, b) => a.at - b.at)
+      .map((e) => e.result);
+  }
+
+  /** On disk when it settles. @throws when the disk refuses: then the command must not be begun */
+  async put(result: CommandResult): Promise<void> {
+    await this.#write({ result, at: this.#now(), told: false });
+  }
+
+  async told(id: CommandId): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry && !entry.told) await this.#write({ ...entry, told: true });
+  }
+
+  async #write(entry: LedgerEntry): Promise<void> {
+    const { commandId } = entry.result;
+    // An id comes from the master: it names no path.
+    const name = createHash('sha256').update(commandId).digest('hex').slice(0, 32);
+    await writeRecord(path.join(this.#dir, name), entry);
+    this.#entries.set(commandId, entry);
+  }
+}
+
+function readEntry(value: unknown): LedgerEntry {
+  const v = record(value);
+  const result = record(v['result']);
+  if (typeof result['commandId'] !== 'string') throw new Error('names no command');
+  if (!COMMAND_STATES.some((s) => s === result['state'])) throw new Error('is in no state');
+  if (typeof v['at'] !== 'number') throw new Error('has no time');
+  return { result: result as unknown as CommandResult, at: v['at'], told: v['told'] === true };
+}
