@@ -1,6 +1,18 @@
-import { AppError } from '../../proto/vocab/errors.ts';
+import type { Millis } from '../../proto/vocab/ids.ts';
+import { AgentsService } from './agents.ts';
+import { AlertsService } from './alerts.ts';
 import type { Services } from './api.ts';
+import { CommandsService } from './commands.ts';
+import { ConfigsService } from './configs.ts';
+import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { NodesService } from './nodes.ts';
 import type { AgentLink, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import { Templates } from './rendering.ts';
+import { prune } from './retention.ts';
+import { Sessions } from './sessions.ts';
+import { SilencesService } from './silences.ts';
+import { WatchService } from './watch.ts';
+import { Writer } from './write.ts';
 
 /** What the services are told once. Durations in ms. */
 export interface ServiceSettings {
@@ -22,6 +34,7 @@ export interface ServiceSettings {
 export interface ServiceNeeds {
   readonly store: Store;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
+  readonly mint: TokenMint;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
   readonly rings: MetricsRings;
@@ -32,9 +45,9 @@ export interface ServiceNeeds {
 
 /** The services, and what drives them. */
 export interface MasterServices extends Services {
-  /** Before the transports listen: says in the journal that the master began, and what recovery found. */
+  /** Before the transports listen: reads the configs that stand, says in the journal that the master began. */
   start(): Promise<void>;
-  /** Once a second: what time alone decides. Never throws, never waits. */
+  /** Once a second: what time alone decides. A tick that is still writing is not followed by another. */
   tick(): void;
   /** Settles once everything said so far is on disk, or refused. */
   settled(): Promise<void>;
@@ -42,6 +55,103 @@ export interface MasterServices extends Services {
   stop(): Promise<void>;
 }
 
-export function createServices(_settings: ServiceSettings, _needs: ServiceNeeds): MasterServices {
-  throw new AppError('unavailable', 'the services are not built yet');
+/** How often a node reports that somebody looks at. */
+const LOOK_MS = 1000;
+/** Ticks between two looks at what is past its time. */
+const PRUNE_EVERY = 60;
+
+/** All use-cases over one store and one write queue. */
+export function createServices(settings: ServiceSettings, needs: ServiceNeeds): MasterServices {
+  const { store, ca, mint, link, rings, clock, random, log } = needs;
+  const writer = new Writer({ store, clock, log });
+  const templates = new Templates(store);
+  const sessions = new Sessions();
+  const timing = { heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() };
+
+  const nodes = new NodesService(timing, { writer, sessions, rings, clock, store });
+  const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
+  const alerts = new AlertsService(
+    { nodeDown: { forMs: settings.nodeDownForMs }, timing },
+    { writer, sessions, clock },
+  );
+  const silences = new SilencesService({ writer, clock });
+  const commands = new CommandsService({ timeoutMs: settings.commandTimeoutMs }, { writer, link, random });
+  const watch = new WatchService(
+    {
+      storeId: store.id,
+      context: settings.context,
+      masterVersion: settings.masterVersion,
+      heartbeatIntervalMs: settings.heartbeatMs,
+      advertise: settings.advertise,
+      caPin: ca.pin,
+      reportMs: settings.reportMs,
+      lookMs: LOOK_MS,
+    },
+    { writer, nodes, link, clock, random },
+  );
+  agents.onConnected((name) => watch.greeted(name));
+
+  let ticks = 0;
+  let lastTick: Millis = clock.now();
+  let ticking: Promise<unknown> | null = null;
+
+  async function tickOnce(now: Millis, since: Millis): Promise<void> {
+    const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
+    const done = await Promise.allSettled([
+      alerts.evaluate(),
+      commands.tick(),
+      silences.tick(since, now),
+      ...prunes,
+    ]);
+    // A disk that refuses is said once, by the store; the next tick decides the same again.
+    for (const d of done) if (d.status === 'rejected') log.debug('tick', { error: String(d.reason) });
+  }
+
+  return {
+    enrolment: new EnrolmentService(settings, { writer, templates, ca, mint, clock, log }),
+    agents,
+    nodes,
+    configs: new ConfigsService({ writer, store, templates, agents, rings, clock }),
+    commands,
+    alerts,
+    silences,
+    watch,
+    async start() {
+      await templates.load();
+      const found = store.recovery.length > 0 ? `; recovery: ${store.recovery.join('; ')}` : '';
+      await writer.write('master', 'start', () => ({
+        ops: [],
+        events: [
+          {
+            kind: 'master',
+            who: 'master',
+            subject: settings.context,
+            level: found === '' ? 'info' : 'warn',
+            text: `master ${settings.masterVersion} began${found}`,
+          },
+        ],
+        result: null,
+      }));
+    },
+    tick() {
+      const now = clock.now();
+      watch.tick(now);
+      if (ticking !== null) return;
+      const since = lastTick;
+      lastTick = now;
+      ticks += 1;
+      ticking = tickOnce(now, since).finally(() => {
+        ticking = null;
+      });
+    },
+    async settled() {
+      await ticking;
+      await writer.settled();
+    },
+    async stop() {
+      watch.endAll('the master is stopping');
+      await ticking;
+      await writer.settled();
+    },
+  };
 }

@@ -1,0 +1,124 @@
+import type { AgentHello, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
+import { AppError } from '../../../proto/vocab/errors.ts';
+import type { ConfigHash, Millis, VersionLabel } from '../../../proto/vocab/ids.ts';
+import type { EngineInfo, Node } from '../../../proto/vocab/node.ts';
+
+// The arrows of a node's config_sync axis. Each takes the node and returns it changed, or the very same object when
+// nothing changed, so that nothing is journalled for nothing.
+
+type Stored = Omit<Node, 'modRevision'>;
+export interface Wanted {
+  readonly version: VersionLabel;
+  readonly hash: ConfigHash;
+}
+
+/** any -> out_of_sync | in_sync | failed: another version is its target now (or none). */
+export function retarget<N extends Stored>(node: N, wanted: Wanted | null): N {
+  if (wanted?.hash === node.target?.hash && wanted?.version === node.target?.version) return node;
+  if (wanted === null) return { ...node, target: null, configSync: 'unknown', failure: null };
+  if (node.effective?.hash === wanted.hash) {
+    return { ...node, target: wanted, effective: wanted, configSync: 'in_sync', failure: null };
+  }
+  // A hash it has refused is never offered again: it stays failed until another document is its target.
+  const rejected = node.rejectedHash === wanted.hash;
+  return {
+    ...node,
+    target: wanted,
+    configSync: rejected ? 'failed' : 'out_of_sync',
+    failure: rejected ? node.failure : null,
+  };
+}
+
+/** out_of_sync | drifted -> applying: it has been offered. */
+export function offered<N extends Stored>(node: N): N {
+  if (node.configSync === 'applying') return node;
+  if (node.configSync !== 'out_of_sync' && node.configSync !== 'drifted') {
+    throw new AppError('internal', `node ${node.name}: ${node.configSync} -> applying is not an arrow`);
+  }
+  return { ...node, configSync: 'applying' };
+}
+
+/** applying -> out_of_sync: the session ended before an answer; it is offered again to the next one. */
+export function offerLost<N extends Stored>(node: N): N {
+  return node.configSync === 'applying' ? { ...node, configSync: 'out_of_sync' } : node;
+}
+
+/** any -> in_sync | failed | the same: what it answered. `version` is the label of the offer answered. */
+export function answered<N extends Stored>(node: N, report: ConfigStatusReport, at: Millis): N {
+  if (report.status === 'applying') return node;
+  const engine = report.engine ?? node.engine;
+  if (report.status === 'failed') {
+    const stale = node.target?.hash !== report.rejectedHash;
+    return {
+      ...node,
+      engine,
+      rejectedHash: report.rejectedHash,
+      effective: effectiveOf(node, report.effectiveHash),
+      // An answer to an offer that is no longer wanted changes what it runs, not whether it is where it should be.
+      configSync: stale ? node.configSync : 'failed',
+      failure: stale
+        ? node.failure
+        : {
+            phase: report.phase,
+            refusal: report.refusal,
+            logTail: report.logTail,
+            reverted: report.reverted,
+            at,
+          },
+      warnings: report.warnings,
+    };
+  }
+  const hit = node.target !== null && report.effectiveHash === node.target.hash;
+  return {
+    ...node,
+    engine,
+    initialized: true,
+    effective: hit ? node.target : effectiveOf(node, report.effectiveHash),
+    configSync: hit ? 'in_sync' : node.configSync === 'applying' ? 'out_of_sync' : node.configSync,
+    failure: hit ? null : node.failure,
+    warnings: report.warnings,
+  };
+}
+
+/** any -> in_sync | drifted | out_of_sync | failed: what it says it runs when it connects. */
+export function greeted<N extends Stored>(node: N, hello: AgentHello): N {
+  const effective = effectiveOf(node, hello.effectiveHash);
+  const next: N = {
+    ...node,
+    agentVersion: hello.agentVersion,
+    capabilities: hello.capabilities,
+    labels: hello.labels,
+    engine: hello.engine,
+    rejectedHash: hello.rejectedHash ?? node.rejectedHash,
+    effective,
+  };
+  if (!node.target) return { ...next, configSync: 'unknown' };
+  if (hello.effectiveHash === node.target.hash) {
+    return { ...next, effective: node.target, configSync: 'in_sync', failure: null, initialized: true };
+  }
+  if (node.rejectedHash === node.target.hash) return { ...next, configSync: 'failed' };
+  return { ...next, configSync: node.configSync === 'in_sync' ? 'drifted' : 'out_of_sync' };
+}
+
+/** in_sync -> drifted: its engine runs something else than what was applied. */
+export function drifted<N extends Stored>(node: N, engine: EngineInfo): N {
+  const changed = { ...node, engine, effective: effectiveOf(node, engine.documentHash) };
+  return node.configSync === 'in_sync' && engine.documentHash !== node.target?.hash
+    ? { ...changed, configSync: 'drifted' }
+    : changed;
+}
+
+/** Whether an offer is due: the next step of a node that is connected. */
+export function offerDue(node: Stored): boolean {
+  return (
+    node.target !== null &&
+    node.target.hash !== node.rejectedHash &&
+    (node.configSync === 'out_of_sync' || node.configSync === 'drifted')
+  );
+}
+
+function effectiveOf(node: Stored, hash: ConfigHash | null): Stored['effective'] {
+  if (hash === null) return null;
+  if (node.target?.hash === hash) return node.target;
+  return node.effective?.hash === hash ? node.effective : { version: null, hash };
+}

@@ -1,0 +1,41 @@
+import type { Millis } from '../../../proto/vocab/ids.ts';
+import type { Node, NodeStatus } from '../../../proto/vocab/node.ts';
+
+/** What the registry knows of a node's presence, in memory only. `lastSeen` null: not heard of since the master began. */
+export interface Presence {
+  readonly connected: boolean;
+  readonly lastSeen: Millis | null;
+}
+
+export interface PresenceTiming {
+  readonly heartbeatMs: number;
+  readonly masterStartedAt: Millis;
+}
+
+/** Heartbeats a node may miss, and the grace behind them, in intervals: 40 s at the default of 10 s. */
+const MISSED = 3;
+const GRACE = 1;
+
+/** How long a silent node is given before it is `down`. */
+export function downAfterMs(t: Pick<PresenceTiming, 'heartbeatMs'>): number {
+  return (MISSED + GRACE) * t.heartbeatMs;
+}
+
+/**
+ * The status axis: decided by time alone, never stored. A master that has just begun has heard of nobody, so nobody is
+ * down before a node had the time to come back: `unknown` for as long.
+ */
+export function nodeStatus(
+  node: Pick<Node, 'initialized'>,
+  presence: Presence,
+  now: Millis,
+  timing: PresenceTiming,
+): NodeStatus {
+  const within = downAfterMs(timing);
+  if (presence.lastSeen === null) return now - timing.masterStartedAt < within ? 'unknown' : 'down';
+  const silentMs = now - presence.lastSeen;
+  if (silentMs >= within) return 'down';
+  // One late heartbeat is jitter; two are a disconnect, whatever TCP still believes.
+  if (!presence.connected || silentMs >= 2 * timing.heartbeatMs) return 'disconnected';
+  return node.initialized ? 'ready' : 'initializing';
+}

@@ -1,0 +1,303 @@
+import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
+import type { CommandResult } from '../../proto/vocab/command.ts';
+import { formatRefusal } from '../../proto/vocab/errors.ts';
+import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { EngineInfo, Node, Refusal } from '../../proto/vocab/node.ts';
+import { safeText } from '../../proto/vocab/safe-text.ts';
+import { due, reported } from '../core/command/task.ts';
+import { answered, drifted, greeted, offerDue, offered, offerLost, retarget } from '../core/node/axes.ts';
+import type { AgentEvents } from './api.ts';
+import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
+import type { Templates } from './rendering.ts';
+import type { Sessions } from './sessions.ts';
+import type { Decision, Effect, EventDraft, Writer } from './write.ts';
+
+interface Needs {
+  readonly writer: Writer;
+  readonly templates: Templates;
+  readonly sessions: Sessions;
+  readonly rings: MetricsRings;
+  readonly link: AgentLink;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const MOST_EVENTS = 50;
+
+/** What agents say. Nothing here makes an agent's stream wait for the disk; a failed write is logged and told again. */
+export class AgentsService implements AgentEvents {
+  private readonly needs: Needs;
+  private greet: (name: NodeName) => void = () => {};
+
+  constructor(needs: Needs) {
+    this.needs = needs;
+  }
+
+  /** Told of every node that connects: one that somebody looks at reports each second from the start. */
+  onConnected(greet: (name: NodeName) => void): void {
+    this.greet = greet;
+  }
+
+  connected(name: NodeName, hello: AgentHello, remote: string): void {
+    const { sessions, clock, rings } = this.needs;
+    sessions.began(name, remote, clock.now());
+    rings.addLog(name, hello.logTail.map(madeSafe));
+    this.greet(name);
+    const said = safeHello(hello);
+    this.decide(name, 'hello', (node, view, now) => {
+      const met = greeted(node, said);
+      const next = aimed(met, this.needs.templates, view, now);
+      const told = said.ledgerOpen.reduce((d, r) => merge(d, this.takeResult(view, name, r, now)), nothing());
+      const commands = this.commandsDue(view, name, now);
+      const event: EventDraft = {
+        kind: 'node',
+        who: name,
+        subject: name,
+        level: 'info',
+        text: `connected from ${remote}, agent ${said.agentVersion}`,
+      };
+      return merge(
+        told,
+        merge(this.settle(node, next, view), { ...nothing(), events: [event], effects: commands }),
+      );
+    });
+  }
+
+  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: EngineInfo | null): void {
+    const { sessions, clock, writer } = this.needs;
+    sessions.heard(name, clock.now(), health);
+    if (!engine) return;
+    const known = writer.view().get('node', name);
+    if (!known || known.configSync === 'applying') return;
+    const same =
+      known.engine?.instance === engine.instance && known.engine.documentHash === engine.documentHash;
+    if (same) return;
+    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, engine), view));
+  }
+
+  configStatus(name: NodeName, report: ConfigStatusReport): void {
+    this.needs.sessions.heard(name, this.needs.clock.now());
+    if (report.status === 'applying') return;
+    const safe = safeReport(report);
+    if (safe.status === 'failed') this.needs.rings.addLog(name, logOf(safe.logTail, this.needs.clock.now()));
+    this.decide(name, 'config status', (node, view, now) => {
+      const next = answered(node, safe, now);
+      return merge(this.settle(node, next, view), { ...nothing(), events: [configEvent(node, safe)] });
+    });
+  }
+
+  commandStatus(name: NodeName, result: CommandResult): void {
+    this.needs.sessions.heard(name, this.needs.clock.now());
+    this.decide(name, 'command status', (node, view, now) => {
+      const told = this.takeResult(view, name, result, now);
+      const engine = result.after;
+      return engine ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
+    });
+  }
+
+  metrics(name: NodeName, report: MetricsReport): void {
+    const now = this.needs.clock.now();
+    this.needs.sessions.heard(name, now);
+    this.needs.rings.addLog(name, report.log.map(madeSafe));
+    this.needs.rings.take(name, report, now);
+  }
+
+  events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {
+    this.decide(name, 'events', () => ({
+      ...nothing(),
+      events: events.slice(0, MOST_EVENTS).map((e) => ({
+        kind: 'node',
+        who: name,
+        subject: name,
+        level: 'warn',
+        text: `${e.kind}: ${e.text}`,
+      })),
+    }));
+  }
+
+  disconnected(name: NodeName, reason: string): void {
+    this.needs.sessions.ended(name);
+    this.decide(name, 'disconnected', (node, view) => {
+      const streams = this.needs.rings.figures(name, this.needs.clock.now())?.streams;
+      const goOn = streams ? `; its ${streams} streams go on without the agent` : '';
+      const event: EventDraft = {
+        kind: 'node',
+        who: name,
+        subject: name,
+        level: 'warn',
+        text: `disconnected: ${reason}${goOn}`,
+      };
+      return merge(this.settle(node, offerLost(node), view, false), { ...nothing(), events: [event] });
+    });
+  }
+
+  /** Puts a changed node, offering what is due to one that is here. Shared with publish, rollback and the tick. */
+  settle(before: Node, after: Node, view: Snapshot, offer = true): Decision<null> {
+    const { link, templates } = this.needs;
+    let next = after;
+    const effects: Effect[] = [];
+    if (offer && offerDue(next) && link.connected(next.name)) {
+      const plan = templates.wanted(view, next);
+      if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
+        const { hash, text } = plan.rendered;
+        const { label } = plan;
+        next = offered(next);
+        effects.push(() =>
+          link.offerConfig(next.name, {
+            hash,
+            version: label,
+            revision: view.revision + 1,
+            body: new TextEncoder().encode(text),
+          }),
+        );
+      }
+    }
+    if (next === before) return nothing();
+    return {
+      ops: [{ op: 'put', kind: 'node', key: next.name, value: next }],
+      events: [],
+      effects,
+      result: null,
+    };
+  }
+
+  private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
+    const task = view.get('command', result.commandId);
+    if (!task?.results[name]) return nothing();
+    const safe = { ...result, outputTail: safeText(result.outputTail, { max: 4096, newline: 'keep' }) };
+    const next = reported(task, name, safe, now);
+    if (next === task) return nothing();
+    const events: EventDraft[] =
+      next.endedAt !== null && task.endedAt === null
+        ? [
+            {
+              kind: 'command',
+              who: task.createdBy,
+              subject: task.id,
+              level: next.state === 'succeeded' ? 'info' : 'warn',
+              text: `${task.type} ${next.state} on ${Object.keys(task.results).join(', ')}`,
+            },
+          ]
+        : [];
+    return { ops: [{ op: 'put', kind: 'command', key: next.id, value: next }], events, result: null };
+  }
+
+  private commandsDue(view: Snapshot, name: NodeName, now: Millis): Effect[] {
+    return view
+      .list('command')
+      .filter((t) => t.endedAt === null && due(t, name, now))
+      .map((t) => () => {
+        this.needs.link.sendCommand(name, {
+          id: t.id as CommandId,
+          type: t.type,
+          timeoutMs: t.timeoutMs,
+          expiresAt: t.expiresAt,
+        });
+      });
+  }
+
+  private decide(
+    name: NodeName,
+    what: string,
+    body: (node: Node, view: Snapshot, now: Millis) => Decision<null>,
+  ): void {
+    this.needs.writer
+      .write(`node ${name}`, 'agent', (view, now) => {
+        const node = view.get('node', name);
+        return node ? body(node, view, now) : null;
+      })
+      .catch((e: unknown) => {
+        this.needs.log.error('an agent’s word was not kept', { node: name, what, error: String(e) });
+      });
+  }
+}
+
+/** The node with what it should run now; what cannot be rendered for it is said as a failure of its config. */
+export function aimed(node: Node, templates: Templates, view: Snapshot, now: Millis): Node {
+  const plan = templates.wanted(view, node);
+  if (!plan) return retarget(node, null);
+  if (plan.rendered.ok) return retarget(node, plan.wanted);
+  const refusal = plan.rendered.refusals[0] as Refusal;
+  return {
+    ...retarget(node, null),
+    configSync: 'failed',
+    failure: {
+      phase: 'validate',
+      refusal: { ...refusal, message: `${plan.label} cannot be rendered for this node: ${refusal.message}` },
+      logTail: '',
+      reverted: false,
+      at: now,
+    },
+  };
+}
+
+export function nothing(): Decision<null> {
+  return { ops: [], events: [], effects: [], result: null };
+}
+
+/** Later puts of the same key win: each was made from the one before. */
+export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
+  const ops = new Map<string, Draft>();
+  for (const op of [...a.ops, ...b.ops]) ops.set(`${op.kind}/${op.key}`, op);
+  return {
+    ops: [...ops.values()],
+    events: [...a.events, ...b.events],
+    effects: [...(a.effects ?? []), ...(b.effects ?? [])],
+    result: null,
+  };
+}
+
+function configEvent(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft {
+  const label = node.target?.version ?? 'a config';
+  return r.status === 'applied'
+    ? { kind: 'config', who: node.name, subject: node.name, level: 'info', text: `applied ${label}` }
+    : {
+        kind: 'config',
+        who: node.name,
+        subject: node.name,
+        level: 'error',
+        text: `refused ${label} in ${r.phase}: ${formatRefusal(r.refusal)}${r.reverted ? '; last-known-good put back' : ''}`,
+      };
+}
+
+function madeSafe(l: LogLine): LogLine {
+  return { ...l, text: safeText(l.text, { max: 1000 }) };
+}
+
+function logOf(tail: string, at: Millis): LogLine[] {
+  return tail
+    .split('\n')
+    .filter((t) => t !== '')
+    .map((text) => ({ at, level: 'warn', text: safeText(text, { max: 1000 }) }));
+}
+
+function safeHello(h: AgentHello): AgentHello {
+  const labels = Object.entries(h.labels).map(([k, v]) => [
+    safeText(k, { max: 63 }),
+    safeText(v, { max: 253 }),
+  ]);
+  return {
+    ...h,
+    agentVersion: safeText(h.agentVersion, { max: 64 }),
+    labels: Object.fromEntries(labels) as Record<string, string>,
+    capabilities: h.capabilities.map((c) => safeText(c, { max: 64 })),
+  };
+}
+
+function safeReport<R extends ConfigStatusReport>(r: R): R {
+  const warnings = r.warnings.map((w) => safeText(w, { max: 500 }));
+  if (r.status !== 'failed') return { ...r, warnings };
+  const { refusal } = r;
+  return {
+    ...r,
+    warnings,
+    refusal: {
+      ...refusal,
+      message: safeText(refusal.message, { max: 1000 }),
+      ...(refusal.path ? { path: safeText(refusal.path, { max: 256 }) } : {}),
+      ...(refusal.hint ? { hint: safeText(refusal.hint, { max: 500 }) } : {}),
+    },
+    logTail: safeText(r.logTail, { max: 4096, newline: 'keep' }),
+  };
+}

@@ -1,0 +1,100 @@
+import type { Alert, AlertView } from '../../proto/vocab/alert.ts';
+import type { Millis, SilenceId } from '../../proto/vocab/ids.ts';
+import { compileMatcher } from '../../proto/vocab/matcher.ts';
+import { type Silence, silenceState } from '../../proto/vocab/silence.ts';
+import {
+  type AlertDraft,
+  evaluate,
+  fingerprint,
+  labelsOf,
+  type NodeDownRule,
+} from '../core/alert/node-down.ts';
+import { nodeStatus, type PresenceTiming } from '../core/node/status.ts';
+import type { AlertsService as Api } from './api.ts';
+import type { Clock, Draft, Snapshot } from './ports.ts';
+import type { Sessions } from './sessions.ts';
+import type { EventDraft, Writer } from './write.ts';
+
+export interface AlertSettings {
+  readonly nodeDown: NodeDownRule;
+  readonly timing: PresenceTiming;
+}
+
+interface Needs {
+  readonly writer: Writer;
+  readonly sessions: Sessions;
+  readonly clock: Clock;
+}
+
+export class AlertsService implements Api {
+  private readonly settings: AlertSettings;
+  private readonly needs: Needs;
+
+  constructor(settings: AlertSettings, needs: Needs) {
+    this.settings = settings;
+    this.needs = needs;
+  }
+
+  list(): readonly AlertView[] {
+    const view = this.needs.writer.view();
+    return alertViews(view.list('alert'), view.list('silence'), this.needs.clock.now());
+  }
+
+  /** One evaluation of every rule over every node. Writes only what changed. */
+  evaluate(): Promise<unknown> {
+    const { clock, writer } = this.needs;
+    // Looked at outside the queue first: nearly every tick has nothing to write.
+    if (this.changes(writer.view(), clock.now()).ops.length === 0) return Promise.resolve(null);
+    return writer.write('master', 'tick', (view, now) => {
+      const { ops, events } = this.changes(view, now);
+      return ops.length === 0 ? null : { ops, events, result: null };
+    });
+  }
+
+  private changes(view: Snapshot, now: Millis): { ops: Draft[]; events: EventDraft[] } {
+    const ops: Draft[] = [];
+    const events: EventDraft[] = [];
+    for (const node of view.list('node')) {
+      const presence = this.needs.sessions.presence(node.name);
+      const status = nodeStatus(node, presence, now, this.settings.timing);
+      const key = fingerprint(labelsOf(node));
+      const old = view.get('alert', key) ?? null;
+      const next = evaluate(this.settings.nodeDown, node, status, presence.lastSeen, old, now);
+      if (next === null) continue;
+      if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
+      else {
+        ops.push({ op: 'put', kind: 'alert', key, value: next });
+        events.push(eventOf(next, node.name));
+      }
+    }
+    return { ops, events };
+  }
+}
+
+/** With the silences active on each now. */
+export function alertViews(
+  alerts: readonly Alert[],
+  silences: readonly Silence[],
+  now: Millis,
+): readonly AlertView[] {
+  const active = silences
+    .filter((s) => silenceState(s, now) === 'active')
+    .map((s) => ({ id: s.id, matches: s.matchers.map(compileMatcher) }));
+  return alerts.map((a) => {
+    const silencedBy: SilenceId[] = active
+      .filter((s) => s.matches.every((m) => m(a.labels)))
+      .map((s) => s.id);
+    return { ...a, silencedBy };
+  });
+}
+
+function eventOf(a: AlertDraft, node: string): EventDraft {
+  const level = a.state === 'firing' ? 'error' : a.state === 'pending' ? 'warn' : 'info';
+  return {
+    kind: 'alert',
+    who: 'master',
+    subject: node,
+    level,
+    text: `${a.rule} ${node} ${a.state}, ${a.value}`,
+  };
+}

@@ -1,0 +1,244 @@
+import { AppError } from '../../proto/vocab/errors.ts';
+import { isNodeName, isWord, type Millis, type NodeName } from '../../proto/vocab/ids.ts';
+import type { Node, NodeType } from '../../proto/vocab/node.ts';
+import { safeText } from '../../proto/vocab/safe-text.ts';
+import { aimed } from './agents.ts';
+import type { EnrolmentService as Api, Mutation } from './api.ts';
+import type { Ca, Clock, IssuedCertificate, JoinToken, Log, Snapshot } from './ports.ts';
+import type { Templates } from './rendering.ts';
+import type { Writer } from './write.ts';
+
+/** Makes and compares join tokens; implemented by daemon/ca. */
+export interface TokenMint {
+  make(pin: string): { readonly id: string; readonly secretHash: string; readonly text: string };
+  matches(secret: string, secretHash: string): boolean;
+}
+
+export interface EnrolmentSettings {
+  /** host:port agents join at, for the command shown with a token. */
+  readonly advertise: string;
+}
+
+interface Needs {
+  readonly writer: Writer;
+  readonly templates: Templates;
+  readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
+  readonly mint: TokenMint;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const DAY_MS = 86_400_000;
+const CERTIFICATE_MS = 7 * DAY_MS;
+const TOKEN_MS = 30 * 60_000;
+const LONGEST_TOKEN_MS = 7 * DAY_MS;
+const MOST_LABELS = 32;
+
+export class EnrolmentService implements Api {
+  private readonly settings: EnrolmentSettings;
+  private readonly needs: Needs;
+
+  constructor(settings: EnrolmentSettings, needs: Needs) {
+    this.settings = settings;
+    this.needs = needs;
+  }
+
+  async createToken(
+    m: Mutation,
+    args: { nodeType: NodeType; region: string; name: string | null; ttlMs: number | null },
+  ): Promise<{ revision: number; token: string; expiresAt: Millis; joinCommand: string }> {
+    if (!isWord(args.region)) {
+      throw new AppError(
+        'invalid',
+        `region ${quoted(args.region)}: a-z, 0-9 and - . _ are wanted, such as hk`,
+      );
+    }
+    const { name } = args;
+    if (name !== null && !isNodeName(name)) throw new AppError('invalid', badName(name));
+    const ttl = args.ttlMs ?? TOKEN_MS;
+    if (!(ttl >= 1000 && ttl <= LONGEST_TOKEN_MS)) {
+      throw new AppError('invalid', 'a token lives from 1s to 7d');
+    }
+    const minted = this.needs.mint.make(this.needs.ca.pin);
+    const { revision, result } = await this.needs.writer.mutate(
+      m,
+      'token.create',
+      args,
+      (_view, now) => {
+        const value: Omit<JoinToken, 'modRevision'> = {
+          id: minted.id,
+          secretHash: minted.secretHash,
+          nodeType: args.nodeType,
+          region: args.region,
+          name,
+          createdBy: m.caller.actor,
+          createdAt: now,
+          expiresAt: now + ttl,
+          usedAt: null,
+          usedBy: null,
+        };
+        const text = `made a join token for ${args.nodeType} in ${args.region}${name ? `, ${name} only` : ''}`;
+        return {
+          ops: [{ op: 'put', kind: 'token', key: minted.id, value }],
+          events: [{ kind: 'node', who: m.caller.actor, subject: minted.id, level: 'info', text }],
+          result: { id: minted.id, expiresAt: value.expiresAt },
+        };
+      },
+      (r) => r.id,
+      (_view, id) => {
+        throw new AppError('conflict', `token ${id} was made by this request before; its secret is not kept`);
+      },
+    );
+    const who = `--type ${args.nodeType} --region ${args.region}${name ? ` --name ${name}` : ''}`;
+    return {
+      revision,
+      token: minted.text,
+      expiresAt: result.expiresAt,
+      joinCommand: `aicdn-agent join --master ${this.settings.advertise} --token ${minted.text} ${who}`,
+    };
+  }
+
+  async enrol(args: Parameters<Api['enrol']>[0]): ReturnType<Api['enrol']> {
+    const { name, region, nodeType } = args;
+    if (!isNodeName(name)) throw new AppError('invalid', badName(name));
+    const { ca, clock, writer } = this.needs;
+    // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
+    this.checkToken(writer.view(), args, clock.now());
+    const issued = await ca.issueNode({ csrDer: args.csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
+    await writer.write(`node ${name}`, 'agent', (view, now) => {
+      const token = this.checkToken(view, args, now);
+      const old = view.get('node', name);
+      if (old && old.identity !== 'revoked' && token.name !== name) {
+        throw new AppError(
+          'conflict',
+          `there is a node ${name} already; give this one another name, or make a token with --name ${name} to install it anew`,
+        );
+      }
+      const node = aimed(
+        fresh(args, name, nodeType as NodeType, region, issued, now),
+        this.needs.templates,
+        view,
+        now,
+      );
+      return {
+        ops: [
+          { op: 'put', kind: 'token', key: token.id, value: { ...token, usedAt: now, usedBy: name } },
+          { op: 'put', kind: 'node', key: name, value: node },
+        ],
+        events: [
+          {
+            kind: 'node',
+            who: name,
+            subject: name,
+            level: 'info',
+            text: `joined from ${args.remote} with a token of ${token.createdBy}`,
+          },
+        ],
+        result: null,
+      };
+    });
+    return { node: name, issued, renewAfter: clock.now() + CERTIFICATE_MS / 2 };
+  }
+
+  async renew(name: NodeName, csrDer: Uint8Array): Promise<IssuedCertificate> {
+    const { ca, clock, writer } = this.needs;
+    const issued = await ca.issueNode({ csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
+    await writer.write(`node ${name}`, 'agent', (view) => {
+      const node = view.get('node', name);
+      if (node?.identity !== 'accepted')
+        throw new AppError('forbidden', `${name} may not renew its certificate`);
+      const certificate = { serial: issued.serial, notAfter: issued.notAfter };
+      return {
+        ops: [{ op: 'put', kind: 'node', key: name, value: { ...node, certificate } }],
+        events: [],
+        result: null,
+      };
+    });
+    return issued;
+  }
+
+  /** A node may go on with its last certificate until it has picked up the new one: the serial is not compared. */
+  admit(name: NodeName, _serial: string): 'ok' | 'unknown' | 'revoked' | 'replaced' {
+    const node = this.needs.writer.view().get('node', name);
+    if (!node) return 'unknown';
+    return node.identity === 'revoked' ? 'revoked' : 'ok';
+  }
+
+  /** @throws AppError saying which it is: wrong, used, expired, for something else */
+  private checkToken(view: Snapshot, args: Parameters<Api['enrol']>[0], now: Millis): JoinToken {
+    const token = view.get('token', args.tokenId);
+    const secret = args.tokenSecret;
+    // An unknown id costs the same comparison as a known one.
+    const matches = this.needs.mint.matches(secret, token?.secretHash ?? '0'.repeat(64));
+    if (!token || !matches) {
+      throw new AppError(
+        'unauthenticated',
+        'the join token is wrong: this master does not know it; make one with aicdnctl token create',
+      );
+    }
+    if (token.usedAt !== null) {
+      const by = token.usedBy ? ` by ${token.usedBy}` : '';
+      throw new AppError('unauthenticated', `the join token was used${by} already; each works once`);
+    }
+    if (now >= token.expiresAt) {
+      throw new AppError(
+        'unauthenticated',
+        `the join token expired at ${new Date(token.expiresAt).toISOString()}`,
+      );
+    }
+    const { nodeType, region, name } = args;
+    if (
+      token.nodeType !== nodeType ||
+      token.region !== region ||
+      (token.name !== null && token.name !== name)
+    ) {
+      const bound = token.name === null ? '' : ` named ${token.name}`;
+      throw new AppError(
+        'forbidden',
+        `the join token is for a node of type ${token.nodeType} in region ${token.region}${bound}, not ${quoted(nodeType)} in ${quoted(region)}${token.name === null ? '' : ` named ${quoted(name)}`}`,
+      );
+    }
+    return token;
+  }
+}
+
+function fresh(
+  args: Parameters<Api['enrol']>[0],
+  name: NodeName,
+  nodeType: NodeType,
+  region: string,
+  issued: IssuedCertificate,
+  now: Millis,
+): Node {
+  const labels = Object.entries(args.labels)
+    .slice(0, MOST_LABELS)
+    .map(([k, v]) => [safeText(k, { max: 63 }), safeText(v, { max: 253 })]);
+  return {
+    name,
+    nodeType,
+    region,
+    labels: Object.fromEntries(labels) as Record<string, string>,
+    eligibility: 'eligible',
+    drain: 'none',
+    configSync: 'unknown',
+    identity: 'accepted',
+    initialized: false,
+    target: null,
+    effective: null,
+    rejectedHash: null,
+    failure: null,
+    warnings: [],
+    agentVersion: safeText(args.agentVersion, { max: 64 }),
+    engine: null,
+    capabilities: [],
+    joinedAt: now,
+    certificate: { serial: issued.serial, notAfter: issued.notAfter },
+    modRevision: 0,
+  };
+}
+
+const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 63 }));
+
+function badName(name: string): string {
+  return `node name ${quoted(name)}: 1 to 63 lower-case letters, digits and - are wanted, such as hk-1`;
+}
