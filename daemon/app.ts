@@ -7,6 +7,7 @@ import type { MasterSettings } from '../config/master.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { openCa } from './ca/ca.ts';
+import { makeToken, secretMatches } from './ca/tokens.ts';
 import { serveHealth } from './http.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
@@ -16,8 +17,6 @@ import { AgentSessions } from './transport/grpc/agent-sessions.ts';
 import { ConsoleTransport } from './transport/grpc/console-service.ts';
 import { peerReader } from './transport/grpc/peercred.ts';
 
-/** How often nodes report that nobody looks at. */
-const REPORT_MS = 10_000;
 const TICK_MS = 1000;
 
 export interface AppNeeds {
@@ -47,6 +46,8 @@ const random: Random = {
   hex: (n) => randomBytes(n).toString('hex'),
   bytes: (n) => randomBytes(n),
 };
+
+const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, health, agents' port. What was started is
@@ -79,12 +80,12 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         context: settings.name,
         masterVersion: VERSION,
         heartbeatMs: settings.heartbeatMs,
-        reportMs: REPORT_MS,
+        reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
         advertise: withPort(names[0] ?? 'localhost', settings.grpc.addr.port),
       },
-      { store, ca, link: sessions, rings: needs.createRings(), clock, random, log },
+      { store, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
     );
     await services.start();
     undo.push(() => services.stop());
@@ -100,7 +101,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         },
         storeId: store.id,
         heartbeatMs: settings.heartbeatMs,
-        reportMs: REPORT_MS,
+        reportMs: settings.heartbeatMs,
       },
       { sessions, services, log, clock, random },
     );

@@ -4,6 +4,7 @@ import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startMaster, writeWhole } from './app.ts';
+import { createRings } from './drivers/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
 import { createServices } from './service/services.ts';
 
@@ -65,13 +66,7 @@ async function run(options: RunOptions): Promise<void> {
     process.once('SIGINT', () => resolve('SIGINT'));
   });
   try {
-    const master = await startMaster(settings, {
-      log,
-      createServices,
-      createRings() {
-        throw new AppError('unavailable', 'the figures are not built yet');
-      },
-    });
+    const master = await startMaster(settings, { log, createServices, createRings });
     if (options.readyFile) await writeWhole(options.readyFile, `${JSON.stringify(master.bound)}\n`, 0o600);
     log.info('stopping', { signal: await asked });
     await master.stop();
