@@ -1,1 +1,111 @@
-export {};
+import { Command, CommanderError, Option } from 'commander';
+import { chooseContext } from '../config/console-socket.ts';
+import { connectConsole } from '../proto/link/console-client.ts';
+import { AppError, formatRefusal } from '../proto/vocab/errors.ts';
+import { safeText } from '../proto/vocab/safe-text.ts';
+import { VERSION } from '../proto/vocab/version.ts';
+import { startApp } from './app.tsx';
+import { toInput } from './input.ts';
+import { openTerminal } from './terminal/terminal.ts';
+import { backgroundFromEnv, backgroundFromRgb, colourDepth } from './theme/depth.ts';
+import { type Lang, localeFromEnv } from './theme/locale.ts';
+import { createTheme } from './theme/theme.ts';
+
+interface Flags {
+  readonly socket?: string;
+  readonly context?: string;
+  readonly ascii?: boolean;
+  readonly lang?: Lang;
+}
+
+const PROBE_MS = 100;
+
+function fail(status: number, lines: readonly string[]): never {
+  process.stderr.write(`${lines.join('\n')}\n`);
+  process.exit(status);
+}
+
+function parseFlags(): Flags {
+  const program = new Command('aicdn-tui')
+    .description('the console: every node, its streams and its alerts, live')
+    .version(VERSION)
+    .option('--socket <path>', "the master's local socket (or AICDN_SOCKET)")
+    .option('--context <name>', 'a fleet of ~/.config/ai-cdn/console.yml')
+    .option('--ascii', 'plain symbols, for terminals that draw ● two cells wide')
+    .addOption(
+      new Option('--lang <lang>', 'the language of the screen; from LANG otherwise').choices(['en', 'zh']),
+    )
+    .addHelpText('after', '\nKeys: ? shows those of the screen you are on; q leaves, ctrl-c leaves at once.')
+    .exitOverride();
+  try {
+    program.parse();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? 0 : 2);
+    throw error;
+  }
+  return program.opts<Flags>();
+}
+
+function context(flags: Flags) {
+  try {
+    return chooseContext({ socket: flags.socket ?? null, context: flags.context ?? null }, process.env);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    return fail(2, [
+      `aicdn-tui: ${safeText(error.message)}`,
+      ...error.refusals.map((r) => `  ${safeText(formatRefusal(r))}`),
+    ]);
+  }
+}
+
+async function run(): Promise<void> {
+  const flags = parseFlags();
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    fail(2, [
+      'aicdn-tui: this is a screen for a person: stdin and stdout must be a terminal.',
+      '  Over ssh: ssh -t HOST aicdn-tui.  In a script: aicdnctl node list -o json.',
+    ]);
+  }
+  const { name, socket } = context(flags);
+  const locale = localeFromEnv(process.env);
+  const ascii = flags.ascii === true || !locale.utf8;
+  const terminal = openTerminal(
+    { fd: 1, probeMs: PROBE_MS, askWidth: !ascii },
+    {
+      proc: process,
+      input: process.stdin,
+      output: process.stdout,
+      tell: (line) => process.stderr.write(`${line}\n`),
+      onGone: () => process.exit(0),
+    },
+  );
+  const { background, ambiguousWide } = await terminal.probed;
+  const theme = createTheme({
+    depth: colourDepth(process.env),
+    background:
+      background === null ? (backgroundFromEnv(process.env) ?? 'dark') : backgroundFromRgb(background),
+    locale: { ...locale, lang: flags.lang ?? locale.lang },
+    // Chinese stays Chinese where only the symbols must be plain.
+    ambiguousWide: ascii || ambiguousWide === true,
+  });
+  const api = connectConsole({ socket });
+  const app = startApp(
+    { theme, context: name, client: `aicdn-tui ${VERSION}` },
+    {
+      api,
+      stdout: terminal.stdout,
+      stdin: terminal.stdin,
+      listen: (onInput) =>
+        terminal.listen((event) => {
+          const input = toInput(event);
+          if (input !== null) onInput(input);
+        }),
+    },
+  );
+  await app.done;
+  terminal.close();
+  api.close();
+}
+
+await run();
+process.exit(0);

@@ -1,7 +1,7 @@
 import type { ScreenId } from '../store/intent.ts';
 import { alertBadges, dataAge, type HeaderNotice, health, isStale, notice } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
-import type { Row } from '../theme/row.ts';
+import { BLANK, type Row } from '../theme/row.ts';
 import type { Theme } from '../theme/theme.ts';
 import { type DataAge, type HeaderProps, headerRows, type Notice } from '../views/header.ts';
 import type { Ui } from '../views/ui.ts';
@@ -17,7 +17,7 @@ function noticeProps(n: HeaderNotice | null, state: State, theme: Theme): Notice
       return {
         kind: 'no-master',
         seconds: seconds(n.forMs),
-        reason: n.reason,
+        reason: shortReason(n.reason),
         attempt: n.attempt,
         nextInSeconds: Math.ceil(n.nextInMs / 1000),
       };
@@ -33,6 +33,11 @@ function noticeProps(n: HeaderNotice | null, state: State, theme: Theme): Notice
     case 'degraded':
       return n;
   }
+}
+
+/** The notice says `no master` already, and the tries must not be cut off. */
+function shortReason(reason: string): string {
+  return reason.replace(/^no master answers at \S+: /, '');
 }
 
 /** A live picture says `1s` until it is 3 s old: a digit that flickers says nothing. */
@@ -83,5 +88,8 @@ export function header(
   ui: Ui,
   a: { readonly context: string; readonly shownAt: number },
 ): readonly Row[] {
-  return headerRows(headerProps(state, ui.theme, a), ui);
+  const rows = headerRows(headerProps(state, ui.theme, a), ui);
+  if (state.picture.receivedAt !== null) return rows;
+  // Nothing is known yet: no nodes is not what that means.
+  return rows.map((r, y) => (y === 1 ? BLANK : r));
 }
