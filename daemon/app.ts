@@ -18,6 +18,7 @@ import { ConsoleTransport } from './transport/grpc/console-service.ts';
 import { peerReader } from './transport/grpc/peercred.ts';
 
 const TICK_MS = 1000;
+const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8 days
 
 export interface AppNeeds {
   readonly log: Log;
@@ -126,8 +127,16 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     listening = true;
 
     const ticks = setInterval(() => services.tick(), TICK_MS);
+    // A master that runs for a year must not end with its certificate.
+    const renewal = setInterval(() => {
+      ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(
+        (next) => agents.listener.useCertificate(next.certificatePem, next.keyPem),
+        (error: unknown) => log.error('the certificate was not renewed', { error: String(error) }),
+      );
+    }, CERTIFICATE_RENEWAL_MS);
     undo.push(async () => {
       clearInterval(ticks);
+      clearInterval(renewal);
       operators.stopAccepting();
     });
 

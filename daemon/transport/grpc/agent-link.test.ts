@@ -1,3 +1,4 @@
+import { connect as http2Connect } from 'node:http2';
 import { connect as netConnect } from 'node:net';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -302,9 +303,9 @@ describe('a conversation', () => {
       kind: 'config_status',
       report: { nonce, effectiveHash: HASH, engine: null, warnings: [], status: 'applied' },
     });
-    a.say(applied(first.nonce));
+    a.say(applied(first.nonce)); // replaced meanwhile: says nothing
     a.say(applied(second.nonce));
-    a.say(applied(second.nonce));
+    a.say(applied('77'.repeat(8))); // of an earlier conversation: counts
     const confirm = await a.next('commit_confirm');
     expect(confirm.body.id).toBe(second.body.commit?.id);
     await m.heard.until('configStatus', 2);
@@ -523,7 +524,102 @@ describe('the CA is pinned before anything is said', () => {
   });
 });
 
+describe('nonsense', () => {
+  /** Over TLS as a node of the fleet: whatever bytes, and waits until the connection is closed or answered. */
+  async function raw(address: string, bytes: Uint8Array): Promise<void> {
+    const socket = tlsConnect({
+      host: '127.0.0.1',
+      port: Number(address.split(':')[1]),
+      servername: MASTER_TLS_NAME,
+      ca: ca.pem,
+      cert: hk1.certificatePem,
+      key: hk1.keyPem,
+      ALPNProtocols: ['h2'],
+    });
+    socket.on('error', () => {});
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    socket.write(bytes);
+    await new Promise((resolve) => {
+      socket.once('data', resolve);
+      socket.once('close', resolve);
+    });
+    socket.destroy();
+  }
+
+  test('bytes that are no HTTP/2, and messages that are no protobuf, leave the master as it was', async () => {
+    const m = await master();
+    for (const bytes of [Buffer.alloc(1000, 0xff), Buffer.from('GET / HTTP/1.1\r\n\r\n'), Buffer.alloc(24)]) {
+      await raw(m.address, bytes);
+    }
+    const session = http2Connect(`https://${m.address}`, {
+      servername: MASTER_TLS_NAME,
+      ca: ca.pem,
+      cert: hk1.certificatePem,
+      key: hk1.keyPem,
+    });
+    toStop.push(() => session.destroy());
+    session.on('error', () => {});
+    const said: unknown[] = [];
+    for (const path of ['/aicdn.v1.AgentService/Connect', '/aicdn.v1.AgentService/Enroll', '/x/Y']) {
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': path,
+        'content-type': 'application/grpc',
+        te: 'trailers',
+      });
+      stream.on('error', () => {});
+      stream.on('response', (h) => said.push(h['grpc-status']));
+      stream.on('trailers', (h) => said.push(h['grpc-status']));
+      stream.resume();
+      stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, 4]), Buffer.from([0xff, 0xff, 0xff, 0xff])]));
+      await new Promise((resolve) => stream.once('close', resolve));
+    }
+    expect(said.filter((s) => s !== undefined).length).toBe(3);
+    expect(said).not.toContain('0');
+    const a = agent(m.address, hk1);
+    a.say({ kind: 'hello', ...hello });
+    await m.heard.until('connected');
+  });
+
+  test('a message above 256 KiB ends the call, not the master', async () => {
+    const m = await master();
+    const client = dialMaster(m.address, { caPem: ca.pem, identity: null });
+    toStop.push(() => client.close());
+    await expect(
+      enrol(client, {
+        tokenId: 'x'.repeat(300 * 1024),
+        tokenSecret: 's',
+        csrDer: Buffer.from('csr'),
+        name: 'hk-1',
+        nodeType: 'edge',
+        region: 'hk',
+        labels: {},
+        agentVersion: '',
+      }),
+    ).rejects.toMatchObject({ code: 'too_large' });
+  });
+
+  test('a flood of refusals is counted whole and logged in part', async () => {
+    const m = await master();
+    for (let i = 0; i < 500; i++) m.transport.listener.refused('queue', '203.0.113.9', 'test');
+    expect(m.transport.listener.refusals.queue).toBe(500);
+    expect(m.log.lines).toHaveLength(100);
+  });
+});
+
 describe('before TLS', () => {
+  test('after a change of certificate, newcomers see the new one and those inside stay', async () => {
+    const m = await master();
+    const a = agent(m.address, hk1);
+    a.say({ kind: 'hello', ...hello });
+    await m.heard.until('connected');
+    const next = await other.issue({ dns: [MASTER_TLS_NAME] });
+    m.transport.listener.useCertificate(next.certificatePem + other.pem, next.keyPem);
+    await expect(fetchPinnedCa({ address: m.address, pin: other.pin })).resolves.toContain('CERTIFICATE');
+    a.say(beat);
+    await m.heard.until('heartbeat');
+  });
+
   test('an address with too many strangers is refused, and is free again when they leave', async () => {
     const m = await master({ admission: { maxPerAddress: 2 } });
     const port = Number(m.address.split(':')[1]);

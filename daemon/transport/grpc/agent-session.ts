@@ -56,6 +56,7 @@ export class AgentSession {
   private config: (AgentDown & { kind: 'remote_config' }) | null = null;
   /** Of the config sent last, and whether our word on it has gone out. */
   private offered: { readonly nonce: string; readonly commit: string; confirmed: boolean } | null = null;
+  private readonly replaced = new Set<string>();
   private oddities = 0;
   private readonly helloTimer: NodeJS.Timeout;
 
@@ -207,13 +208,15 @@ export class AgentSession {
   }
 
   /**
-   * A status of another offer than the last one sent says nothing about this one and is passed over [xDS].
-   * An empty nonce is the agent's own word (drift, a revert of its own). Our word on a commit goes out as soon as the
-   * agent has shown, after the switch, that it still reaches us.
+   * A status of an offer that a newer one has replaced says nothing any more and is passed over [xDS]. One of an
+   * earlier conversation still counts once it is settled: it names its own hash. An empty nonce is the agent's own word.
+   * Ours on a commit goes out as soon as the agent has shown, after the switch, that it still reaches us.
    */
   private configStatus(report: ConfigStatusReport): void {
     const offered = this.offered;
-    if (report.nonce !== '' && report.nonce !== offered?.nonce) return;
+    if (report.nonce !== '' && report.nonce !== offered?.nonce) {
+      if (this.replaced.has(report.nonce) || report.status === 'applying') return;
+    }
     const reached =
       report.status === 'applied' || (report.status === 'applying' && report.phase === 'confirm');
     if (offered && report.nonce === offered.nonce && reached && !offered.confirmed) {
@@ -255,6 +258,7 @@ export class AgentSession {
   private write(body: AgentDown): void {
     const nonce = this.needs.random.hex(8);
     if (body.kind === 'remote_config') {
+      if (this.offered) this.replaced.add(this.offered.nonce);
       this.offered = { nonce, commit: body.commit?.id ?? '', confirmed: false };
     }
     const message = ConnectResponse.encode(encodeDown({ nonce, leaderEpoch: 1, body })).finish();

@@ -26,6 +26,10 @@ export interface ListenerSettings {
   readonly admission?: Partial<AdmissionSettings>;
 }
 
+/** A flood of refusals must not become a flood of log. */
+const REFUSAL_WINDOW_MS = 10_000;
+const MOST_REFUSALS_SAID = 100;
+
 export type RefusedAt = 'queue' | 'tls' | 'enrolment' | 'session';
 
 export interface ListenerNeeds {
@@ -49,6 +53,7 @@ export interface Connection {
 export class FleetListener {
   /** How many, by the step they were refused at. */
   readonly refusals: Record<RefusedAt, number> = { queue: 0, tls: 0, enrolment: 0, session: 0 };
+  private window = { since: Number.NEGATIVE_INFINITY, said: 0, unsaid: 0 };
   private readonly settings: ListenerSettings;
   private readonly needs: ListenerNeeds;
   private readonly net: NetServer;
@@ -65,16 +70,11 @@ export class FleetListener {
     this.ca = new X509Certificate(settings.caPem);
     this.injector = needs.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.tls = createTlsServer({
-      cert: settings.certificatePem,
-      key: settings.keyPem,
-      ca: settings.caPem,
+      ...contextOf(settings),
       requestCert: true,
       rejectUnauthorized: false, // judged in `identify`, answered in words
       ALPNProtocols: ['h2'],
-      minVersion: 'TLSv1.2',
       handshakeTimeout: settings.handshakeMs ?? 10_000,
-      // No resumption: expiry and revocation are looked at for every connection anew.
-      secureOptions: constants.SSL_OP_NO_TICKET,
     });
     this.tls.on('secureConnection', (socket) => {
       if (this.identified(socket)) this.injector.injectConnection(socket);
@@ -125,7 +125,22 @@ export class FleetListener {
   /** For refusals said in a call's answer too: logged and counted with the address. */
   refused(at: RefusedAt, address: string, reason: string, fields: Record<string, unknown> = {}): void {
     this.refusals[at] += 1;
-    this.needs.log.warn('refused', { at, address, reason, ...fields });
+    const now = performance.now();
+    if (now - this.window.since > REFUSAL_WINDOW_MS) {
+      if (this.window.unsaid > 0) this.needs.log.warn('more were refused', { count: this.window.unsaid });
+      this.window = { since: now, said: 0, unsaid: 0 };
+    }
+    if (this.window.said < MOST_REFUSALS_SAID) {
+      this.window.said += 1;
+      this.needs.log.warn('refused', { at, address, reason, ...fields });
+    } else {
+      this.window.unsaid += 1;
+    }
+  }
+
+  /** For handshakes from now on. */
+  useCertificate(certificatePem: string, keyPem: string): void {
+    this.tls.setSecureContext(contextOf({ ...this.settings, certificatePem, keyPem }));
   }
 
   /** No new connections; the ones alive stay. */
@@ -180,4 +195,15 @@ export class FleetListener {
     idle();
     return true;
   }
+}
+
+function contextOf(settings: Pick<ListenerSettings, 'certificatePem' | 'keyPem' | 'caPem'>) {
+  return {
+    cert: settings.certificatePem,
+    key: settings.keyPem,
+    ca: settings.caPem,
+    minVersion: 'TLSv1.2',
+    // No resumption: expiry and revocation are looked at for every connection anew.
+    secureOptions: constants.SSL_OP_NO_TICKET,
+  } as const;
 }
