@@ -90,7 +90,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'agent/engine': { rooms: [...SHARED, 'document'], outside: [] },
   'agent/engine/embedded': {
     rooms: [...SHARED, 'document', 'agent/engine'],
-    outside: ['commander', 'node:*'],
+    outside: ['commander', 'ws', 'node:*'],
   },
   agent: {
     rooms: [
