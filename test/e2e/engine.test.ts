@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createEmbeddedEngine } from '../../agent/engine/embedded/client.ts';
+import type { Engine } from '../../agent/engine/port.ts';
+import { configHash } from '../../proto/document/hash.ts';
+import { readDocument } from '../../proto/document/read.ts';
+import { createTestCa, writeIdentity } from '../harness/test-ca.ts';
+
+// The engine as it is installed: a process of its own, beside nobody.
+
+const HOST = '127.0.0.1';
+const ENGINE = join(import.meta.dirname, '../../dist/engine.mjs');
+let dir: string;
+let socket: string;
+let children: ChildProcess[] = [];
+let engines: Engine[] = [];
+let servers: net.Server[] = [];
+let identities: { remove: () => Promise<void> }[] = [];
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'aicdn-engine-'));
+  socket = join(dir, 'run', 'engine.sock');
+});
+
+afterEach(async () => {
+  for (const e of engines) e.close();
+  for (const c of children) if (c.exitCode === null) c.kill('SIGKILL');
+  for (const s of servers) s.close();
+  children = [];
+  engines = [];
+  servers = [];
+  for (const i of identities) await i.remove();
+  identities = [];
+  await rm(dir, { recursive: true, force: true });
+});
+
+interface Started {
+  readonly child: ChildProcess;
+  /** Waits for this in what it writes to stderr. */
+  readonly wrote: (what: RegExp) => Promise<string>;
+  readonly exit: Promise<number | null>;
+}
+
+function start(...flags: string[]): Started {
+  const child = spawn(process.execPath, [ENGINE, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  children.push(child);
+  let text = '';
+  let wake = (): void => undefined;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (c) => {
+      text += c;
+      wake();
+    });
+  }
+  return {
+    child,
+    wrote: async (what) => {
+      while (!what.test(text)) await new Promise<void>((r) => (wake = r));
+      return text;
+    },
+    exit: once(child, 'exit').then(([code]) => code as number | null),
+  };
+}
+
+function connect(): { engine: Engine; up: Promise<void> } {
+  const engine = createEmbeddedEngine({ socket });
+  engines.push(engine);
+  return { engine, up: new Promise((r) => engine.onLink((up) => up && r())) };
+}
+
+async function listen(server: net.Server): Promise<number> {
+  servers.push(server);
+  await new Promise<void>((r) => server.listen(0, HOST, r));
+  return (server.address() as net.AddressInfo).port;
+}
+
+async function freePort(): Promise<number> {
+  const server = net.createServer();
+  const port = await listen(server);
+  await new Promise<void>((r) => server.close(() => r()));
+  return port;
+}
+
+/** A document of an edge and a core in one engine, over mutual TLS, and the edge's port. */
+async function bareDocument(origin: number): Promise<{ file: string; text: string; port: number }> {
+  const [port, core] = [await freePort(), await freePort()];
+  const text = `
+services:
+  - {name: in, addr: "${HOST}:${port}", handler: {type: tcp, chain: c}, listener: {type: tcp}}
+  - {name: svc, addr: "${HOST}:${core}", handler: {type: relay}, listener: {type: tls}, forwarder: {nodes: [{name: o, addr: "${HOST}:${origin}"}]}}
+chains: [{name: c, hops: [{name: h}]}]
+hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${core}", connector: {type: relay}, dialer: {type: tls}}]}]
+`;
+  const file = join(dir, 'effective.yml');
+  await writeFile(file, text);
+  return { file, text, port };
+}
+
+/** Sends a word a moment for as long as it is open. */
+function ticking(): Promise<number> {
+  return listen(
+    net.createServer((s) => {
+      const timer = setInterval(() => s.write('tick '), 10);
+      s.on('error', () => undefined);
+      s.on('close', () => clearInterval(timer));
+    }),
+  );
+}
+
+async function identityFlags(): Promise<string[]> {
+  const id = await writeIdentity(await createTestCa(), 'n1');
+  identities.push(id);
+  return ['--identity-cert', id.certFile, '--identity-key', id.keyFile, '--identity-ca', id.caFile];
+}
+
+describe('aicdn-engine', () => {
+  it('carries its document before any agent is there, over SIGHUP and the loss of its agent, and cuts on SIGTERM', async () => {
+    const { file, text, port } = await bareDocument(await ticking());
+    const { child, wrote, exit } = start('--socket', socket, '--document', file, ...(await identityFlags()));
+    await wrote(/generation 1 carries/);
+    const client = net.connect({ port, host: HOST });
+    let heard = 0;
+    let how = 'close';
+    client.on('data', (c) => {
+      heard += c.length;
+    });
+    client.on('end', () => {
+      how = 'end';
+    });
+    client.on('error', (e: NodeJS.ErrnoException) => {
+      how = e.code ?? '';
+    });
+    const more = async (): Promise<void> => {
+      const before = heard;
+      while (heard < before + 50) await once(client, 'data');
+    };
+    await more();
+
+    const first = connect();
+    await first.up;
+    const read = readDocument(text);
+    const hash = read.ok ? configHash(read.document) : null;
+    expect(await first.engine.info()).toMatchObject({
+      kind: 'embedded',
+      generation: 1,
+      documentHash: hash,
+      pid: child.pid,
+    });
+    expect(await first.engine.capabilities()).toContain('handler.relay');
+    first.engine.close();
+    child.kill('SIGHUP');
+    child.stderr?.destroy();
+    child.stdout?.destroy();
+    await more();
+    const second = connect();
+    await second.up;
+    expect((await second.engine.confirm()).routes.every((r) => r.reached)).toBe(true);
+    expect((await second.engine.stats()).services.map((s) => [s.service, s.streams])).toEqual([
+      ['in', 1],
+      ['svc', 1],
+    ]);
+    expect((await stat(socket)).mode & 0o777).toBe(0o600);
+    await more();
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    if (!client.closed) await once(client, 'close').catch(() => undefined);
+    expect(how).toBe('ECONNRESET');
+    await expect(stat(socket)).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('refuses a socket on which another answers, and takes over from one that was killed', async () => {
+    const first = start('--socket', socket);
+    await first.wrote(/listens on/);
+    const second = start('--socket', socket);
+    expect(await second.exit).toBe(1);
+    expect(await second.wrote(/./)).toMatch(
+      /^aicdn-engine: an engine is already running on .*engine\.sock; stop it/,
+    );
+    first.child.kill('SIGKILL');
+    await first.exit;
+    const third = start('--socket', socket);
+    await third.wrote(/listens on/);
+    const { engine, up } = connect();
+    await up;
+    expect((await engine.info()).pid).toBe(third.child.pid);
+    await engine.stop();
+    expect(await third.exit).toBe(0);
+  });
+
+  it('says where a document is wrong, and waits for the agent', async () => {
+    const file = join(dir, 'effective.yml');
+    await writeFile(file, 'services:\n  - {name: s, addr: "nowhere"}\n');
+    const { wrote } = start('--socket', socket, '--document', file);
+    expect(await wrote(/is not carried/)).toMatch(/line 2, column/);
+    const { engine, up } = connect();
+    await up;
+    expect(await engine.info()).toMatchObject({ generation: 0, documentHash: null, listeners: [] });
+    expect((await engine.logs(0, 10)).lines.some((l) => /is not carried/.test(l.text))).toBe(true);
+  });
+
+  it('prints its version and its help', async () => {
+    const version = start('--version');
+    expect(await version.wrote(/\n/)).toMatch(/^\d+\.\d+\.\d+\n/);
+    expect(await version.exit).toBe(0);
+    expect(await start('--help').wrote(/--identity-ca/)).toMatch(/Usage: aicdn-engine/);
+    expect(await start().exit).toBe(1);
+  });
+});
