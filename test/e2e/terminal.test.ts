@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { spawn } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -11,9 +14,9 @@ afterEach(() => {
   for (const o of open.splice(0)) o.kill();
 });
 
-function shell() {
+function shell(more: Record<string, string> = {}) {
   const term = new xterm.Terminal({ cols: 100, rows: 20, allowProposedApi: true, scrollback: 200 });
-  const env = { ...process.env, TERM: 'xterm-256color', PS1: '$ ', CHILD, NODE: process.execPath };
+  const env = { ...process.env, TERM: 'xterm-256color', PS1: '$ ', CHILD, NODE: process.execPath, ...more };
   const pty = spawn('/bin/bash', ['--norc', '--noprofile', '-i'], { cols: 100, rows: 20, env });
   pty.onData((d) => term.write(d));
   // The terminal's own answers go back to the program.
@@ -47,8 +50,8 @@ function shell() {
 const QUIET = "bind 'set enable-bracketed-paste off'; ";
 const START = QUIET + 'B=$(stty -g); $NODE "$CHILD"; echo "code=$?"; [ "$B" = "$(stty -g)" ] && echo same\r';
 
-async function started() {
-  const s = shell();
+async function started(more: Record<string, string> = {}) {
+  const s = shell(more);
   s.type(START);
   await s.wait(/^frame 1 started, pid \d+ at 100x20/m);
   expect(s.term.buffer.active.type).toBe('alternate');
@@ -116,3 +119,42 @@ describe('the terminal is given back', () => {
     expect(s.term.buffer.active.type).toBe('normal');
   });
 });
+
+test('a stalled terminal stops the picture, not the program; the newest picture comes after', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'terminal-'));
+  try {
+    const alive = join(dir, 'alive');
+    const s = await started({ ALIVE: alive });
+    const pid = Number(/pid (\d+)/.exec(s.text())?.[1]);
+    s.type('F');
+    await s.wait(/flood/);
+    s.pty.pause();
+    const frames: number[] = [];
+    const until = Date.now() + 15_000;
+    while (frames.length < 5 && Date.now() < until) {
+      process.kill(pid, 'SIGUSR2');
+      await new Promise((r) => setTimeout(r, 100));
+      const n = Number(read(alive));
+      // More frames than any buffer on the way could hold: the loop turns while nobody reads.
+      if (n > (frames.at(-1) ?? 0) + 10) frames.push(n);
+    }
+    expect(frames).toHaveLength(5);
+    s.pty.resume();
+    const last = frames[4] ?? 0;
+    const seen = async () => Number(/frame (\d+) flood/.exec(await s.wait(/frame \d+ flood/))?.[1]);
+    while ((await seen()) < last && Date.now() < until) await new Promise((r) => setTimeout(r, 20));
+    expect(await seen()).toBeGreaterThanOrEqual(last);
+    s.type('q');
+    await given(s, 0);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '0';
+  }
+}

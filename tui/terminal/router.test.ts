@@ -181,7 +181,7 @@ describe('chunks mean nothing', () => {
           expect(cut.events).toEqual(whole.events);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

@@ -78,7 +78,10 @@ export function openTerminal(
       output.emit('resize');
       writer.again();
     },
-    onExit: () => writer.stop(),
+    onExit: () => {
+      writer.stop();
+      out.stop();
+    },
   });
 
   const onData = (chunk: Buffer) => router.feed(chunk);
@@ -87,6 +90,7 @@ export function openTerminal(
     if (closed) return;
     closed = true;
     writer.stop();
+    out.stop();
     router.stop();
     input.off('data', onData);
     input.off('end', gone);

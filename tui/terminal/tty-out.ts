@@ -31,22 +31,28 @@ export class TtyOut implements Sink {
     this.#drained = fn;
   }
 
-  /** Whether bytes are still on their way. */
-  get busy(): boolean {
-    return this.#state === 'writing';
+  /** What is not written yet never will be: the terminal is about to be somebody else's. * -> gone */
+  stop(): void {
+    this.#state = 'gone';
+    this.#drained = null;
   }
 
   #push(data: Buffer, from: number): void {
     write(this.#fd, data, from, data.length - from, null, (e, written) => {
+      if (this.#state === 'gone') return;
       if (e !== null) {
         // Shared with a descriptor that somebody made non-blocking: full for the moment.
-        if (e.code === 'EAGAIN') setTimeout(() => this.#push(data, from), RETRY_MS).unref();
+        if (e.code === 'EAGAIN') setTimeout(() => this.#retry(data, from), RETRY_MS).unref();
         else this.#fail(e);
         return;
       }
       if (from + written < data.length) this.#push(data, from + written);
       else this.#done();
     });
+  }
+
+  #retry(data: Buffer, from: number): void {
+    if (this.#state === 'writing') this.#push(data, from);
   }
 
   /** writing -> idle */

@@ -146,7 +146,7 @@ describe('the screen is the frame', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(line, { minLength: 14, maxLength: 14 }),
-        fc.array(step, { maxLength: 12 }),
+        fc.array(step, { maxLength: 8 }),
         async (start, steps) => {
           const e = emulator(40, 12);
           let lines = [...start];
@@ -180,9 +180,9 @@ describe('the screen is the frame', () => {
           e.term.dispose();
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 15 },
     );
-  });
+  }, 30_000);
 });
 
 describe('bytes', () => {

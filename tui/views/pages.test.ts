@@ -4,7 +4,15 @@ import { drawn, golden } from '../../test/frames/golden.ts';
 import { keybarRow, messageRow } from './foot.ts';
 import { composeFrame } from './frame.tsx';
 import { headerRows } from './header.ts';
-import { firstRunRows, orderByRow, shellLines, tooSmallRows } from './pages.ts';
+import {
+  firstRunRows,
+  type HelpProps,
+  helpMaxScroll,
+  helpRows,
+  orderByRow,
+  shellLines,
+  tooSmallRows,
+} from './pages.ts';
 
 test('too small: says so, and still shows how the fleet is', () => {
   const u = ui(48, 10);
@@ -115,4 +123,52 @@ test('order by takes the title row', () => {
     ['e', 'err'],
   ].map(([key = '', label = '']) => ({ key, label }));
   expect(drawn([orderByRow({ screen: 'Nodes', count: 200, keys }, u)], u)).toEqual(golden('order-by-120x1'));
+});
+
+const section = (title: string, ...rows: [string, string][]): HelpProps['sections'][number] => ({
+  title,
+  rows: rows.map(([keys, text]) => ({ keys, text })),
+});
+
+test('help: the keys of this screen, two sections side by side', () => {
+  const u = ui(80, 24);
+  const props: HelpProps = {
+    screen: 'Nodes',
+    on: 'hk-05',
+    marked: 2,
+    sections: [
+      section(
+        'Look',
+        ['Enter d', 'describe'],
+        ['l', 'logs'],
+        ['y', 'yaml, as rendered'],
+        ['c', 'copy name (OSC 52)'],
+        ['t', 'window 10m 1h 6h 24h'],
+        ['w', 'wide, h l scroll'],
+        ['f', 'freeze the display'],
+      ),
+      section(
+        'Act on hk-05 or the 2 marked',
+        ['r', 'reload'],
+        ['R', 'restart, cuts streams'],
+        ['x', 'drain, or end a drain'],
+        ['s', 'shell command'],
+        ['a', 'acknowledge its alerts'],
+        ['m', 'silence its alerts'],
+        ['i', 'incident'],
+      ),
+      section('Find', ['/', 'filter: re, !re, -f, -l']),
+      section('Fleet and rollout', ['P', 'publish a version']),
+    ],
+    scroll: 0,
+  };
+  const got = drawn(helpRows(props, u), u);
+  const want = golden('help-80x24');
+  expect(got).toHaveLength(21);
+  expect(got[0]?.slice(0, 60)).toBe(want[3]?.slice(0, 60));
+  expect(got.slice(1, 11)).toEqual(want.slice(4, 14));
+  expect(got.at(-1)).toContain('rows 1-10 of 10');
+  expect(helpMaxScroll(props, ui(80, 12))).toBe(3);
+  const low = drawn(helpRows({ ...props, scroll: 99 }, ui(80, 12)), ui(80, 12));
+  expect(low.at(-2)).toBe(want[13]);
 });

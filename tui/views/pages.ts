@@ -33,7 +33,7 @@ export function helpRows(p: HelpProps, ui: Ui): readonly Row[] {
   const on = p.on === null ? '' : say('help.on', { name: text(p.on) });
   const title = row(
     ' ',
-    seg(padTo(say('help.title', { screen: p.screen }) + on, 30), 'strong'),
+    seg(padTo(say('help.title', { screen: text(p.screen) }) + on, 31), 'strong'),
     seg(say('help.how'), 'quiet'),
   );
   const range = say('help.rows', { from: from + 1, to: from + shown.length, all: body.length });
@@ -44,6 +44,7 @@ export function helpRows(p: HelpProps, ui: Ui): readonly Row[] {
         { key: 'Esc', label: say('help.close') },
       ],
       last: null,
+      roomy: true,
     },
     ui,
   );
@@ -58,11 +59,11 @@ export function helpMaxScroll(p: HelpProps, ui: Ui): number {
 
 /** A pair of sections side by side starts at one row, so that heads line up. */
 function helpBody(p: HelpProps, ui: Ui): readonly Row[] {
-  const half = Math.floor(ui.width / 2) + 4;
+  const half = Math.floor(ui.width / 2) + 3;
   const out: Row[] = [];
   for (let i = 0; i < p.sections.length; i += 2) {
-    const left = helpSection(p.sections[i], 15, half, ui);
-    const right = helpSection(p.sections[i + 1], 8, ui.width - half, ui);
+    const left = helpSection(p.sections[i], { keys: 15, cells: half, indent: 1 }, ui);
+    const right = helpSection(p.sections[i + 1], { keys: 8, cells: ui.width - half, indent: 2 }, ui);
     for (let y = 0; y < Math.max(left.length, right.length); y++)
       out.push(ends(left[y] ?? [], right[y] ?? padded(ui.width - half), ui.width, ui.theme.sym.cut));
   }
@@ -70,27 +71,30 @@ function helpBody(p: HelpProps, ui: Ui): readonly Row[] {
 }
 
 function padded(cells: number): readonly Seg[] {
-  return [seg(' '.repeat(cells))];
+  return cells > 0 ? [seg(' '.repeat(cells))] : [];
 }
 
 /** Each row exactly `cells` wide. */
 function helpSection(
   s: HelpProps['sections'][number] | undefined,
-  keyCells: number,
-  cells: number,
+  at: { readonly keys: number; readonly cells: number; readonly indent: number },
   ui: Ui,
 ): readonly (readonly Seg[])[] {
   if (s === undefined) return [];
   const { text, sym, say } = ui.theme;
-  const head: readonly Seg[] = [seg(' '), seg(padTo(text(s.title), cells - 1), 'head')];
+  const head: readonly Seg[] = [
+    seg(' '.repeat(at.indent)),
+    seg(text(s.title), 'head'),
+    ...padded(at.cells - at.indent - width(text(s.title))),
+  ];
   const rows = s.rows.map((r): readonly Seg[] => {
     const words = text(r.text) + (r.off === undefined ? '' : ` (${say('key.off')}: ${text(r.off)})`);
-    const room = Math.max(0, cells - keyCells - 1);
+    const room = Math.max(0, at.cells - at.keys - 1);
     const token = r.off === undefined ? 'text' : 'quiet';
     const body = padTo(cutEnd(words, Math.max(0, room - 1), sym.cut), room);
     return [
       seg(' '),
-      seg(padTo(r.keys, keyCells), r.off === undefined ? 'strong' : 'quiet'),
+      seg(padTo(text(r.keys), at.keys), r.off === undefined ? 'strong' : 'quiet'),
       seg(body, token),
     ];
   });
