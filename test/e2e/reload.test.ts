@@ -71,7 +71,7 @@ describe('the nodes obey', () => {
     });
     await expect(create(good.replace('retries: 1', 'retires: 1'))).rejects.toMatchObject({
       code: 'invalid',
-      refusals: [expect.objectContaining({ line: 4, message: expect.stringContaining('retires') })],
+      refusals: [expect.objectContaining({ line: 4, path: 'services[0].handler.retires' })],
     });
     expect((await fleet.api.listConfigs()).length).toBe(versions);
     expect(streams.cut).toEqual([]);

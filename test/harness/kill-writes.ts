@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from '../../scripts/demo/fleet.ts';
+import { until } from '../../scripts/demo/process.ts';
 
 const WRITERS = 8;
 
@@ -43,7 +44,8 @@ export async function killUnderWrites(
     await Promise.all(writers);
     await fleet.startMaster();
   }
-  const { silences } = await fleet.api.listAlerts();
+  // The channel may still be waiting out its backoff from the last kill.
+  const { silences } = await until('the master answers', 20_000, () => fleet.api.listAlerts());
   const kept = new Map(silences.map((s) => [`${s.id}`, s.comment]));
   return { acked: acked.size, lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id) };
 }
