@@ -111,6 +111,7 @@ export function createRings(): MetricsRings {
 
     merged(names, now) {
       const all = totals();
+      const connect = new Histogram();
       let streams = 0;
       let rps: number | null = null;
       for (const name of names) {
@@ -119,10 +120,12 @@ export function createRings(): MetricsRings {
         const { slices, seconds } = windowOf(r, now);
         const before = all.requests;
         for (const s of slices) for (const x of s.services) add(all, x);
+        mergeConnect(connect, r, now);
         streams += streamsOf(r);
         if (seconds > 0) rps = (rps ?? 0) + (all.requests - before) / seconds;
       }
-      return { streams, rps, ...percentiles(all) } satisfies MergedFigures;
+      const p99Ms = whole(connect.quantile(0.99));
+      return { streams, rps, ...percentiles(all), p99Ms } satisfies MergedFigures;
     },
 
     forget(name) {
@@ -166,12 +169,16 @@ const whole = (ms: number | null): number | null => (ms === null ? null : Math.r
 /** Of requests answered and refused together; nothing asked is nothing to say. */
 const percent = (part: number, of: number): number | null => (of > 0 ? (100 * part) / of : null);
 
-function percentiles(t: Totals): Pick<MergedFigures, 'ttft95Ms' | 'p99Ms' | 'errPct'> {
+function percentiles(t: Totals): Pick<MergedFigures, 'ttft95Ms' | 'errPct'> {
   return {
     ttft95Ms: whole(t.ttft.quantile(0.95)),
-    p99Ms: whole(t.connect.quantile(0.99)),
     errPct: percent(t.errors, t.requests + t.errors),
   };
+}
+
+/** Clients keep their connections, so new ones are few: their latency is over the whole minute. */
+function mergeConnect(into: Histogram, r: NodeRing, now: Millis): void {
+  for (const s of r.slices) if (now - s.at < MINUTE) for (const x of s.services) into.merge(x.connect);
 }
 
 function streamsOf(r: NodeRing): number {
@@ -182,6 +189,8 @@ function figuresOf(r: NodeRing, now: Millis): NodeFigures {
   const { slices, seconds } = windowOf(r, now);
   const t = totals();
   for (const s of slices) for (const x of s.services) add(t, x);
+  const connect = new Histogram();
+  mergeConnect(connect, r, now);
   const minute = Math.floor(now / MINUTE);
   const p99Minutes = Array.from({ length: SPARK_MINUTES }, (_, i) => {
     const m = r.minutes.find((x) => x.minute === minute - SPARK_MINUTES + 1 + i);
@@ -189,6 +198,7 @@ function figuresOf(r: NodeRing, now: Millis): NodeFigures {
   });
   return {
     ...percentiles(t),
+    p99Ms: whole(connect.quantile(0.99)),
     streams: streamsOf(r),
     rps: seconds > 0 ? t.requests / seconds : null,
     // The client's own leaving is no fault of anybody's here.
