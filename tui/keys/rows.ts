@@ -145,7 +145,14 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'describe shows the last hour',
     '详情页为最近一小时',
   ),
-  looks(['w'], ['nodes'], 'look', { kind: 'wide' }, words('wide: more columns', '宽表：更多列')),
+  later(
+    'w',
+    ['nodes'],
+    'look',
+    words('wide: more columns', '宽表：更多列'),
+    'a wider window shows more columns',
+    '窗口越宽，列越多',
+  ),
   looks(
     ['f'],
     ['nodes', 'node', 'alerts'],

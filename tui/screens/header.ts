@@ -54,6 +54,10 @@ function person(actor: string): string {
   return actor.replace(/\(\d+\)$/, '');
 }
 
+function isEmpty(state: State): boolean {
+  return state.picture.receivedAt !== null && state.picture.facts.node.size === 0;
+}
+
 function openTab(state: State): ScreenId {
   return state.place.kind === 'node' ? state.place.from : state.place.screen;
 }
@@ -64,9 +68,9 @@ export function headerProps(
   theme: Theme,
   a: { readonly context: string; readonly shownAt: number },
 ): HeaderProps {
-  const { begin, figures, facts } = state.picture;
+  const { begin, figures } = state.picture;
   const badges = alertBadges(state);
-  const empty = state.picture.receivedAt !== null && facts.node.size === 0;
+  const empty = isEmpty(state);
   const props: HeaderProps = {
     context: begin?.context ?? a.context,
     open: openTab(state),
@@ -89,7 +93,7 @@ export function header(
   a: { readonly context: string; readonly shownAt: number },
 ): readonly Row[] {
   const rows = headerRows(headerProps(state, ui.theme, a), ui);
-  if (state.picture.receivedAt !== null) return rows;
+  if (state.picture.figures !== null || isEmpty(state)) return rows;
   // Nothing is known yet: no nodes is not what that means.
   return rows.map((r, y) => (y === 1 ? BLANK : r));
 }

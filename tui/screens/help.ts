@@ -2,12 +2,15 @@ import { printedKey, rowsAt, whereAmI } from '../keys/match.ts';
 import { SECTIONS } from '../keys/rows.ts';
 import { cursorItem } from '../store/nodes-view.ts';
 import type { State } from '../store/state.ts';
+import { words } from '../store/words.ts';
 import type { Row } from '../theme/row.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import { type HelpProps, helpMaxScroll, helpRows } from '../views/pages.ts';
 import type { Ui } from '../views/ui.ts';
 import { message } from './foot.ts';
 import { speak } from './words.ts';
+
+const LATER = words('not here yet', '尚未提供');
 
 /** The keys of the screen beneath the help, from the key table and nowhere else. */
 export function helpProps(state: State, ui: Ui): HelpProps {
@@ -27,7 +30,9 @@ export function helpProps(state: State, ui: Ui): HelpProps {
         .map((r) => {
           const row = { keys: r.keys.map(printedKey).join(' '), text: speak(r.description, ui.theme) };
           const off = r.disabledReason(beneath);
-          return off === null ? row : { ...row, off: speak(off, ui.theme) };
+          if (off === null) return row;
+          // The whole reason comes when the key is pressed.
+          return { ...row, off: speak(r.intent.kind === 'not-here' ? LATER : off, ui.theme) };
         }),
     })).filter((s) => s.rows.length > 0),
     scroll: state.help?.scroll ?? 0,

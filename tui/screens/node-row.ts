@@ -34,14 +34,20 @@ function isAway(status: NodeStatus): boolean {
   return status === 'disconnected' || status === 'down' || status === 'unknown';
 }
 
+/** `NodeDown 2m39s` -> `NodeDown 2m`: where the note is narrow the name matters more than the second. */
+function shortAge(text: string): string {
+  return text.replace(/(\d+[mhd]) ?\d+[smh]$/, '$1');
+}
+
 /** @param now the master's clock */
-export function nodeRow(i: NodeItem, now: Millis, marked: boolean, theme: Theme): NodeRow {
+export function nodeRow(i: NodeItem, now: Millis, marked: boolean, theme: Theme, narrow = false): NodeRow {
   const { node, vitals: v } = i;
   const away = isAway(i.status);
   const seenMs = v?.lastSeen == null ? null : Math.max(0, now - v.lastSeen);
   const old = v === null || (away && (seenMs === null || seenMs > FIGURES_LAST_MS));
   const keep = <T>(value: T | null | undefined): T | null => (old ? null : (value ?? null));
   const sync = SYNC[node.configSync];
+  const noteText = narrow ? shortAge : (text: string) => text;
   return {
     name: node.name,
     region: node.region,
@@ -62,7 +68,7 @@ export function nodeRow(i: NodeItem, now: Millis, marked: boolean, theme: Theme)
     note:
       i.note === null
         ? null
-        : { verdict: i.note.verdict, text: speak(i.note.text, theme), quiet: i.note.quiet },
+        : { verdict: i.note.verdict, text: noteText(speak(i.note.text, theme)), quiet: i.note.quiet },
     over:
       v === null || old
         ? []

@@ -14,7 +14,7 @@ import {
   visibleNodes,
 } from '../views/node-table.ts';
 import { orderByRow, promptRow } from '../views/pages.ts';
-import type { Ui } from '../views/ui.ts';
+import { type Ui, WIDE } from '../views/ui.ts';
 import { firstRun } from './first-run.ts';
 import { keybar, message } from './foot.ts';
 import { nodeRow, syncVerdict } from './node-row.ts';
@@ -102,7 +102,7 @@ export function nodesParts(
   const at = cursorIndex(nodes) - nodes.top;
   const table = nodeTableRows(
     {
-      rows: onScreen.map((i) => nodeRow(i, now, nodes.marks.has(i.node.name), ui.theme)),
+      rows: onScreen.map((i) => nodeRow(i, now, nodes.marks.has(i.node.name), ui.theme, ui.width < WIDE)),
       cursor: at >= 0 && at < onScreen.length ? at : null,
       sort: nodes.sort,
       heartbeatMs: Math.max(HEARTBEAT_MS, picture.begin?.heartbeatIntervalMs ?? 0),

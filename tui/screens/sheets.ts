@@ -204,7 +204,10 @@ function reloadRows(sheet: ReloadSheet, state: State, ui: Ui): readonly Row[] {
     {
       title,
       aside: '',
-      lines: [{ text: hits }, { text: kept }],
+      lines: [
+        { text: hits },
+        errorOf(sheet, ui) === null ? { text: kept } : { text: errorOf(sheet, ui) ?? '' },
+      ],
       question: say(`Reload ${n} nodes?`, `重载 ${n} 个节点？`),
       yes: say('yes', '是'),
       no: say('no', '否'),

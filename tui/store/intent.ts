@@ -10,7 +10,6 @@ export type Intent =
   | { readonly kind: 'last-screen' }
   | { readonly kind: 'describe' }
   | { readonly kind: 'help' }
-  | { readonly kind: 'wide' }
   | { readonly kind: 'freeze' }
   | { readonly kind: 'refresh' }
   // move

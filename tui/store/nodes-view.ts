@@ -19,7 +19,6 @@ export interface NodesView {
   readonly filterText: string;
   readonly filter: Filter;
   readonly marks: ReadonlySet<string>;
-  readonly wide: boolean;
 }
 
 export const NODES_VIEW: NodesView = {
@@ -32,7 +31,6 @@ export const NODES_VIEW: NodesView = {
   filterText: '',
   filter: compileFilter(''),
   marks: new Set(),
-  wide: false,
 };
 
 function indexOf(v: NodesView, name: string | null): number {

@@ -159,8 +159,6 @@ export function look(state: State, intent: Intent): Step {
       return describeCursor(state);
     case 'help':
       return stay({ ...state, help: state.help === null ? { scroll: 0 } : null });
-    case 'wide':
-      return stay({ ...state, nodes: { ...state.nodes, wide: !state.nodes.wide } });
     case 'freeze':
       return freeze(state);
     case 'refresh':

@@ -84,11 +84,12 @@ function intent(state: State, meant: Intent, now: number): Step {
   if (meant.kind === 'quit') return look(at, meant);
   if (at.sheet !== null) {
     if (at.sheet.armed) return inSheet(at, at.sheet, meant);
-    const text = words(
+    // Over the message line, where it would be said otherwise.
+    const error = words(
       'that key came before the question; press it again',
       '按键早于提问，已忽略；请再按一次',
     );
-    return stay(say(at, 'warning', text, now + SUCCESS_MS));
+    return stay({ ...at, sheet: { ...at.sheet, error } });
   }
   if (at.prompt !== null) {
     const step = inPrompt(at, at.prompt, meant);

@@ -92,6 +92,9 @@ function nodeLabels(n: {
   return { ...n.labels, node: n.name, region: n.region, type: n.nodeType };
 }
 
+/** Our copy of the master's clock is a tick behind: what begins now has begun. */
+const CLOCK_BEHIND_MS = 2_000;
+
 /** A malformed expression from elsewhere must not take the screen down: it matches nothing here. */
 function matches(s: Silence, labels: Readonly<Record<string, string>>): boolean {
   try {
@@ -105,7 +108,8 @@ export function silenceItems(fleet: Fleet): readonly SilenceItem[] {
   const now = masterNow(fleet);
   const out: SilenceItem[] = [];
   for (const silence of fleet.facts.silence.values()) {
-    const state = silenceState(silence, now);
+    const coming = silence.startsAt > now && silence.startsAt - now > CLOCK_BEHIND_MS;
+    const state = silenceState(silence, coming ? now : Math.max(now, silence.startsAt));
     let alerts = 0;
     for (const a of fleet.facts.alert.values()) {
       if (a.state !== 'resolved' && a.silencedBy.includes(silence.id)) alerts += 1;
