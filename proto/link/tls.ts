@@ -69,7 +69,9 @@ export function fetchPinnedCa(args: {
     }, deadlineMs);
     function finish(result: AppError | string): void {
       clearTimeout(timer);
-      socket.destroy();
+      // In words where that is possible: a cut in the middle of a handshake looks like an attack to the master.
+      if (typeof result === 'string') socket.destroySoon();
+      else socket.destroy();
       if (typeof result === 'string') resolve(result);
       else reject(result);
     }

@@ -79,9 +79,13 @@ export class FleetListener {
     this.tls.on('secureConnection', (socket) => {
       if (this.identified(socket)) this.injector.injectConnection(socket);
     });
-    this.tls.on('tlsClientError', (error, socket) => {
-      this.refused('tls', socket.remoteAddress ?? 'unknown', error.message);
+    this.tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      // The TLS socket has lost its address by now; the one under it remembers.
+      const under = (socket as TLSSocket & { _parent?: Socket })._parent;
+      const address = socket.remoteAddress ?? under?.remoteAddress ?? 'unknown';
       socket.destroy();
+      if (error.code === 'ECONNRESET') needs.log.debug('left during the handshake', { address });
+      else this.refused('tls', address, error.message);
     });
     this.admission = new Admission(
       { ...ADMISSION, ...settings.admission },
