@@ -173,6 +173,41 @@ describe('aicdn-engine', () => {
     await expect(stat(socket)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it("turns a core's kill in mid-stream into a reset of the client, whatever the bytes", async () => {
+    const [edgePort, corePort] = [await freePort(), await freePort()];
+    const origin = await ticking();
+    const core = join(dir, 'core.yml');
+    await writeFile(
+      core,
+      `services: [{name: svc, addr: "${HOST}:${corePort}", handler: {type: relay}, listener: {type: tls}, forwarder: {nodes: [{name: o, addr: "${HOST}:${origin}"}]}}]`,
+    );
+    const edge = join(dir, 'edge.yml');
+    await writeFile(
+      edge,
+      `services: [{name: in, addr: "${HOST}:${edgePort}", handler: {type: tcp, chain: c}, listener: {type: tcp}}]
+chains: [{name: c, hops: [{name: h}]}]
+hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${corePort}", connector: {type: relay}, dialer: {type: tls}}]}]`,
+    );
+    const flags = await identityFlags();
+    const far = start('--socket', join(dir, 'core', 's'), '--document', core, ...flags);
+    const near = start('--socket', join(dir, 'edge', 's'), '--document', edge, ...flags);
+    await Promise.all([far.wrote(/generation 1 carries/), near.wrote(/generation 1 carries/)]);
+    const client = net.connect({ port: edgePort, host: HOST });
+    let how = 'close';
+    client.on('end', () => {
+      how = 'end';
+    });
+    client.on('error', (e: NodeJS.ErrnoException) => {
+      how = e.code ?? '';
+    });
+    const closed = new Promise<void>((r) => client.once('close', () => r()));
+    await once(client, 'data');
+    client.resume();
+    far.child.kill('SIGKILL');
+    await closed;
+    expect(how).toBe('ECONNRESET');
+  });
+
   it('refuses a socket on which another answers, and takes over from one that was killed', async () => {
     const first = start('--socket', socket);
     await first.wrote(/listens on/);

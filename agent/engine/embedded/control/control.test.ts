@@ -1,5 +1,8 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import tls from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TunnelDocument } from '../../../../proto/document/document.ts';
 import { configHash } from '../../../../proto/document/hash.ts';
@@ -342,6 +345,30 @@ describe('certificates', () => {
     const { before, after, unchanged } = await control.calls.reload({});
     expect([before.generation, after.generation, unchanged]).toEqual([2, 3, false]);
     expect(after.documentHash).toBe(before.documentHash);
+  });
+
+  it('swaps certificate and even type under a listener, while old streams go on', async () => {
+    const [a, port] = [await origin('A'), await freePort()];
+    const seen = async (): Promise<{ print: string; socket: tls.TLSSocket }> => {
+      const socket = tls.connect({ port, host: HOST, rejectUnauthorized: false });
+      await once(socket, 'secureConnect');
+      return { print: socket.getPeerX509Certificate()?.fingerprint256 ?? '', socket };
+    };
+    await apply(text([{ port, to: a }]));
+    const plain = await client(port, 'A');
+    expect(await apply(tlsText(port, a, identity))).toMatchObject({ kept: ['s'], opened: [], closed: [] });
+    const first = await seen();
+    await once(first.socket, 'data');
+    const fresh = await ca.issueNode('n1');
+    await writeFile(identity.certFile, fresh.cert);
+    await writeFile(identity.keyFile, fresh.key);
+    expect((await control.calls.reload({})).streamsKept).toBe(2);
+    const second = await seen();
+    expect(first.print).not.toBe(second.print);
+    expect(second.print).toBe(new X509Certificate(fresh.cert).fingerprint256);
+    expect(await says(plain, 'still plain')).toBe('still plain');
+    expect(await says(first.socket, 'still old')).toBe('still old');
+    for (const s of [plain, first.socket, second.socket]) s.destroy();
   });
 
   it('takes up files that change by themselves, once they fit', async () => {

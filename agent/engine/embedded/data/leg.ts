@@ -38,6 +38,7 @@ export class Leg {
   /** The socket's own end, and the stream's: a sealed one says so before. */
   #eof = false;
   #ended = false;
+  #saidEnd = false;
   #told = false;
   #mark = 0;
   #markBytes = 0;
@@ -108,9 +109,14 @@ export class Leg {
     return ok;
   }
 
+  /** A sealed leg keeps its own FIN until both have ended: what is cut after a half-close can still say by whom. */
   end(): void {
-    if (this.sealed && !this.socket.writableEnded) this.#writeMark(0);
-    this.socket.end();
+    if (!this.sealed) this.socket.end();
+    else if (!this.#saidEnd && !this.socket.writableEnded) {
+      this.#saidEnd = true;
+      this.#writeMark(0);
+      if (this.#ended) this.socket.end();
+    }
   }
 
   pause(): void {
@@ -201,7 +207,7 @@ export class Leg {
 
   #unseal(chunk: Buffer): void {
     let at = 0;
-    while (at < chunk.length && !this.#ended && !this.#told) {
+    while (at < chunk.length && !this.#told) {
       if (this.#left > 0) {
         const n = Math.min(this.#left, chunk.length - at);
         this.#left -= n;
@@ -216,11 +222,14 @@ export class Leg {
       const mark = this.#mark;
       this.#mark = 0;
       this.#markBytes = 0;
-      if (mark === 0) {
+      if (mark >= CUT) this.#lost(cutBy(mark), 'cut by the other side');
+      else if (this.#ended) this.#lost(null, 'more after the end');
+      else if (mark > 0) this.#left = mark;
+      else {
         this.#ended = true;
         this.#events?.end();
-      } else if (mark < CUT) this.#left = mark;
-      else this.#lost(cutBy(mark), 'cut by the other side');
+        if (this.#saidEnd) this.socket.end();
+      }
     }
   }
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import type net from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { bucketOf } from '../../../../proto/vocab/metrics.ts';
 import { createTestCa, type TestCa } from '../../../../test/harness/test-ca.ts';
 import { startTwoHops, type TwoHops } from '../../../../test/harness/two-hops.ts';
 
@@ -160,6 +161,60 @@ describe.each(WAYS)('two hops, %o', (way) => {
     await until(async () => (await core.stats('svc')).streams === 0);
     expect(await core.stats('svc')).toMatchObject({ abortedClient: 1, abortedTunnel: 0 });
     expect(await edge.stats('in')).toMatchObject({ abortedClient: 1, abortedTunnel: 0 });
+  });
+
+  it('blames the client for a reset after its half-close', async () => {
+    const { connectRaw, core, edge } = await start(way, (s) => {
+      // After an end nobody reads any more: only a write finds out.
+      s.on('end', () => {
+        const timer = setInterval(() => s.write('token'), 5);
+        s.on('close', () => clearInterval(timer));
+      });
+      s.resume();
+    });
+    const { socket: client, raw } = connectRaw();
+    for (const s of [client, raw]) s.on('error', () => undefined);
+    client.end('GET / HTTP/1.1\r\n\r\n');
+    await once(client, 'data');
+    raw.resetAndDestroy();
+    await until(async () => (await core.stats('svc')).streams === 0);
+    const blamed = { abortedClient: 1, abortedTunnel: 0, abortedOrigin: 0 };
+    expect(await edge.stats('in')).toMatchObject(blamed);
+    expect(await core.stats('svc')).toMatchObject(blamed);
+  });
+
+  it('sees each turn of a kept connection, at the edge and at the core', async () => {
+    const THINKING_MS = 60;
+    let finish = (): void => undefined;
+    const { connect, core, edge } = await start(way, (s) => {
+      finish = () => s.write('9\r\ndata: b\n\n\r\n0\r\n\r\n');
+      s.on('data', () => {
+        s.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n');
+        s.write('8\r\n: ping\n\n\r\n');
+        setTimeout(() => s.write('9\r\ndata: a\n\n\r\n'), THINKING_MS);
+      });
+    });
+    const client = connect();
+    let heard = '';
+    client.on('data', (c) => {
+      heard += c;
+    });
+    for (let turn = 1; turn <= 2; turn++) {
+      client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+      await until(() => heard.split('data: a\n').length === turn + 1);
+      finish();
+      await until(() => heard.split('0\r\n\r\n').length === turn + 1);
+    }
+    for (const [plane, service] of [
+      [edge, 'in'],
+      [core, 'svc'],
+    ] as const) {
+      const { requests, opened, ttft, gap } = await plane.stats(service);
+      expect({ requests, opened }).toEqual({ requests: 2, opened: 1 });
+      for (const h of [ttft, gap]) expect(h.count.reduce((a, b) => a + b, 0)).toBe(2);
+      expect(ttft.index[0]).toBeGreaterThanOrEqual(bucketOf(THINKING_MS - 5));
+    }
+    client.destroy();
   });
 
   it('holds the origin back while the client does not read', async () => {
