@@ -26,10 +26,13 @@ export function describeBody(p: DescribeProps, ui: Ui): readonly Row[] {
   ];
 }
 
-/** Over 7 days well, over one a warning, below it wrong. */
-function certVerdict(leftMs: number): Verdict {
-  if (leftMs < DAY) return 'wrong';
-  return leftMs < 7 * DAY ? 'warning' : 'well';
+/**
+ * Over 7 days well, over one a warning, below it wrong. One that renews itself lives 7 days in all: it is well until
+ * its last day, or every agent would carry a warning for ever.
+ */
+function certVerdict(c: DescribeProps['certificates'][number]): Verdict {
+  if (c.leftMs < DAY) return 'wrong';
+  return c.leftMs < 7 * DAY && c.note === undefined ? 'warning' : 'well';
 }
 
 const AXIS_WORDS: Readonly<Record<string, WordKey>> = {
@@ -128,7 +131,7 @@ function certSegs(c: DescribeProps['certificates'][number], ui: Ui): readonly Se
   const note = c.note === undefined ? '' : `   ${ui.theme.text(c.note)}`;
   return [
     seg(padTo(ui.theme.text(c.name), 10)),
-    verdictSeg(certVerdict(c.leftMs), ui),
+    verdictSeg(certVerdict(c), ui),
     seg(` ${formatDuration(Math.max(0, c.leftMs))}${note}`),
   ];
 }

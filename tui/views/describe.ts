@@ -53,7 +53,7 @@ export interface DescribeProps {
   readonly certificates: readonly {
     readonly name: string;
     readonly leftMs: number;
-    /** `renews in 2d 14h` */
+    /** `renews in 2d 14h`: it renews itself. */
     readonly note?: string;
   }[];
   readonly series: readonly SeriesRow[];

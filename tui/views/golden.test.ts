@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { ui } from '../../test/frames/asia.ts';
 import { drawn, golden } from '../../test/frames/golden.ts';
 import { type AlertsProps, alertsRows } from './alerts.ts';
-import type { SeriesRow } from './describe.ts';
+import { type DescribeProps, describeMaxScroll, describeRows, type SeriesRow } from './describe.ts';
 import { describeSeries } from './describe-series.ts';
 import {
   confirmSheetRows,
@@ -240,6 +240,147 @@ describe('describe', () => {
     expect(got[0]).toBe(want[9]);
     expect(got[1]?.slice(40)).toBe(want[12]?.slice(40));
     expect(got[2]?.slice(40)).toBe(want[14]?.slice(40));
+  });
+});
+
+const day = 86_400_000;
+const flat = (label: string): SeriesRow => ({ label, values: [1, 2], decimals: 0 });
+const node: DescribeProps = {
+  name: 'hk-05',
+  region: 'hk',
+  verdict: 'warning',
+  status: 'ready',
+  firing: 2,
+  labels: { rack: 'a3', isp: 'pccw' },
+  place: { at: 4, of: 200 },
+  seenMs: 2000,
+  instance: '8f1c2e07aa',
+  axes: [
+    { axis: 'status', verdict: 'well', word: 'ready' },
+    { axis: 'eligibility', verdict: 'well', word: 'eligible' },
+    { axis: 'drain', verdict: 'well', word: 'none' },
+    { axis: 'config_sync', verdict: 'well', word: 'in_sync', extra: 'v42' },
+    { axis: 'identity', verdict: 'well', word: 'accepted' },
+  ],
+  failure: [],
+  engine: {
+    kind: 'embedded',
+    version: '1.4.2',
+    pid: 1187,
+    upMs: 532_800_000,
+    generation: 3,
+    reason: 'auto; nothing in v42 needs gost',
+    listeners: [
+      { addr: ':443', type: 'tls' },
+      { addr: ':8443', type: 'wss' },
+      { addr: ':8080', type: 'ws' },
+    ],
+  },
+  agentVersion: '1.4.2',
+  certificates: [
+    { name: 'agent', leftMs: 6.1 * day, note: 'renews in 2d 14h' },
+    { name: 'edge-tls', leftMs: 61 * day },
+  ],
+  series: ['a', 'b', 'c', 'd', 'e'].map(flat),
+  marks: [
+    { minutesAgo: 21, letter: 'c', legend: 'v42' },
+    { minutesAgo: 9, letter: 'r', legend: 'reload' },
+    { minutesAgo: 5, letter: '▲', legend: 'alert' },
+    { minutesAgo: 4, letter: '▲', legend: 'alert' },
+  ],
+  axis: ['02:13', '02:28', '02:43', '02:58'],
+  alerts: [
+    {
+      rule: 'LatencyP99High',
+      verdict: 'warning',
+      state: 'firing',
+      forMs: 337_000,
+      text: 'P99 184 ms, over 100 since 03:01:30',
+      quiet: false,
+    },
+    {
+      rule: 'Buffering',
+      verdict: 'warning',
+      state: 'firing',
+      forMs: 297_000,
+      text: 'TTFT ×4 while the gap fell: look at cn-上海-03',
+      quiet: false,
+    },
+  ],
+  commands: [
+    {
+      at: '03:02:14',
+      what: 'reload',
+      who: 'lin',
+      verdict: 'well',
+      word: 'succeeded',
+      tookMs: 1800,
+      text: '618 streams kept',
+    },
+    {
+      at: '02:50:41',
+      what: 'config v42',
+      who: 'lin',
+      verdict: 'well',
+      word: 'applied',
+      tookMs: 900,
+      text: 'rollout 31 step 2',
+    },
+  ],
+  log: [
+    {
+      at: '03:12:05.118',
+      level: 'warn',
+      text: 'ttft p95 2.41s over 10m baseline 0.60s, gap p99 38ms: buffering suspected on core cn-上海-03',
+    },
+  ],
+  stale: false,
+  scroll: 0,
+};
+
+describe('a node described', () => {
+  test('80x24', () => {
+    const u = ui(80, 24);
+    const got = drawn(describeRows(node, u), u);
+    const want = golden('describe-80x24');
+    expect(got[0]?.slice(0, 75)).toBe(want[3]?.slice(0, 75));
+    for (let y = 1; y < 6; y++) expect(got[y]?.slice(0, 36)).toBe(want[3 + y]?.slice(0, 36));
+    expect(got[2]).toBe(want[5]);
+    expect(got[5]).toBe(want[8]);
+    expect(got.slice(12)).toEqual(want.slice(15, 22));
+    expect(describeMaxScroll(node, u)).toBe(2);
+  });
+
+  test('120x40', () => {
+    const u = ui(120, 40);
+    const got = drawn(describeRows(node, u), u);
+    const want = golden('describe-120x40');
+    expect(got[0]).toBe(want[3]);
+    expect(got[1]).toBe(want[4]);
+    for (let y = 2; y < 7; y++) expect(got[y]?.slice(0, 34)).toBe(want[3 + y]?.slice(0, 34));
+    expect(got[2]?.slice(34, 80)).toBe(want[5]?.slice(34, 80));
+    expect(got[2]?.slice(80, 92)).toBe(want[5]?.slice(80, 92));
+    expect(got.find((l) => l.includes('02:13'))).toBe(want[22]);
+    expect(got.find((l) => l.includes('LatencyP99High'))).toBe(want[25]);
+    expect(got.find((l) => l.includes('618 streams'))).toBe(want[28]);
+    expect(got.find((l) => l.includes('buffering suspected'))).toBe(want[32]);
+  });
+
+  test('in Chinese the vocabulary stays beside its translation', () => {
+    const u = ui(80, 24, { locale: { lang: 'zh' } });
+    expect(drawn(describeRows(node, u), u)[1]).toContain('就绪 ready');
+  });
+
+  test('a refused config is told whole, wrapped, in red', () => {
+    const u = ui(80, 24);
+    const line =
+      `line 63, column 106: hops[0].nodes[2].dialer.tls.secure: ${'must be true or false '.repeat(6)}`.trim();
+    const rows = describeRows({ ...node, failure: [line, 'the engine said: no'] }, u);
+    const text = drawn(rows, u)
+      .map((l) => l.trim())
+      .join(' ');
+    expect(text).toContain(line);
+    expect(rows.flatMap((r) => r.segs).some((g) => g.token === 'crit')).toBe(true);
   });
 });
 
