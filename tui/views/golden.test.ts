@@ -360,10 +360,10 @@ describe('a node described', () => {
     for (let y = 2; y < 7; y++) expect(got[y]?.slice(0, 34)).toBe(want[3 + y]?.slice(0, 34));
     expect(got[2]?.slice(34, 80)).toBe(want[5]?.slice(34, 80));
     expect(got[2]?.slice(80, 92)).toBe(want[5]?.slice(80, 92));
-    expect(got.find((l) => l.includes('02:13'))).toBe(want[22]);
-    expect(got.find((l) => l.includes('LatencyP99High'))).toBe(want[25]);
-    expect(got.find((l) => l.includes('618 streams'))).toBe(want[28]);
-    expect(got.find((l) => l.includes('buffering suspected'))).toBe(want[32]);
+    expect(got.find((l) => l.includes('02:13'))).toBe(want[21]);
+    expect(got.find((l) => l.includes('LatencyP99High'))).toBe(want[24]);
+    expect(got.find((l) => l.includes('618 streams'))).toBe(want[27]);
+    expect(got.find((l) => l.includes('buffering suspected'))).toBe(want[31]);
   });
 
   test('in Chinese the vocabulary stays beside its translation', () => {
