@@ -18,6 +18,7 @@ export class Reporter {
   };
   #last: Counters | null = null;
   #from: number;
+  #base: Promise<void> = Promise.resolve();
   #logInstance = '';
   #logSeq = 0;
 
@@ -36,11 +37,18 @@ export class Reporter {
   reset(): void {
     this.#last = null;
     this.#from = this.#needs.now();
+    this.#base = this.#needs.engine.stats().then(
+      (stats) => {
+        this.#last = stats;
+      },
+      () => undefined,
+    );
   }
 
   /** Without an engine there are still the host's figures. */
   async report(): Promise<MetricsReport> {
     const { engine, info, host, ownLines, now } = this.#needs;
+    await this.#base;
     const from = this.#from;
     const [stats, figures, lines] = await Promise.all([
       engine.stats().catch(() => null),

@@ -1,0 +1,124 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
+import type { EngineInfo } from '../../proto/vocab/node.ts';
+import { freePorts } from '../../scripts/demo/ports.ts';
+import { alive, type Child, end, forget, program, ready, start, until } from '../../scripts/demo/process.ts';
+import { run } from '../harness/run.ts';
+import { type ScriptedMaster, scriptedMaster } from '../harness/scripted-master.ts';
+
+// The agent as it is run: its own process, and the engine it starts as another.
+
+const HK = 'hk-1' as NodeName;
+
+interface Ready {
+  readonly pid: number;
+  readonly enginePid: number;
+}
+
+let dir: string;
+let master: ScriptedMaster;
+let settings: string;
+let port: number;
+const pids = new Set<number>();
+
+beforeAll(async () => {
+  dir = await mkdtemp(path.join(tmpdir(), 'aicdn-agent-'));
+  mkdirSync(path.join(dir, 'log'));
+  [port = 0] = await freePorts(1);
+  master = await scriptedMaster({ dir });
+  settings = path.join(dir, 'agent.yml');
+  writeFileSync(
+    settings,
+    `node: {type: edge, region: hk, name: hk-1}
+master: {addr: "${master.address}", token: ${master.token()}}
+gost: {config_path: ${path.join(dir, 'gost.yml')}}
+state_dir: ${path.join(dir, 'state')}
+engine: {socket: ${path.join(dir, 'e.sock')}, spawn: true}
+`,
+  );
+});
+afterAll(async () => {
+  for (const pid of pids) await end(pid);
+  await master?.stop();
+  await rm(dir, { recursive: true, force: true });
+});
+
+async function agent(): Promise<{ child: Child; facts: Ready }> {
+  const file = path.join(dir, 'ready');
+  forget(file);
+  const argv = [program('agent'), 'run', '--config', settings, '--ready-file', file];
+  const child = start({ name: 'agent', argv, logDir: path.join(dir, 'log') });
+  pids.add(child.pid);
+  const facts = await ready<Ready>(child, file, 15_000);
+  pids.add(facts.enginePid);
+  return { child, facts };
+}
+
+const heartbeatOf = (hash: ConfigHash, pid?: number) => () =>
+  master.heard.calls
+    .filter((c) => c.method === 'heartbeat')
+    .map((c) => c.args[1] as EngineInfo | null)
+    .findLast((e) => e?.documentHash === hash && (pid === undefined || e.pid === pid)) ?? null;
+
+describe('agent and engine', () => {
+  it('kill -9 and SIGTERM of the agent leave the engine alone; kill -9 of the engine brings a new one with the same document', async () => {
+    const one = await agent();
+    const hash = master.offer(
+      HK,
+      1,
+      `services: [{name: chat, addr: "127.0.0.1:${port}", handler: {type: tcp}, listener: {type: tcp}, forwarder: {nodes: [{name: o, addr: "127.0.0.1:9"}]}}]\n`,
+    );
+    await until('in force', 10_000, heartbeatOf(hash));
+    one.child.kill('SIGKILL');
+    await one.child.ended;
+    expect(alive(one.facts.enginePid)).toBe(true);
+
+    const two = await agent();
+    expect(two.facts.enginePid).toBe(one.facts.enginePid);
+    two.child.kill('SIGTERM');
+    expect(await two.child.ended).toBe('exit 0');
+    expect(alive(one.facts.enginePid)).toBe(true);
+    const goodbye = master.heard.calls.filter((c) => c.method === 'events').flatMap((c) => c.args);
+    expect(JSON.stringify(goodbye)).toMatch(/SIGTERM/);
+
+    const three = await agent();
+    process.kill(three.facts.enginePid, 'SIGKILL');
+    const next = await until('another engine, the same document', 15_000, () => {
+      const e = heartbeatOf(hash)();
+      return e && e.pid !== three.facts.enginePid ? e : null;
+    });
+    pids.add(next.pid);
+    const said = await run('agent', ['status', '--config', settings]);
+    expect(said.code).toBe(0);
+    expect(said.stdout).toMatch(new RegExp(`hk-1[\\s\\S]*v1 ${hash.slice(0, 12)}[\\s\\S]*pid ${next.pid}`));
+    // Nobody else reads the log, and the token is not in it.
+    expect(readFileSync(path.join(dir, 'state', 'engine.log'), 'utf8')).not.toMatch(/ct1\./);
+    three.child.kill('SIGTERM');
+    await three.child.ended;
+    await end(next.pid);
+    expect((await run('agent', ['status', '--config', settings])).code).toBe(1);
+  });
+
+  it('joined already: says so, and nothing is asked of the master', async () => {
+    const asked = master.secrets.length;
+    const again = await run('agent', ['join', '--config', settings]);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/already.*hk-1/) });
+    expect(master.secrets).toHaveLength(asked);
+  });
+
+  it('bad settings are refused with file, line and column, exit 2; help has examples', async () => {
+    const bad = path.join(dir, 'bad.yml');
+    writeFileSync(bad, 'node: {type: edge, region: hk}\nmaster: {adr: "127.0.0.1:1"}\n');
+    const refused = await run('agent', ['run', '--config', bad]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/line 2, column 10: .*bad\.yml.*master\.adr.*did you mean master\.addr/);
+    expect((await run('agent', ['run', '--nope'])).code).toBe(2);
+    const help = await run('agent', ['--help']);
+    expect(help.code).toBe(0);
+    expect(help.stdout).toMatch(/Examples:[\s\S]*aicdn-agent join/);
+  });
+});
