@@ -199,6 +199,7 @@ export class AgentSession {
     clearTimeout(this.helloTimer);
     this.state = 'live';
     this.needs.live(this);
+    this.needs.log.info('agent connected', { node: this.name, address: this.remote });
     this.send({
       kind: 'offers',
       heartbeatMs: this.needs.heartbeatMs(),
@@ -293,7 +294,10 @@ export class AgentSession {
     clearTimeout(this.helloTimer);
     this.waiting = [];
     this.config = null;
-    if (wasLive) this.needs.events.disconnected(this.name, reason);
+    if (wasLive) {
+      this.needs.log.info('agent gone', { node: this.name, address: this.remote, reason });
+      this.needs.events.disconnected(this.name, reason);
+    }
     this.needs.over(this);
   }
 }
