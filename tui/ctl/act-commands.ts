@@ -40,7 +40,8 @@ function said(r: CommandResult): string {
     const tail = r.outputTail.trim().split('\n').at(-1) ?? '';
     return [isSettled(r.state) ? `exit ${r.exitCode}` : '', tail].filter((t) => t !== '').join(': ');
   }
-  const parts = [`${(r.tookMs / 1000).toFixed(1)} s`];
+  const took = r.tookMs < 100 ? `${Math.round(r.tookMs)} ms` : `${(r.tookMs / 1000).toFixed(1)} s`;
+  const parts = [took];
   if (r.before !== null && r.after !== null) {
     parts.push(`generation ${r.before.generation} → ${r.after.generation}`);
   }

@@ -53,7 +53,13 @@ export function report(io: CtlIo, error: unknown, source: Source | null): number
     io.err(`error: ${safeText(text)}\n`);
     return EXIT.refused;
   }
-  const lines = [`error: ${safeText(error.message)} [${error.code}]`];
+  // With places given, they say it; the message would only repeat the first of them.
+  const n = error.refusals.length;
+  const what =
+    n === 0
+      ? safeText(error.message)
+      : `refused, ${n} ${n === 1 ? 'mistake' : 'mistakes'}; nothing was stored`;
+  const lines = [`error: ${what} [${error.code}]`];
   for (const r of error.refusals) lines.push(...refusal(r, source));
   const todo = TODO[error.code];
   if (error.refusals.length === 0 && todo !== undefined) lines.push(`  do: ${todo}`);

@@ -15,7 +15,7 @@ import {
 import type { FrameParts } from '../views/frame.tsx';
 import type { Ui } from '../views/ui.ts';
 import { keybar, message } from './foot.ts';
-import { ago } from './node.ts';
+import { ago, wholeSeconds } from './node.ts';
 import { clock, hourMinute } from './words.ts';
 
 /** What comes next for it, or by whom it is held. */
@@ -37,7 +37,7 @@ function alertRow(i: AlertItem, state: State, ui: Ui, now: Millis): AlertRow {
     on: i.on,
     verdict: i.verdict,
     state: i.state,
-    forMs: Math.max(0, now - i.since),
+    forMs: wholeSeconds(now - i.since),
     value: i.alert.value,
     next: next(i, state, ui),
     quiet: i.state === 'suppressed',

@@ -130,7 +130,7 @@ function commands(detail: NodeDetail | null, name: string, ui: Ui): DescribeProp
         verdict: commandVerdict(r.state),
         word: r.state,
         tookMs: r.state === 'queued' || r.state === 'received' || r.state === 'running' ? null : r.tookMs,
-        text: r.state === 'succeeded' ? said.replace(/^[\d.]+ s[,，] ?/, '') : said,
+        text: r.state === 'succeeded' ? said.replace(/^[\d.]+ m?s[,，] ?/, '') : said,
       },
     ];
   });
@@ -155,7 +155,7 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
     firing: item.alerts.filter((a) => alertItem(a).state === 'firing').length,
     labels: node.labels,
     place: at < 0 ? null : { at: at + 1, of: state.nodes.shown.length },
-    seenMs: item.vitals?.lastSeen == null ? null : Math.max(0, now - item.vitals.lastSeen),
+    seenMs: item.vitals?.lastSeen == null ? null : wholeSeconds(now - item.vitals.lastSeen),
     instance: engine?.instance ?? null,
     axes: axes(item),
     failure: failure(node),
@@ -183,7 +183,7 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
         rule: a.rule,
         verdict: i.verdict,
         state: i.state,
-        forMs: Math.max(0, now - i.since),
+        forMs: wholeSeconds(now - i.since),
         text: `${a.value}${by}`,
         quiet: i.state === 'suppressed',
       };
@@ -213,6 +213,11 @@ export function nodeParts(state: State, ui: Ui, header: readonly Row[]): FramePa
   const foot = [message(state, ui), keybar(state, ui)];
   if (p === null) return { header, body: [], foot };
   return { header, body: describeRows(p, ui), foot };
+}
+
+/** At least one second: milliseconds of an age only flicker. */
+export function wholeSeconds(ms: number): number {
+  return Math.max(1_000, ms);
 }
 
 /** `5m37s` of a past or coming moment; never negative. */

@@ -35,9 +35,9 @@ export function commandVerdict(s: CommandState): Verdict {
   return VERDICT[s];
 }
 
-/** `1.8 s` */
+/** `1.8 s`, `45 ms` */
 export function tookSeconds(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
+  return ms < 100 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 /** `1.8 s, generation 4 → 5, unchanged, 12 streams kept`; for a failure the last line the node sent. */

@@ -51,7 +51,7 @@ function note(verdict: Verdict, en: string, zh: string): Judgement {
 
 function firingNote(verdict: Verdict, a: AlertView, now: Millis): Judgement {
   const since = a.state === 'firing' ? a.firingAt : a.pendingAt;
-  const text = `${a.rule} ${formatDuration(Math.max(0, now - since))}`;
+  const text = `${a.rule} ${formatDuration(Math.max(1_000, now - since))}`;
   return note(verdict, text, text);
 }
 

@@ -173,7 +173,8 @@ function cell(c: Column, r: NodeRow, p: NodeTableProps, ui: Ui): readonly Seg[] 
     case 'status':
       return status(r, c, ui);
     case 'seen':
-      return put(seen(r.seenMs, p.heartbeatMs, c.width));
+      // A node that is away is not within its interval, however short the wait was.
+      return put(seen(r.seenMs, r.status === 'ready' ? p.heartbeatMs : 0, c.width));
     case 'config':
       return config(r, c, ui);
     case 'streams':
