@@ -18,6 +18,7 @@ export class EventSpool {
   readonly #report: (text: string) => void;
   #events: readonly SpooledEvent[] = [];
   #writing: Promise<void> = Promise.resolve();
+  #next: Promise<void> | null = null;
 
   constructor(settings: { readonly stateDir: string }, needs: { report: (text: string) => void }) {
     this.#file = path.join(settings.stateDir, 'events');
@@ -32,7 +33,7 @@ export class EventSpool {
     return this.#events;
   }
 
-  /** A full disk loses the copy on it, said once an event, never the event in memory. */
+  /** A full disk loses the copy on it, said each time, never the event in memory. */
   add(event: SpooledEvent): Promise<void> {
     return this.#set([...this.#events, event].slice(-MOST));
   }
@@ -42,9 +43,11 @@ export class EventSpool {
     return this.#set(this.#events.filter((e) => !told.includes(e)));
   }
 
+  /** Many at once are one write: the last state is what counts. */
   #set(events: readonly SpooledEvent[]): Promise<void> {
     this.#events = events;
-    this.#writing = this.#writing.then(async () => {
+    this.#next ??= this.#writing.then(async () => {
+      this.#next = null;
       try {
         await makeDir(path.dirname(this.#file));
         await writeRecord(this.#file, this.#events);
@@ -52,7 +55,8 @@ export class EventSpool {
         this.#report(`${this.#file} cannot be written: ${e instanceof Error ? e.message : String(e)}`);
       }
     });
-    return this.#writing;
+    this.#writing = this.#next;
+    return this.#next;
   }
 }
 
