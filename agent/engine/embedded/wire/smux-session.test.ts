@@ -1,0 +1,441 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import net from 'node:net';
+import type { Readable } from 'node:stream';
+import { afterEach, describe, expect, it } from 'vitest';
+import { FIN, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
+import { SmuxSession, type SmuxSettings } from './smux-session.ts';
+import type { SmuxStream, StreamLost } from './smux-stream.ts';
+
+const open: (() => void)[] = [];
+afterEach(() => {
+  for (const close of open.splice(0)) close();
+});
+
+/** Two ends of one TCP connection. */
+async function sockets(): Promise<[net.Socket, net.Socket]> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const near = net.connect({
+    port: (server.address() as net.AddressInfo).port,
+    host: '127.0.0.1',
+    noDelay: true,
+  });
+  const [far] = (await once(server, 'connection')) as [net.Socket];
+  await once(near, 'connect').catch(() => undefined);
+  server.close();
+  open.push(() => {
+    near.destroy();
+    far.destroy();
+  });
+  for (const s of [near, far]) s.on('error', () => undefined);
+  return [near, far];
+}
+
+interface End {
+  readonly session: SmuxSession;
+  readonly socket: net.Socket;
+  /** Why it was over. */
+  readonly over: string[];
+  readonly tick: () => void;
+}
+
+function session(socket: net.Socket, settings: SmuxSettings, onStream?: (s: SmuxStream) => void): End {
+  const over: string[] = [];
+  let tick = (): void => undefined;
+  const made = new SmuxSession(socket, settings, {
+    ...(onStream === undefined ? {} : { onStream }),
+    onOver: (why) => over.push(why),
+    every: (_ms, run) => {
+      tick = run;
+      return () => {
+        tick = () => undefined;
+      };
+    },
+  });
+  return { session: made, socket, over, tick: () => tick() };
+}
+
+async function pair(
+  onStream: (s: SmuxStream) => void,
+  settings: Partial<SmuxSettings> = {},
+): Promise<{ client: End; server: End }> {
+  const [near, far] = await sockets();
+  const server = session(far, { role: 'server', ...settings }, onStream);
+  const client = session(near, { role: 'client', ...settings });
+  return { client, server };
+}
+
+function opened(end: End): SmuxStream {
+  const stream = end.session.open();
+  if (stream === null) throw new Error('not opened');
+  return stream;
+}
+
+/** All a stream says, and how it ended: `end`, or who cut it. */
+function hear(stream: Readable): Promise<{ bytes: Buffer; how: string }> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const lost = (e: StreamLost): void =>
+      resolve({ bytes: Buffer.concat(chunks), how: `${e.code} ${e.by ?? 'unknown'}` });
+    if (stream.errored !== null) lost(stream.errored as StreamLost);
+    stream.on('data', (c: Buffer) => chunks.push(c));
+    stream.on('end', () => resolve({ bytes: Buffer.concat(chunks), how: 'end' }));
+    stream.on('error', lost);
+    stream.resume();
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((r) => setTimeout(r, 2));
+}
+
+const sum = (b: Buffer): string => createHash('sha256').update(b).digest('hex');
+
+function frame(cmd: number, sid: number, payload: Buffer | null = null, version: 1 | 2 = 2): Buffer {
+  const b = Buffer.alloc(8);
+  writeHeader(b, 0, { version, cmd, length: payload?.length ?? 0, sid });
+  return payload === null ? b : Buffer.concat([b, payload]);
+}
+
+describe.each([{ version: 2 }, { version: 1 }] as const)('a session of smux $version', ({ version }) => {
+  it.each([0, 1, 65_535, 65_537, 8 * 1024 * 1024])('carries %i bytes both ways at once', async (size) => {
+    const question = randomBytes(size);
+    const answer = randomBytes(size);
+    let asked: Promise<{ bytes: Buffer; how: string }> | null = null;
+    const { client, server } = await pair(
+      (s) => {
+        asked = hear(s);
+        s.end(answer);
+      },
+      { version },
+    );
+    const stream = opened(client);
+    stream.end(question);
+    const got = await hear(stream);
+    expect(got.how).toBe('end');
+    expect(sum(got.bytes)).toBe(sum(answer));
+    const heard = await (asked as unknown as Promise<{ bytes: Buffer; how: string }>);
+    expect(heard.how).toBe('end');
+    expect(sum(heard.bytes)).toBe(sum(question));
+    await until(() => client.session.streams === 0 && server.session.streams === 0);
+    expect(client.session.held + server.session.held).toBe(0);
+  });
+
+  it('ends each direction on its own', async () => {
+    const { client } = await pair(
+      (s) => {
+        // Answers only when the question is complete.
+        void hear(s).then((asked) => s.end(`${asked.how} ${asked.bytes}`));
+      },
+      { version },
+    );
+    const stream = opened(client);
+    stream.write('que');
+    stream.end('stion');
+    expect((await hear(stream)).bytes.toString()).toBe('end question');
+  });
+
+  it.each(['client', 'origin', 'tunnel'] as const)(
+    'tells that %s cut it, after what came before',
+    async (by) => {
+      const { client, server } = await pair(
+        (s) => {
+          s.write('half an ans');
+          s.cut(by);
+        },
+        { version },
+      );
+      const stream = opened(client);
+      expect(await hear(stream)).toEqual({ bytes: Buffer.from('half an ans'), how: `ECONNRESET ${by}` });
+      await until(() => client.session.streams === 0 && server.session.streams === 0);
+    },
+  );
+
+  it('loses every stream that was not complete when the connection dies or ends', async () => {
+    for (const die of ['destroy', 'end'] as const) {
+      const heard: Promise<{ how: string }>[] = [];
+      const { client, server } = await pair(
+        (s) => {
+          heard.push(hear(s));
+          s.write('begun');
+        },
+        { version },
+      );
+      const streams = [1, 2, 3].map(() => opened(client));
+      const answers = streams.map((s) => hear(s));
+      await until(() => heard.length === 3);
+      // The stream's own end was not said: the carrier's is none.
+      server.socket[die]();
+      for (const a of [...(await Promise.all(answers)), ...(await Promise.all(heard))])
+        expect(a.how).toBe('ECONNRESET unknown');
+      expect(client.session.open()).toBeNull();
+      expect(client.over).toHaveLength(1);
+      expect(server.over).toHaveLength(1);
+    }
+  });
+});
+
+describe('streams beside each other', () => {
+  it('go on when two downloads stall, and the stalled ones lose nothing', async () => {
+    const big = randomBytes(4 * 1024 * 1024);
+    const { client, server } = await pair((s) => {
+      s.resume();
+      s.end(big);
+    });
+    const ask = (): SmuxStream => opened(client).end('?');
+    const stalled = [ask().pause(), ask().pause()];
+    const others = await Promise.all(Array.from({ length: 20 }, () => hear(ask())));
+    for (const o of others) expect([o.how, sum(o.bytes)]).toEqual(['end', sum(big)]);
+    // Not a byte more than a window each is held here, and the rest stays with the server.
+    expect(client.session.held).toBeLessThanOrEqual(2 * 1024 * 1024);
+    expect(server.session.streams).toBe(2);
+    const late = await Promise.all(stalled.map((s) => hear(s)));
+    for (const o of late) expect([o.how, sum(o.bytes)]).toEqual(['end', sum(big)]);
+  });
+
+  it('are stopped in writing when the other side does not read, and only they', async () => {
+    const silent: SmuxStream[] = [];
+    const { client } = await pair((s) => {
+      if (silent.length === 0) silent.push(s.pause());
+      else s.pipe(s);
+    });
+    const stopped = opened(client);
+    let wrote = 0;
+    const chunk = Buffer.alloc(16_384, 1);
+    while (stopped.write(chunk)) {
+      wrote += chunk.length;
+      await new Promise((r) => setImmediate(r));
+    }
+    expect(wrote).toBeLessThan(2 * 1024 * 1024);
+    const echo = opened(client);
+    echo.end('still here');
+    expect((await hear(echo)).bytes.toString()).toBe('still here');
+    silent[0]?.resume();
+    await once(stopped, 'drain');
+  });
+
+  it('take turns: a word is not behind megabytes of the others', async () => {
+    let before = 0;
+    let word = '';
+    const { client } = await pair((s) => {
+      s.on('data', (chunk: Buffer) => {
+        if (s.id === 7) word += chunk.toString();
+        else if (word === '') before += chunk.length;
+      });
+    });
+    const bulk = [opened(client), opened(client)];
+    for (const s of bulk) s.write(Buffer.alloc(4 * 1024 * 1024));
+    const small = opened(client);
+    small.write('token');
+    await until(() => word === 'token');
+    // What the carrier had already taken, and a frame of each of the others.
+    expect(before).toBeLessThan(512 * 1024);
+  });
+
+  it('number two thousand', async () => {
+    const { client, server } = await pair((s) => s.pipe(s));
+    const streams = Array.from({ length: 2_000 }, () => opened(client));
+    const answers = streams.map((s) => hear(s));
+    for (const [i, s] of streams.entries()) s.write(`question ${i}`);
+    for (const s of streams) s.end('.');
+    for (const [i, a] of (await Promise.all(answers)).entries())
+      expect([a.how, a.bytes.toString()]).toEqual(['end', `question ${i}.`]);
+    await until(() => client.session.streams === 0 && server.session.streams === 0);
+  });
+
+  it('send what is written within a tick, before anything else happens', async () => {
+    const [near, far] = await sockets();
+    const { session: s } = session(near, { role: 'client' });
+    far.pause();
+    const stream = s.open() as SmuxStream;
+    stream.write('token');
+    await Promise.resolve();
+    await Promise.resolve();
+    expect(near.bytesWritten).toBe(8 + 8 + 5);
+  });
+
+  it('may be cut by destroying them: the other side hears it at once, also while it writes', async () => {
+    const heard: Promise<{ how: string }>[] = [];
+    const { client, server } = await pair((s) => {
+      heard.push(hear(s));
+      s.write(Buffer.alloc(4 * 1024 * 1024));
+    });
+    const stream = opened(client);
+    await once(stream, 'readable');
+    stream.end();
+    stream.destroy();
+    await until(() => heard.length === 1 && server.session.streams === 0);
+    // A complete question, then the cut: its reader heard the end, the writer is not left waiting.
+    expect((await heard[0])?.how).toBe('end');
+    const again = opened(client);
+    again.destroy();
+    await until(() => heard.length === 2);
+    expect((await heard[1])?.how).toBe('ECONNRESET tunnel');
+  });
+
+  it('are read to the end though they were cut while nobody read', async () => {
+    const big = randomBytes(200_000);
+    const { client, server } = await pair((s) => {
+      s.write(big);
+      s.cut('origin');
+    });
+    const stream = opened(client);
+    stream.pause();
+    await until(() => client.session.streams === 0 && server.session.streams === 0);
+    const heard = await hear(stream);
+    expect([sum(heard.bytes), heard.how]).toEqual([sum(big), 'ECONNRESET origin']);
+    expect(client.session.held).toBe(0);
+  });
+
+  it('are read by async iteration, too', async () => {
+    const { client } = await pair((s) => {
+      s.resume();
+      s.end(randomBytes(300_000));
+    });
+    let bytes = 0;
+    const stream = opened(client);
+    stream.end();
+    for await (const chunk of stream) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(300_000);
+  });
+
+  it('beyond the most allowed are refused, the others go on', async () => {
+    const { client } = await pair((s) => s.pipe(s), { maxStreams: 2 });
+    const two = [opened(client), opened(client)];
+    expect((await hear(opened(client))).how).toBe('ECONNRESET tunnel');
+    for (const s of two) {
+      s.end('x');
+      expect((await hear(s)).how).toBe('end');
+    }
+  });
+});
+
+describe('much held for slow readers', () => {
+  it('narrows the windows, so that a session with a small limit serves more stalled streams than fit', async () => {
+    const [near, far] = await sockets();
+    const heldBytes = 8 * 1024 * 1024;
+    const client = session(near, { role: 'client', heldBytes });
+    const big = Buffer.alloc(2 * 1024 * 1024);
+    session(far, { role: 'server' }, (s) => {
+      s.resume();
+      s.end(big);
+    });
+    const stalled = Array.from({ length: 40 }, () => opened(client).pause());
+    // Each opened when the ones before it hold all they may: 40 first windows would be 10 MB.
+    const more: SmuxStream[] = [];
+    for (let i = 0; i < 40; i++) {
+      const before = client.session.held;
+      more.push(opened(client).pause());
+      await until(() => client.session.held > before || client.session.held >= heldBytes);
+    }
+    const all = await Promise.all([...stalled, ...more].map((s) => hear(s)));
+    for (const o of all) expect([o.how, o.bytes.length]).toEqual(['end', big.length]);
+    expect(client.session.held).toBe(0);
+  });
+});
+
+describe('keepalive', () => {
+  it('says NOP at every tick and gives up a peer that says nothing for longer than the time-out', async () => {
+    const [near, far] = await sockets();
+    const { session: s, tick, over } = session(near, { role: 'client' });
+    const heard = hear(s.open() as SmuxStream);
+    const got: Buffer[] = [];
+    far.on('data', (c) => got.push(c as Buffer));
+    tick();
+    await until(() => Buffer.concat(got).length === 16);
+    expect(Buffer.concat(got).toString('hex')).toBe('02000000030000000203000000000000');
+    tick();
+    tick();
+    expect(over).toEqual([]);
+    far.write(frame(3, 0));
+    await once(near, 'data');
+    for (let i = 0; i < 3; i++) tick();
+    expect(over).toEqual([]);
+    tick();
+    expect(over).toEqual(['nothing was heard for 30000 ms']);
+    expect((await heard).how).toBe('ECONNRESET unknown');
+  });
+});
+
+describe('what is not smux', () => {
+  const bad: readonly (readonly [what: string, bytes: Buffer])[] = [
+    ['another protocol', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+    ['a stream of our own numbers', frame(SYN, 4)],
+    ['a stream 0', frame(SYN, 0)],
+    [
+      'more than the window',
+      Buffer.concat([frame(SYN, 3), ...Array.from({ length: 9 }, () => frame(PSH, 3, Buffer.alloc(32_768)))]),
+    ],
+    [
+      'more consumed than was sent',
+      Buffer.concat([frame(SYN, 3), frame(UPD, 3, Buffer.from('0100000000001000', 'hex'))]),
+    ],
+  ];
+  it.each(bad)('ends the session: %s', async (_what, bytes) => {
+    const [near, far] = await sockets();
+    const streams: SmuxStream[] = [];
+    const { over } = session(far, { role: 'server' }, (s) => streams.push(s.pause()));
+    near.resume().write(bytes);
+    await once(near, 'close');
+    expect(over).toHaveLength(1);
+    for (const s of streams) expect((await hear(s)).how).toBe('ECONNRESET unknown');
+  });
+
+  it('ends the session in every one of 10,000 ways, and nothing else happens', () => {
+    let seed = 7;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return (seed >>> 8) % below;
+    };
+    let ended = 0;
+    for (let i = 0; i < 10_000; i++) {
+      const carrier = new net.Socket();
+      const { session: s, over } = session(carrier, { role: 'server' }, (stream) => {
+        if (random(2) === 0) stream.on('data', () => undefined);
+        if (random(4) === 0) stream.end('answer');
+      });
+      // Some good frames, a bad one, and more of anything, in chunks cut anywhere.
+      const frames: Buffer[] = [];
+      for (let n = random(6); n > 0; n--)
+        frames.push(frame([SYN, FIN, PSH][random(3)] as number, 1 + 2 * random(4), null));
+      for (let n = random(4); n > 0; n--) frames.push(frame(PSH, 3, randomBytes(random(300))));
+      const b = frame(
+        [SYN, FIN, 3, UPD, 5 + random(250)][random(5)] as number,
+        random(8),
+        Buffer.alloc(1 + random(7)),
+      );
+      if (random(3) === 0) b[0] = 3 + random(250);
+      frames.push(b, randomBytes(random(100)));
+      const all = Buffer.concat(frames);
+      for (let at = 0; at < all.length && over.length === 0; ) {
+        const n = 1 + random(all.length);
+        carrier.emit('data', all.subarray(at, at + n));
+        at += n;
+      }
+      if (over.length === 1 && carrier.destroyed && s.streams === 0) ended += 1;
+    }
+    expect(ended).toBe(10_000);
+  });
+});
+
+describe('a session that is closed', () => {
+  it('says what was said, cuts what was open, and ends the connection', async () => {
+    const heard: Promise<{ how: string; bytes: Buffer }>[] = [];
+    const { client, server } = await pair((s) => {
+      heard.push(hear(s));
+      s.on('error', () => undefined);
+    });
+    const done = opened(client);
+    done.end('all of it');
+    const half = opened(client);
+    half.write('half');
+    client.session.close();
+    await until(() => server.over.length === 1 && client.over.length === 1);
+    expect((await Promise.all(heard)).map((h) => [h.how, h.bytes.toString()])).toEqual([
+      ['end', 'all of it'],
+      ['ECONNRESET tunnel', 'half'],
+    ]);
+    expect(client.session.open()).toBeNull();
+  });
+});
