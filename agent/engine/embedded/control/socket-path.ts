@@ -18,7 +18,7 @@ function answers(path: string): Promise<boolean> {
 }
 
 /** Makes the path free to listen on. A socket nobody answers on is left over from a crash and removed. */
-export async function claimSocketPath(path: string): Promise<void> {
+async function claimSocketPath(path: string): Promise<void> {
   if (Buffer.byteLength(path) > LONGEST) {
     throw new AppError(
       'invalid',

@@ -56,7 +56,7 @@ export class Leg {
       this.#end();
     });
     socket.on('close', () => {
-      if (!this.#ended) this.#lost(null, 'closed without an end');
+      if (!this.#ended || !socket.writableFinished) this.#lost(null, 'closed before all was said');
       this.#events?.closed();
     });
   }
@@ -84,6 +84,7 @@ export class Leg {
     // A FIN may have come while the way was being made.
     if (this.#eof) queueMicrotask(() => this.#end());
     socket.on('data', (chunk) => {
+      if (this.#told) return;
       if (this.#preface !== null) this.#readPreface(chunk as Buffer);
       else if (this.sealed) this.#unseal(chunk as Buffer);
       else events.data(chunk as Buffer);
@@ -99,6 +100,7 @@ export class Leg {
   /** False asks to pause the source until `drain`. */
   write(chunk: Buffer): boolean {
     const { socket } = this;
+    if (this.#told) return true;
     if (!this.sealed) return socket.write(chunk);
     const mark = Buffer.allocUnsafe(4);
     mark.writeUInt32BE(chunk.length, 0);
@@ -111,6 +113,7 @@ export class Leg {
 
   /** A sealed leg keeps its own FIN until both have ended: what is cut after a half-close can still say by whom. */
   end(): void {
+    if (this.#told) return;
     if (!this.sealed) this.socket.end();
     else if (!this.#saidEnd && !this.socket.writableEnded) {
       this.#saidEnd = true;
@@ -174,8 +177,18 @@ export class Leg {
   }
 
   #resetNow(): void {
-    if (!this.#raw.destroyed) this.#raw.resetAndDestroy();
-    this.socket.destroy();
+    const raw = this.#raw;
+    const { socket } = this;
+    if (raw === socket) {
+      if (!raw.destroyed) raw.resetAndDestroy();
+      return;
+    }
+    // Not now: this may run inside OpenSSL (the handshake's and the tickets' callbacks do), and with the TCP socket
+    // gone Node frees the TLS state at once, under OpenSSL's feet.
+    setImmediate(() => {
+      if (!raw.destroyed) raw.resetAndDestroy();
+      socket.destroy();
+    });
   }
 
   #end(): void {

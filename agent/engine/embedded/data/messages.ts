@@ -1,6 +1,5 @@
 import type { Auth, Selector } from '../../../../proto/document/document.ts';
 import type { ConfirmResult, ServiceStats } from '../../port.ts';
-import type { LogLevel } from '../control/logs.ts';
 
 // All that control and data say to each other. Plain data only, cloned on the way: data/ knows no files, no document
 // and no client, so that it can run in workers of its own.
@@ -106,9 +105,3 @@ export interface DataPort {
 export type DataTable = {
   readonly [K in DataCall]: (args: DataCalls[K]['args']) => Promise<DataCalls[K]['ok']>;
 };
-
-/** Unasked, from data to control. */
-export interface DataEvent {
-  readonly level: LogLevel;
-  readonly text: string;
-}

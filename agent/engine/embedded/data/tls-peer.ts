@@ -3,7 +3,7 @@ import tls from 'node:tls';
 import type { Material, Peers } from './messages.ts';
 
 /** A peer whose certificate ran out less than this ago is still let in: a node that could not renew keeps carrying. */
-export const EXPIRY_GRACE_MS = 30 * 24 * 3_600_000;
+const EXPIRY_GRACE_MS = 30 * 24 * 3_600_000;
 
 const FLEET = 'URI:spiffe://ai-cdn/node/';
 const EKU = { client: '1.3.6.1.5.5.7.3.2', server: '1.3.6.1.5.5.7.3.1' } as const;
