@@ -422,7 +422,7 @@ test('any history ends with what the master has, and the cursor on a row that is
       expect(byName(mine)).toEqual(byName(nodes));
       expect(r.state().fleet.revision).toBe(r.master.revision);
     }),
-    { numRuns: 60 },
+    { numRuns: 100 },
   );
 });
 

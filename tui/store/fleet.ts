@@ -40,8 +40,11 @@ export interface Fleet {
     | { readonly kind: 'none' }
     /** A snapshot is on its way. */
     | { readonly kind: 'reading'; readonly facts: Facts }
-    /** Every change must follow its predecessor, but the first after `resumed`: the master says what is missing. */
-    | { readonly kind: 'following'; readonly anyNext: boolean }
+    /**
+     * Every change must follow its predecessor. Up to `replayed` (the revision a resumed stream began at) the master
+     * says what was missed, and only that: revisions may be absent there.
+     */
+    | { readonly kind: 'following'; readonly replayed: Revision }
     /** A revision was missed: what follows is not taken in until the stream starts again. */
     | { readonly kind: 'gap' };
   /** Changes taken in since the stream last (re)started. */
@@ -131,18 +134,26 @@ export function fleetReducer(fleet: Fleet, event: WatchEvent, now: Millis): Flee
         facts,
         vitals,
         receivedAt: now,
-        stream: { kind: 'following', anyNext: false },
+        stream: { kind: 'following', replayed: event.revision },
       };
     }
     // any -> following
     case 'resumed': {
       const { kind: _, ...begin } = event;
-      return { ...fleet, begin, receivedAt: now, stream: { kind: 'following', anyNext: true }, changes: 0 };
+      return {
+        ...fleet,
+        begin,
+        receivedAt: now,
+        stream: { kind: 'following', replayed: event.revision },
+        changes: 0,
+      };
     }
     case 'change': {
       if (fleet.stream.kind !== 'following' || event.revision <= fleet.revision) return fleet;
       // following -> gap
-      if (!event.conflated && !fleet.stream.anyNext && event.revision !== fleet.revision + 1) {
+      const { replayed } = fleet.stream;
+      const next = Math.max(fleet.revision, replayed) + 1;
+      if (!event.conflated && event.revision > replayed && event.revision !== next) {
         return { ...fleet, stream: { kind: 'gap' } };
       }
       const facts = putInto(fleet.facts, event.put, event.deleted);
@@ -155,7 +166,7 @@ export function fleetReducer(fleet: Fleet, event: WatchEvent, now: Millis): Flee
         revision: event.revision,
         facts,
         vitals,
-        stream: { kind: 'following', anyNext: false },
+        stream: fleet.stream,
         changes: fleet.changes + 1,
       };
     }
