@@ -204,14 +204,6 @@ export interface AgentLink {
   disconnect(name: NodeName, reason: string): void;
 }
 
-/** A session as the registry knows it; in memory only. */
-export interface SessionInfo {
-  readonly name: NodeName;
-  readonly since: Millis;
-  readonly lastSeen: Millis;
-  readonly remote: string;
-}
-
 /** Figures in memory rings: never journalled. */
 export interface MetricsRings {
   take(name: NodeName, report: MetricsReport, receivedAt: Millis): void;

@@ -44,5 +44,3 @@ export type Intent =
   | { readonly kind: 'quit' }
   /** A key whose work is not here yet: always off, with its reason. */
   | { readonly kind: 'not-here' };
-
-export type IntentKind = Intent['kind'];

@@ -32,10 +32,6 @@ export interface Hello {
   };
 }
 
-export interface Use {
-  readonly use: number;
-}
-
 /** Every call by name: its arguments and its answer. */
 export interface Calls {
   info: { args: Record<string, never>; ok: EngineInfo };
@@ -63,5 +59,4 @@ export interface CallError {
   readonly refusals?: readonly Refusal[];
 }
 
-export type Request = { [K in CallName]: { id: number; call: K; args: Calls[K]['args'] } }[CallName];
 export type Response = { id: number; ok: Calls[CallName]['ok'] } | { id: number; error: CallError };
