@@ -1,18 +1,16 @@
 import { bodyHash } from '../../proto/document/hash.ts';
-import { readDocument } from '../../proto/document/read.ts';
-import { renderTemplate, templateVariables } from '../../proto/document/render.ts';
-import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
+import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import { isVersionLabel, type NodeName, type VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import { nextLabel, predecessor, standing, tieWith, winner } from '../core/config-version/select.ts';
-import { describeTarget, sameTarget, targets } from '../core/config-version/target.ts';
-import { type AgentsService, aimed, merge, nothing } from './agents.ts';
+import { nextLabel, tieWith, undo, winner } from '../core/config-version/select.ts';
+import { describeTarget, targets } from '../core/config-version/target.ts';
+import { type AgentsService, aimed } from './agents.ts';
 import type { ConfigsService as Api, Mutation } from './api.ts';
-import type { Clock, MetricsRings, Snapshot, Store } from './ports.ts';
-import { lacking, renderFor, type Templates } from './rendering.ts';
-import { type Decision, guardRevision, type Writer } from './write.ts';
+import type { Clock, Draft, MetricsRings, Snapshot, Store } from './ports.ts';
+import { lacking, type Templates, templateRefusals } from './rendering.ts';
+import { type Decision, type Effect, guardRevision, type Writer } from './write.ts';
 
 interface Needs {
   readonly writer: Writer;
@@ -49,7 +47,7 @@ export class ConfigsService implements Api {
     args: { label: string | null; description: string; body: Uint8Array; parent: string | null },
   ): Promise<{ revision: number; version: ConfigVersion }> {
     const text = decode(args.body);
-    refuseBad(checkTemplate(text));
+    refuseBad(templateRefusals(text));
     if (args.label !== null && !isVersionLabel(args.label)) {
       throw new AppError(
         'invalid',
@@ -104,43 +102,34 @@ export class ConfigsService implements Api {
       return {
         revision: view.revision,
         version,
-        nodes: this.plan(view, version, args.target).hit.map((n) => n.name),
+        nodes: this.plan(m, view, version, args.target, this.needs.clock.now()).hit.map((n) => n.name),
       };
     }
     const { revision, result } = await writer.mutate<readonly NodeName[]>(
       m,
       'config.publish',
       args,
-      (view, now, revision) => {
+      (view, now) => {
         const version = must(view, args.label);
         guardRevision(m, version.label, version.modRevision);
-        return this.published(m, view, version, args.target, now, revision);
+        return this.published(m, view, version, args.target, now);
       },
       () => args.label,
-      (view, label) =>
-        view
-          .list('node')
-          .filter((n) => n.target?.version === label)
-          .map((n) => n.name),
+      (view, label) => targetOf(view, label, args.target),
     );
     return { revision, version: must(writer.view(), args.label), nodes: result };
   }
 
   async previewRollback(args: { label: string; target: Target }): ReturnType<Api['previewRollback']> {
-    const view = this.needs.writer.view();
-    const { from, target, nodes } = this.rollbackPlan(view, args.label, args.target);
-    const now = this.needs.clock.now();
-    const streams = nodes.reduce(
-      (n, node) => n + (this.needs.rings.figures(node.name, now)?.streams ?? 0),
-      0,
-    );
-    void target;
-    return {
-      toLabel: from.label,
-      newLabel: nextLabel(view.list('version').map((v) => v.label)),
-      nodes: nodes.map((n) => n.name),
-      streams,
-    };
+    const { writer, templates, rings, clock } = this.needs;
+    const view = writer.view();
+    const { from, target } = undone(view, args);
+    await templates.body(from);
+    const newLabel = nextLabel(view.list('version').map((v) => v.label));
+    const now = clock.now();
+    const nodes = this.winners(view, { ...from, label: newLabel, publications: [] }, target);
+    const streams = nodes.reduce((n, node) => n + (rings.figures(node.name, now)?.streams ?? 0), 0);
+    return { toLabel: from.label, newLabel, nodes: nodes.map((n) => n.name), streams };
   }
 
   async rollback(
@@ -150,43 +139,37 @@ export class ConfigsService implements Api {
     if (m.reason.trim() === '')
       throw new AppError('invalid', 'a rollback needs a reason: it is kept with the version');
     const { writer, templates } = this.needs;
-    const seen = this.rollbackPlan(writer.view(), args.label, args.target);
-    await templates.body(seen.from);
+    await templates.body(undone(writer.view(), args).from);
     const { revision, result } = await writer.mutate<{ label: VersionLabel; nodes: readonly NodeName[] }>(
       m,
       'config.rollback',
       args,
-      (view, now, revision) => {
-        const { from, target, nodes } = this.rollbackPlan(view, args.label, args.target);
-        guardRevision(m, args.label, must(view, args.label).modRevision);
-        if (args.confirmNodes !== null && args.confirmNodes !== nodes.length) {
-          throw new AppError(
-            'conflict',
-            `${nodes.length} nodes would be hit now, not ${args.confirmNodes}; look again`,
-          );
-        }
+      (view, now) => {
+        const own = must(view, args.label);
+        guardRevision(m, args.label, own.modRevision);
+        const { from, target } = undone(view, args);
         const label = nextLabel(view.list('version').map((v) => v.label));
         const version: StoredVersion = {
           label,
           description: `rolls ${args.label} back to the content of ${from.label}: ${safeText(m.reason, { max: LONGEST_TEXT })}`,
           bodyHash: from.bodyHash,
-          parent: args.label as VersionLabel,
+          parent: own.label,
           rollbackOf: from.label,
           createdBy: m.caller.actor,
           createdAt: now,
           publications: [],
         };
-        const done = this.published(m, view, version, target, now, revision);
+        const done = this.published(m, view, version, target, now);
+        if (args.confirmNodes !== null && args.confirmNodes !== done.result.length) {
+          throw new AppError(
+            'conflict',
+            `${done.result.length} nodes would be hit now, not ${args.confirmNodes}; look again`,
+          );
+        }
         return { ...done, result: { label, nodes: done.result } };
       },
       (r) => r.label,
-      (view, label) => ({
-        label: label as VersionLabel,
-        nodes: view
-          .list('node')
-          .filter((n) => n.target?.version === label)
-          .map((n) => n.name),
-      }),
+      (view, label) => ({ label: label as VersionLabel, nodes: targetOf(view, label, {}) }),
     );
     return { revision, version: must(writer.view(), result.label), nodes: result.nodes };
   }
@@ -207,50 +190,34 @@ export class ConfigsService implements Api {
     };
   }
 
-  /** Who gets it, or why nobody may: a tie, a node that cannot render it, a node that cannot carry it. */
-  private plan(view: Snapshot, version: StoredVersion, target: Target): { hit: Node[] } {
-    const all = view.list('node');
-    const text = this.text(version);
-    const tie = tieWith(this.needs.templates.standing(view), version.label, target, all);
-    if (tie) {
-      throw new AppError(
-        'conflict',
-        `${tie.label} is published to ${describeTarget(tie.target)}, which names ${tie.node} as closely as ${describeTarget(target)} does; name the node, a label or the region more closely`,
-      );
-    }
-    const hit = all.filter((n) => targets(target, n));
-    for (const node of hit) {
-      const rendered = renderFor(text, node);
-      if (!rendered.ok) {
-        const first = rendered.refusals[0] as Refusal;
-        throw new AppError(
-          'invalid',
-          `${version.label} cannot be rendered for ${node.name}: ${formatRefusal(first)}`,
-          {
-            refusals: rendered.refusals,
-          },
-        );
-      }
-      const missing = lacking(rendered.document, node);
-      if (missing.length > 0) {
-        throw new AppError(
-          'unsupported',
-          `${node.name} cannot carry ${version.label}: its engine lacks ${missing.join(', ')}`,
-        );
-      }
-    }
-    return { hit };
+  /** Those the version would win by a publication to this target: not those that something closer is published to. */
+  private winners(view: Snapshot, version: StoredVersion, target: Target): readonly Node[] {
+    const publication = { target, publishedBy: '', publishedAt: 0, reason: '', revision: view.revision + 1 };
+    const after = overlay(view, {
+      ...version,
+      publications: [...version.publications, publication],
+      modRevision: 0,
+    });
+    return winnersOf(this.needs.templates, after, publication);
   }
 
-  private published(
+  /** Who gets it, or why nobody may: a tie, a node that cannot render it, a node that cannot carry it. */
+  private plan(
     m: Mutation,
     view: Snapshot,
     version: StoredVersion,
     target: Target,
     now: number,
-    revision: number,
-  ): Decision<readonly NodeName[]> {
-    this.plan(view, version, target);
+  ): { hit: readonly Node[]; value: ConfigVersion; after: Snapshot } {
+    const { templates } = this.needs;
+    const tie = tieWith(templates.standing(view), version.label, target);
+    if (tie) {
+      throw new AppError(
+        'conflict',
+        `${tie.label} is published to ${describeTarget(tie.publication.target)}, as close as ${describeTarget(target)} and only partly the same: a node in both would get either. Publish to a target within it, around it, or closer`,
+      );
+    }
+    const revision = view.revision + 1;
     const publication = {
       target,
       publishedBy: m.caller.actor,
@@ -264,22 +231,51 @@ export class ConfigsService implements Api {
       modRevision: revision,
     };
     // Decided on the state as it will be: with this publication in it.
-    const after = overlay(view, value, revision);
-    let settled = nothing();
-    const nodes: NodeName[] = [];
-    for (const node of view.list('node')) {
-      if (!targets(target, node)) continue;
-      if (winner(this.needs.templates.standing(after), node)?.label !== version.label) continue;
-      nodes.push(node.name);
-      settled = merge(
-        settled,
-        this.needs.agents.settle(node, aimed(node, this.needs.templates, after, now), after),
+    const after = overlay(view, value);
+    const hit = winnersOf(templates, after, publication);
+    for (const node of hit) this.refuseUnfit(version, node);
+    return { hit, value, after };
+  }
+
+  private refuseUnfit(version: StoredVersion, node: Node): void {
+    const rendered = this.needs.templates.render(version, node);
+    if (!rendered.ok) {
+      const first = rendered.refusals[0] as Refusal;
+      throw new AppError(
+        'invalid',
+        `${version.label} cannot be rendered for ${node.name}: ${formatRefusal(first)}`,
+        { refusals: rendered.refusals },
       );
+    }
+    const missing = lacking(rendered.requires, node);
+    if (missing.length > 0) {
+      throw new AppError(
+        'unsupported',
+        `${node.name} cannot carry ${version.label}: its engine lacks ${missing.join(', ')}`,
+      );
+    }
+  }
+
+  private published(
+    m: Mutation,
+    view: Snapshot,
+    version: StoredVersion,
+    target: Target,
+    now: number,
+  ): Decision<readonly NodeName[]> {
+    const { hit, value, after } = this.plan(m, view, version, target, now);
+    const ops: Draft[] = [{ op: 'put', kind: 'version', key: version.label, value }];
+    const effects: Effect[] = [];
+    for (const node of hit) {
+      const settled = this.needs.agents.settle(node, aimed(node, this.needs.templates, after, now), after);
+      ops.push(...settled.ops);
+      effects.push(...(settled.effects ?? []));
     }
     const verb = version.rollbackOf ? `rolled back to the content of ${version.rollbackOf} as` : 'published';
     const reason = m.reason.trim() === '' ? '' : `: ${m.reason}`;
+    const nodes = hit.map((n) => n.name);
     return {
-      ops: [{ op: 'put', kind: 'version', key: version.label, value }, ...settled.ops],
+      ops,
       events: [
         {
           kind: 'config',
@@ -289,62 +285,34 @@ export class ConfigsService implements Api {
           text: `${verb} ${version.label} to ${describeTarget(target)}, ${nodes.length} ${nodes.length === 1 ? 'node' : 'nodes'}${reason}`,
         },
       ],
-      effects: settled.effects ?? [],
+      effects,
       result: nodes,
     };
   }
-
-  /**
-   * What a rollback of `label` would do. Without a narrower target it covers the target it was last published to;
-   * a narrower one gets a publication of its own.
-   */
-  private rollbackPlan(
-    view: Snapshot,
-    label: string,
-    narrowed: Target,
-  ): { from: ConfigVersion; target: Target; nodes: readonly Node[] } {
-    const version = must(view, label);
-    const versions = view.list('version');
-    const last = version.publications.at(-1);
-    if (!last)
-      throw new AppError(
-        'precondition',
-        `${version.label} is not published anywhere; there is nothing to take back`,
-      );
-    const target = isEmpty(narrowed) ? last.target : narrowed;
-    const stands = standing(versions);
-    const nodes = view
-      .list('node')
-      .filter((n) => targets(target, n) && winner(stands, n)?.label === version.label);
-    const previous = predecessor(
-      versions,
-      version.label,
-      sameTarget(target, last.target) ? target : last.target,
-    );
-    if (previous === null) {
-      throw new AppError(
-        'precondition',
-        `nothing ran before ${version.label}; publish another version instead`,
-      );
-    }
-    return { from: must(view, previous), target, nodes };
-  }
-
-  private text(version: Pick<StoredVersion, 'bodyHash' | 'label'>): string {
-    const text = this.needs.templates.known(version.bodyHash);
-    if (text === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
-    return text;
-  }
 }
 
-/** The template with stand-ins for its variables: everything but their values can be checked before a node is known. */
-function checkTemplate(text: string): readonly Refusal[] {
-  // A port is the one value that fits wherever an address, a name or a number may stand.
-  const vars = Object.fromEntries(templateVariables(text).map((name) => [name, '1024']));
-  const rendered = renderTemplate(text, vars);
-  if (!rendered.ok) return rendered.refusals;
-  const read = readDocument(rendered.text);
-  return read.ok ? [] : read.refusals;
+function winnersOf(templates: Templates, after: Snapshot, publication: Publication): readonly Node[] {
+  const stands = templates.standing(after);
+  return after
+    .list('node')
+    .filter((n) => n.identity === 'accepted' && winner(stands, n)?.publication === publication);
+}
+
+/** @throws AppError `precondition`: why there is nothing to take back */
+function undone(
+  view: Snapshot,
+  args: { label: string; target: Target },
+): { from: ConfigVersion; target: Target } {
+  const { label } = must(view, args.label);
+  const u = undo(view.list('version'), label, args.target);
+  if (!u.ok) throw new AppError('precondition', u.why);
+  return { from: must(view, u.to), target: u.target };
+}
+
+/** Those of a target whose version it is. */
+function targetOf(view: Snapshot, label: string, target: Target): NodeName[] {
+  const nodes = view.list('node').filter((n) => n.target?.version === label && targets(target, n));
+  return nodes.map((n) => n.name);
 }
 
 function refuseBad(refusals: readonly Refusal[]): void {
@@ -370,22 +338,15 @@ function must(view: Snapshot, label: string): ConfigVersion {
   return version;
 }
 
-function overlay(view: Snapshot, version: ConfigVersion, revision: number): Snapshot {
+function overlay(view: Snapshot, version: ConfigVersion): Snapshot {
+  const versions = [...view.list('version').filter((v) => v.label !== version.label), version];
   return {
-    revision,
+    revision: view.revision,
     get: (kind, key) =>
       kind === 'version' && key === version.label ? (version as never) : view.get(kind, key),
-    list: (kind) => {
-      if (kind !== 'version') return view.list(kind);
-      const others = view.list('version').filter((v) => v.label !== version.label);
-      return [...others, version] as never;
-    },
+    list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)),
     count: (kind) => view.count(kind),
   };
-}
-
-function isEmpty(t: Target): boolean {
-  return describeTarget(t) === 'all nodes';
 }
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 64 }));

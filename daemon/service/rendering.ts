@@ -1,24 +1,34 @@
-import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
-import { renderTemplate } from '../../proto/document/render.ts';
+import { renderTemplate, templateVariables } from '../../proto/document/render.ts';
 import { requiredCapabilities } from '../../proto/document/requires.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
+import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
 import type { Snapshot, Store } from './ports.ts';
 
+/** A refusal's place is one of the template. */
 export type Rendered =
-  | { readonly ok: true; readonly hash: ConfigHash; readonly text: string; readonly document: TunnelDocument }
+  | {
+      readonly ok: true;
+      readonly hash: ConfigHash;
+      readonly text: string;
+      /** What a node must be able to carry. */
+      readonly requires: readonly string[];
+    }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
-type Subject = Pick<Node, 'name' | 'nodeType' | 'region' | 'labels'>;
+type Variables = Readonly<Record<string, string>>;
+
+/** Renderings kept: nodes with equal values of the variables that are used share one. */
+const MOST_RENDERED = 512;
 
 /** What a template may name: `${node.name}`, `${node.type}`, `${node.region}`, `${label.KEY}`. */
-export function variablesOf(node: Subject): Record<string, string> {
+export function variablesOf(node: Subject): Variables {
   const labels = Object.entries(node.labels).map(([k, v]) => [`label.${k}`, v] as const);
   return {
     ...Object.fromEntries(labels),
@@ -28,25 +38,70 @@ export function variablesOf(node: Subject): Record<string, string> {
   };
 }
 
-export function renderFor(template: string, node: Subject): Rendered {
-  const rendered = renderTemplate(template, variablesOf(node));
-  if (!rendered.ok) return rendered;
-  const read = readDocument(rendered.text);
-  if (!read.ok) return read;
-  return { ok: true, hash: configHash(read.document), text: rendered.text, document: read.document };
+function render(template: string, vars: Variables): Rendered {
+  const r = renderTemplate(template, vars);
+  if (!r.ok) return r;
+  const read = readDocument(r.text);
+  if (!read.ok) return { ok: false, refusals: read.refusals.map(r.toTemplate) };
+  return {
+    ok: true,
+    hash: configHash(read.document),
+    text: r.text,
+    requires: requiredCapabilities(read.document),
+  };
+}
+
+/** What a label may stand for; each gets its own number, so that two addresses do not look like one. */
+const STAND_INS: readonly ((i: number) => string)[] = [
+  (i) => `${2001 + i}`,
+  (i) => `word-${i}`,
+  (i) => `127.0.0.${1 + (i % 250)}`,
+  (i) => `127.0.0.1:${2001 + i}`,
+];
+
+/**
+ * What is wrong with a template whatever its labels stand for; `[]` when some values make it a document.
+ * A label that no node has yet is no fault, an unknown variable is.
+ */
+export function templateRefusals(template: string): readonly Refusal[] {
+  const labels = templateVariables(template).filter((n) => n.startsWith('label.'));
+  let vars: Variables = {
+    ...Object.fromEntries(labels.map((name, i) => [name, `${2001 + i}`])),
+    'node.name': 'node-1',
+    'node.region': 'hk',
+    'node.type': 'edge',
+  };
+  const refusals = (v: Variables): readonly Refusal[] => {
+    const r = render(template, v);
+    return r.ok ? [] : r.refusals;
+  };
+  let best = refusals(vars);
+  for (const [i, name] of labels.entries()) {
+    for (const standIn of STAND_INS.slice(1)) {
+      if (best.length === 0) return best;
+      const tried = { ...vars, [name]: standIn(i) };
+      const left = refusals(tried);
+      if (left.length >= best.length) continue;
+      best = left;
+      vars = tried;
+    }
+  }
+  return best;
 }
 
 /** Capabilities the document needs and the node lacks; a node that has not said what it can carry is not judged. */
-export function lacking(document: TunnelDocument, node: Pick<Node, 'capabilities'>): string[] {
+export function lacking(requires: readonly string[], node: Pick<Node, 'capabilities'>): string[] {
   if (node.capabilities.length === 0) return [];
-  return requiredCapabilities(document).filter((c) => !node.capabilities.includes(c));
+  return requires.filter((c) => !node.capabilities.includes(c));
 }
 
 /** Templates of the versions that stand, in memory, so that deciding what a node should run never waits for the disk. */
 export class Templates {
   private readonly store: Store;
   private readonly texts = new Map<BodyHash, string>();
-  private stands: { revision: number; list: readonly Standing[] } = { revision: -1, list: [] };
+  private readonly rendered = new Map<string, Rendered>();
+  /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
+  private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
 
   constructor(store: Store) {
     this.store = store;
@@ -70,15 +125,26 @@ export class Templates {
     return text;
   }
 
-  known(hash: BodyHash): string | undefined {
-    return this.texts.get(hash);
+  /** The version's document for this node. @throws AppError `internal` when its body was not loaded */
+  render(version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
+    const template = this.texts.get(version.bodyHash);
+    if (template === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
+    const vars = variablesOf(node);
+    const used = templateVariables(template).map((n) => [n, Object.hasOwn(vars, n) ? vars[n] : null]);
+    const key = `${version.bodyHash} ${JSON.stringify(used)}`;
+    const made = this.rendered.get(key) ?? render(template, vars);
+    this.rendered.delete(key);
+    this.rendered.set(key, made);
+    const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;
+    if (oldest && !oldest.done) this.rendered.delete(oldest.value);
+    return made;
   }
 
   standing(view: Snapshot): readonly Standing[] {
-    if (this.stands.revision !== view.revision) {
-      this.stands = { revision: view.revision, list: standing(view.list('version')) };
-    }
-    return this.stands.list;
+    const versions = view.list('version');
+    const known = this.stands.get(versions) ?? standing(versions);
+    this.stands.set(versions, known);
+    return known;
   }
 
   /** What this node should run, and its text; `null` when nothing is published for it. */
@@ -87,15 +153,10 @@ export class Templates {
     node: Subject,
   ): { readonly label: VersionLabel; readonly rendered: Rendered; readonly wanted: Wanted | null } | null {
     const best = winner(this.standing(view), node);
-    if (!best) return null;
-    const version = view.get('version', best.label);
-    const text = version && this.texts.get(version.bodyHash);
-    if (text === undefined) throw new AppError('internal', `the body of ${best.label} is not loaded`);
-    const rendered = renderFor(text, node);
-    return {
-      label: best.label,
-      rendered,
-      wanted: rendered.ok ? { version: best.label, hash: rendered.hash } : null,
-    };
+    const version = best && view.get('version', best.label);
+    if (!version) return null;
+    const rendered = this.render(version, node);
+    const { label } = version;
+    return { label, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
   }
 }

@@ -3,73 +3,72 @@ import type { Alert } from '../../../proto/vocab/alert.ts';
 import type { Fingerprint, Millis } from '../../../proto/vocab/ids.ts';
 import type { Node, NodeStatus } from '../../../proto/vocab/node.ts';
 
-type Stored = Alert extends infer A ? (A extends Alert ? Omit<A, 'modRevision'> : never) : never;
-export type AlertDraft = Stored;
+/** An alert before its revision is known. */
+export type AlertDraft = Alert extends infer A ? (A extends Alert ? Omit<A, 'modRevision'> : never) : never;
 
-export interface NodeDownRule {
-  readonly forMs: number;
+export const NODE_DOWN = 'NodeDown';
+/** Every rule there is, by name. */
+export const RULES: readonly string[] = [NODE_DOWN];
+
+type Subject = Pick<Node, 'name' | 'region' | 'nodeType'>;
+
+/** What is fixed for a node's life, so that an alert keeps its fingerprint. */
+export function alertLabels(rule: string, node: Subject): Record<string, string> {
+  return { alertname: rule, node: node.name, region: node.region, type: node.nodeType };
 }
 
-export function labelsOf(
-  node: Pick<Node, 'name' | 'region' | 'nodeType' | 'labels'>,
-): Record<string, string> {
-  return {
-    ...node.labels,
-    alertname: 'NodeDown',
-    node: node.name,
-    region: node.region,
-    type: node.nodeType,
-    severity: 'critical',
-  };
-}
-
-/** Hash of the sorted labels, 16 hex digits [Alertmanager]. */
+/** sha256 of the sorted labels, 16 hex digits [Alertmanager]. */
 export function fingerprint(labels: Readonly<Record<string, string>>): Fingerprint {
   const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16) as Fingerprint;
 }
 
 /**
- * One evaluation of the rule for one node.
- * @param alert its alert as stored, pending or firing; `null` when inactive
+ * One evaluation of NodeDown for one node.
+ * @param alert its alert as stored; `null` when inactive
  * @returns the alert to store, `'gone'` when a pending one must be forgotten, `null` for no change
  */
-export function evaluate(
-  rule: NodeDownRule,
-  node: Pick<Node, 'name' | 'region' | 'nodeType' | 'labels'>,
-  status: NodeStatus,
-  lastSeen: Millis | null,
-  alert: Stored | null,
+export function evaluateNodeDown(
+  rule: { readonly forMs: number },
+  node: Subject,
+  seen: { readonly status: NodeStatus; readonly lastSeen: Millis | null },
+  alert: AlertDraft | null,
   now: Millis,
-): Stored | 'gone' | null {
-  const down = status === 'down';
+): AlertDraft | 'gone' | null {
+  const down = seen.status === 'down';
   if (alert === null || alert.state === 'resolved') {
     // inactive | resolved -> pending
     if (!down) return null;
-    const labels = labelsOf(node);
+    const labels = alertLabels(NODE_DOWN, node);
     return {
       state: 'pending',
       fingerprint: fingerprint(labels),
-      rule: 'NodeDown',
+      rule: NODE_DOWN,
       severity: 'critical',
       labels,
-      value: lastSeen === null ? 'not seen since the master began' : `last seen ${clock(lastSeen)}`,
+      value: seen.lastSeen === null ? 'not seen since the master began' : `last seen ${clock(seen.lastSeen)}`,
       pendingAt: now,
     };
   }
+  // A master that has just begun does not know: nothing starts, nothing ends.
+  if (seen.status === 'unknown') return null;
   if (alert.state === 'pending') {
-    // pending -> inactive; `unknown` (a master that has just begun) neither starts nor ends one
-    if (!down) return status === 'unknown' ? null : 'gone';
+    // pending -> inactive
+    if (!down) return 'gone';
     // pending -> firing
-    if (now - alert.pendingAt >= rule.forMs) return { ...alert, state: 'firing', firingAt: now };
-    return null;
+    return now - alert.pendingAt >= rule.forMs ? { ...alert, state: 'firing', firingAt: now } : null;
   }
   // firing -> resolved
-  if (down || status === 'unknown') return null;
-  return { ...alert, state: 'resolved', resolvedAt: now };
+  return down ? null : { ...alert, state: 'resolved', resolvedAt: now };
 }
 
-/** `03:07:48Z`: the console shows it in the reader's own zone by the timestamps beside it. */
+/** firing -> resolved, pending -> inactive: what it was about is no longer watched. */
+export function abandoned(alert: AlertDraft, now: Millis): AlertDraft | 'gone' | null {
+  if (alert.state === 'pending') return 'gone';
+  return alert.state === 'firing' ? { ...alert, state: 'resolved', resolvedAt: now } : null;
+}
+
+/** `03:07:48Z`: consoles show the timestamps beside it in the reader's own zone. */
 function clock(ms: Millis): string {
   return `${new Date(ms).toISOString().slice(11, 19)}Z`;
 }

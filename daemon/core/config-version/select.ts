@@ -1,78 +1,95 @@
 import type { ConfigVersion, Publication, Target } from '../../../proto/vocab/config-version.ts';
 import type { VersionLabel } from '../../../proto/vocab/ids.ts';
-import { rank, type Subject, sameTarget, targetKey, targets } from './target.ts';
+import { covers, intersect, rank, type Subject, targets } from './target.ts';
+
+type Published = Pick<ConfigVersion, 'label' | 'parent' | 'publications'>;
 
 export interface Standing {
   readonly label: VersionLabel;
   readonly publication: Publication;
 }
 
-/** What stands: the newest publication of each target, newest first. Earlier ones of the same target are history. */
-export function standing(versions: readonly ConfigVersion[]): readonly Standing[] {
-  const newest = new Map<string, Standing>();
-  for (const v of versions) {
-    for (const publication of v.publications) {
-      const key = targetKey(publication.target);
-      const other = newest.get(key);
-      if (!other || other.publication.revision < publication.revision) {
-        newest.set(key, { label: v.label, publication });
-      }
-    }
+/** What stands, newest first: a publication is history once a newer one of its rank covers its whole target. */
+export function standing(versions: readonly Published[]): readonly Standing[] {
+  const all = versions
+    .flatMap((v) => v.publications.map((publication): Standing => ({ label: v.label, publication })))
+    .sort((a, b) => b.publication.revision - a.publication.revision);
+  const kept: Standing[] = [];
+  for (const s of all) {
+    const { target } = s.publication;
+    const over = kept.some(
+      (k) => rank(k.publication.target) === rank(target) && covers(k.publication.target, target),
+    );
+    if (!over) kept.push(s);
   }
-  return [...newest.values()].sort((a, b) => b.publication.revision - a.publication.revision);
+  return kept;
 }
 
-/** The one version a node gets: the closest target wins; publish has refused ties. A joiner is asked the same. */
+/** The one version a node gets: the closest target wins, then the newest. A joiner is asked the same. */
 export function winner(stands: readonly Standing[], node: Subject): Standing | null {
   let best: Standing | null = null;
   for (const s of stands) {
     if (!targets(s.publication.target, node)) continue;
-    // `stands` is newest first, so an equal rank (let in before a node existed that both fit) goes to the newest.
     if (best === null || rank(s.publication.target) > rank(best.publication.target)) best = s;
   }
   return best;
 }
 
-export interface Tie {
-  readonly label: VersionLabel;
-  readonly target: Target;
-  readonly node: Subject['name'];
+/**
+ * A standing publication of another version, equally close, that shares only a part of its nodes with `target`: which of
+ * the two a node there gets would be chance, so publish refuses it. Where one covers the other, the newer one is meant.
+ */
+export function tieWith(stands: readonly Standing[], label: VersionLabel, target: Target): Standing | null {
+  return (
+    stands.find((s) => {
+      const other = s.publication.target;
+      return (
+        s.label !== label &&
+        rank(other) === rank(target) &&
+        intersect(other, target) !== null &&
+        !covers(other, target) &&
+        !covers(target, other)
+      );
+    }) ?? null
+  );
 }
 
-/** A node that both this target and a standing one of equal rank name, with different versions: refused at publish. */
-export function tieWith(
-  stands: readonly Standing[],
-  label: VersionLabel,
-  target: Target,
-  nodes: readonly Subject[],
-): Tie | null {
-  for (const s of stands) {
-    if (s.label === label || rank(s.publication.target) !== rank(target)) continue;
-    if (sameTarget(s.publication.target, target)) continue;
-    const node = nodes.find((n) => targets(target, n) && targets(s.publication.target, n));
-    if (node) return { label: s.label, target: s.publication.target, node: node.name };
-  }
-  return null;
-}
+export type Undo =
+  | { readonly ok: true; readonly to: VersionLabel; readonly target: Target }
+  | { readonly ok: false; readonly why: string };
 
-/** What ran on this target before `label` was published to it: its content is what a rollback brings back. */
-export function predecessor(
-  versions: readonly ConfigVersion[],
-  label: VersionLabel,
-  target: Target,
-): VersionLabel | null {
+/**
+ * What a rollback of `label` on `target` brings back: the content that ran there before it was published.
+ * An empty target is the one it was published to last; another must lie within it.
+ */
+export function undo(versions: readonly Published[], label: VersionLabel, target: Target): Undo {
   const own = versions.find((v) => v.label === label);
-  const at = own?.publications.filter((p) => sameTarget(p.target, target)).at(-1)?.revision;
-  if (own === undefined || at === undefined) return own?.parent ?? null;
-  let best: Standing | null = null;
-  for (const v of versions) {
-    if (v.label === label) continue;
-    for (const publication of v.publications) {
-      if (publication.revision >= at || !sameTarget(publication.target, target)) continue;
-      if (!best || publication.revision > best.publication.revision) best = { label: v.label, publication };
-    }
-  }
-  return best?.label ?? own.parent;
+  const last = own?.publications.at(-1);
+  if (!own || !last) return { ok: false, why: `${label} has not been published: there is nothing to undo` };
+  const all = rank(target) === 0;
+  const mine = all ? last : own.publications.findLast((p) => intersect(p.target, target) !== null);
+  const where = mine && (all ? mine.target : intersect(mine.target, target));
+  if (!mine || !where) return { ok: false, why: `${label} has not been published to any of these nodes` };
+  const over = versions
+    .flatMap((v) => v.publications.map((publication) => ({ label: v.label, publication })))
+    .find(
+      ({ label: other, publication: p }) =>
+        other !== label &&
+        p.revision > mine.revision &&
+        rank(p.target) >= rank(mine.target) &&
+        covers(p.target, where),
+    );
+  if (over)
+    return { ok: false, why: `${over.label} was published there after it: roll back ${over.label} first` };
+  const before = versions
+    .filter((v) => v.label !== label)
+    .map((v) => ({ ...v, publications: v.publications.filter((p) => p.revision < mine.revision) }));
+  const ran = standing(before)
+    .filter((s) => covers(s.publication.target, where))
+    .sort((a, b) => rank(b.publication.target) - rank(a.publication.target))[0];
+  const to = ran?.label ?? own.parent;
+  if (to === null) return { ok: false, why: `nothing ran there before ${label}: publish another version` };
+  return { ok: true, to, target: where };
 }
 
 /** The next free `vN`: one above the highest there is. */

@@ -15,25 +15,35 @@ export interface PresenceTiming {
 /** Heartbeats a node may miss, and the grace behind them, in intervals: 40 s at the default of 10 s. */
 const MISSED = 3;
 const GRACE = 1;
+/** Heartbeats a second that a master takes. */
+const MOST_HEARTBEATS = 500;
+
+/** The interval large fleets are offered: stretched so that all of them together stay within 500 a second. */
+export function stretchedHeartbeat(heartbeatMs: number, nodes: number): number {
+  return Math.max(heartbeatMs, Math.ceil((nodes * 1000) / MOST_HEARTBEATS));
+}
 
 /** How long a silent node is given before it is `down`. */
-export function downAfterMs(t: Pick<PresenceTiming, 'heartbeatMs'>): number {
-  return (MISSED + GRACE) * t.heartbeatMs;
+export function downAfterMs(heartbeatMs: number): number {
+  return (MISSED + GRACE) * heartbeatMs;
 }
 
 /**
  * The status axis: decided by time alone, never stored. A master that has just begun has heard of nobody, so nobody is
- * down before a node had the time to come back: `unknown` for as long.
+ * down before it had the time to come back: `unknown` for as long.
  */
 export function nodeStatus(
-  node: Pick<Node, 'initialized'>,
+  node: Pick<Node, 'initialized' | 'joinedAt'>,
   presence: Presence,
   now: Millis,
   timing: PresenceTiming,
 ): NodeStatus {
-  const within = downAfterMs(timing);
-  if (presence.lastSeen === null) return now - timing.masterStartedAt < within ? 'unknown' : 'down';
-  const silentMs = now - presence.lastSeen;
+  const within = downAfterMs(timing.heartbeatMs);
+  // Joining is being heard of.
+  const joined = node.joinedAt >= timing.masterStartedAt ? node.joinedAt : null;
+  const lastSeen = presence.lastSeen ?? joined;
+  if (lastSeen === null) return now - timing.masterStartedAt < within ? 'unknown' : 'down';
+  const silentMs = now - lastSeen;
   if (silentMs >= within) return 'down';
   // One late heartbeat is jitter; two are a disconnect, whatever TCP still believes.
   if (!presence.connected || silentMs >= 2 * timing.heartbeatMs) return 'disconnected';
