@@ -1,23 +1,22 @@
 import type { Alert, AlertView } from '../../proto/vocab/alert.ts';
-import type { Millis, SilenceId } from '../../proto/vocab/ids.ts';
+import type { Fingerprint, Millis, NodeName, SilenceId } from '../../proto/vocab/ids.ts';
 import { compileMatcher } from '../../proto/vocab/matcher.ts';
+import type { Node } from '../../proto/vocab/node.ts';
 import { type Silence, silenceState } from '../../proto/vocab/silence.ts';
 import {
   type AlertDraft,
-  evaluate,
+  alertLabels,
+  evaluateNodeDown,
   fingerprint,
-  labelsOf,
-  type NodeDownRule,
+  NODE_DOWN,
 } from '../core/alert/node-down.ts';
-import { nodeStatus, type PresenceTiming } from '../core/node/status.ts';
 import type { AlertsService as Api } from './api.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import type { EventDraft, Writer } from './write.ts';
 
 export interface AlertSettings {
-  readonly nodeDown: NodeDownRule;
-  readonly timing: PresenceTiming;
+  readonly nodeDownForMs: number;
 }
 
 interface Needs {
@@ -29,6 +28,7 @@ interface Needs {
 export class AlertsService implements Api {
   private readonly settings: AlertSettings;
   private readonly needs: Needs;
+  private readonly keys = new Map<NodeName, Fingerprint>();
 
   constructor(settings: AlertSettings, needs: Needs) {
     this.settings = settings;
@@ -51,15 +51,25 @@ export class AlertsService implements Api {
     });
   }
 
+  /** Labels of an alert never change with its node, so neither does its key. */
+  private keyOf(node: Node): Fingerprint {
+    const known = this.keys.get(node.name) ?? fingerprint(alertLabels(NODE_DOWN, node));
+    this.keys.set(node.name, known);
+    return known;
+  }
+
   private changes(view: Snapshot, now: Millis): { ops: Draft[]; events: EventDraft[] } {
     const ops: Draft[] = [];
     const events: EventDraft[] = [];
-    for (const node of view.list('node')) {
-      const presence = this.needs.sessions.presence(node.name);
-      const status = nodeStatus(node, presence, now, this.settings.timing);
-      const key = fingerprint(labelsOf(node));
+    const { sessions } = this.needs;
+    const rule = { forMs: this.settings.nodeDownForMs };
+    const nodes = view.list('node');
+    for (const node of nodes) {
+      const { lastSeen } = sessions.presence(node.name);
+      const status = sessions.status(node, now, nodes.length);
+      const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
-      const next = evaluate(this.settings.nodeDown, node, status, presence.lastSeen, old, now);
+      const next = evaluateNodeDown(rule, node, { status, lastSeen }, old, now);
       if (next === null) continue;
       if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
       else {

@@ -2,7 +2,6 @@ import { AppError } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { FleetVitals, Node, NodeVitals } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import { nodeStatus, type PresenceTiming } from '../core/node/status.ts';
 import type { NodesService as Api, NodeDetail } from './api.ts';
 import type { Clock, MetricsRings, Store } from './ports.ts';
 import type { Sessions } from './sessions.ts';
@@ -35,11 +34,9 @@ const UNKNOWN_FIGURES = {
 } as const;
 
 export class NodesService implements Api {
-  private readonly timing: PresenceTiming;
   private readonly needs: Needs;
 
-  constructor(timing: PresenceTiming, needs: Needs) {
-    this.timing = timing;
+  constructor(needs: Needs) {
     this.needs = needs;
   }
 
@@ -77,13 +74,12 @@ export class NodesService implements Api {
   }
 
   vitals(node: Node, now: Millis): NodeVitals {
-    const { sessions, rings } = this.needs;
-    const presence = sessions.presence(node.name);
+    const { sessions, rings, writer } = this.needs;
     return {
       ...(rings.figures(node.name, now) ?? UNKNOWN_FIGURES),
       name: node.name,
-      status: nodeStatus(node, presence, now, this.timing),
-      lastSeen: presence.lastSeen,
+      status: sessions.status(node, now, writer.view().count('node')),
+      lastSeen: sessions.presence(node.name).lastSeen,
     };
   }
 

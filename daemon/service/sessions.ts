@@ -1,5 +1,6 @@
-import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
-import type { Presence } from '../core/node/status.ts';
+import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
+import { nodeStatus, type Presence, type PresenceTiming, stretchedHeartbeat } from '../core/node/status.ts';
 
 export interface Session extends Presence {
   readonly connected: boolean;
@@ -13,7 +14,19 @@ const NEVER: Presence = { connected: false, lastSeen: null };
 
 /** Who is here and when each was last heard of. In memory only: a heartbeat never touches the disk. */
 export class Sessions {
+  private readonly timing: PresenceTiming;
   private readonly byName = new Map<NodeName, Session>();
+  private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
+
+  constructor(timing: PresenceTiming) {
+    this.timing = timing;
+  }
+
+  /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
+  status(node: Node, now: Millis, fleet: number): NodeStatus {
+    const heartbeatMs = stretchedHeartbeat(this.timing.heartbeatMs, fleet);
+    return nodeStatus(node, this.presence(node.name), now, { ...this.timing, heartbeatMs });
+  }
 
   presence(name: NodeName): Presence {
     return this.byName.get(name) ?? NEVER;
@@ -35,5 +48,21 @@ export class Sessions {
   ended(name: NodeName): void {
     const s = this.byName.get(name);
     if (s) this.byName.set(name, { ...s, connected: false });
+  }
+
+  /** A node said that it has a command: its time to carry it out runs. */
+  tookCommand(name: NodeName, id: CommandId, now: Millis): void {
+    const taken = this.commands.get(id) ?? new Map<NodeName, Millis>();
+    if (!taken.has(name)) taken.set(name, now);
+    this.commands.set(id, taken);
+  }
+
+  /** When it did; where that is not known, since the master began, it has its whole time again. */
+  commandTakenAt(name: NodeName, id: CommandId, createdAt: Millis): Millis {
+    return this.commands.get(id)?.get(name) ?? Math.max(createdAt, this.timing.masterStartedAt);
+  }
+
+  forgetCommand(id: CommandId): void {
+    this.commands.delete(id);
   }
 }

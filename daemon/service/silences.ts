@@ -3,7 +3,7 @@ import type { Millis, NodeName, SilenceId } from '../../proto/vocab/ids.ts';
 import { formatMatcher, type Matcher } from '../../proto/vocab/matcher.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { type Silence, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
-import { labelsOf } from '../core/alert/node-down.ts';
+import { alertLabels, NODE_DOWN } from '../core/alert/node-down.ts';
 import { checkMatchers, checkSilence, exactly, preview } from '../core/silence/draft.ts';
 import { alertViews } from './alerts.ts';
 import type { SilencesService as Api, Mutation } from './api.ts';
@@ -17,7 +17,8 @@ interface Needs {
 
 export class SilencesService implements Api {
   private readonly needs: Needs;
-  private readonly ended = new Set<SilenceId>();
+  /** Since the last tick. */
+  private readonly endedByHand = new Map<SilenceId, Millis>();
 
   constructor(needs: Needs) {
     this.needs = needs;
@@ -35,7 +36,9 @@ export class SilencesService implements Api {
     );
     const { hit, missed } = preview(matchers, live);
     const all = view.list('node');
-    const nodes: NodeName[] = all.filter((n) => silenceMatches({ matchers }, labelsOf(n))).map((n) => n.name);
+    const nodes: NodeName[] = all
+      .filter((n) => silenceMatches({ matchers }, alertLabels(NODE_DOWN, n)))
+      .map((n) => n.name);
     return {
       wouldSilence: hit,
       wouldNotSilence: missed,
@@ -98,6 +101,7 @@ export class SilencesService implements Api {
           throw new AppError('precondition', `${id} is over since ${new Date(silence.endsAt).toISOString()}`);
         }
         const startsAt = Math.min(silence.startsAt, now);
+        this.endedByHand.set(id, now);
         return {
           ops: [{ op: 'put', kind: 'silence', key: id, value: { ...silence, startsAt, endsAt: now } }],
           events: [
@@ -115,13 +119,13 @@ export class SilencesService implements Api {
   /** Silences begin and end by time alone; consoles learn of it by the event's commit. */
   tick(lastTick: Millis, now: Millis): Promise<unknown> {
     const passed = (at: Millis): boolean => at > lastTick && at <= now;
-    const turned = this.list().filter(
-      (s) =>
-        (passed(s.endsAt) && s.endsAt !== s.startsAt && !this.ended.has(s.id)) ||
-        (passed(s.startsAt) && s.startsAt > s.createdAt),
-    );
+    const turned = this.list().filter((s) => {
+      // Begun by its making, ended by hand: that was said then.
+      const begun = passed(s.startsAt) && s.startsAt > s.createdAt && s.endsAt > now;
+      return begun || (passed(s.endsAt) && s.endsAt !== this.endedByHand.get(s.id));
+    });
+    for (const [id, at] of this.endedByHand) if (at <= lastTick) this.endedByHand.delete(id);
     if (turned.length === 0) return Promise.resolve(null);
-    for (const s of turned) if (passed(s.endsAt)) this.ended.add(s.id);
     return this.needs.writer.write('master', 'tick', () => ({
       ops: [],
       events: turned.map((s) => ({

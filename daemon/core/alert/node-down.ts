@@ -7,8 +7,6 @@ import type { Node, NodeStatus } from '../../../proto/vocab/node.ts';
 export type AlertDraft = Alert extends infer A ? (A extends Alert ? Omit<A, 'modRevision'> : never) : never;
 
 export const NODE_DOWN = 'NodeDown';
-/** Every rule there is, by name. */
-export const RULES: readonly string[] = [NODE_DOWN];
 
 type Subject = Pick<Node, 'name' | 'region' | 'nodeType'>;
 
@@ -60,12 +58,6 @@ export function evaluateNodeDown(
   }
   // firing -> resolved
   return down ? null : { ...alert, state: 'resolved', resolvedAt: now };
-}
-
-/** firing -> resolved, pending -> inactive: what it was about is no longer watched. */
-export function abandoned(alert: AlertDraft, now: Millis): AlertDraft | 'gone' | null {
-  if (alert.state === 'pending') return 'gone';
-  return alert.state === 'firing' ? { ...alert, state: 'resolved', resolvedAt: now } : null;
 }
 
 /** `03:07:48Z`: consoles show the timestamps beside it in the reader's own zone. */

@@ -43,41 +43,33 @@ export function offerLost<N extends Stored>(node: N): N {
   return node.configSync === 'applying' ? { ...node, configSync: 'out_of_sync' } : node;
 }
 
-/** any -> in_sync | failed | the same: what it answered. `version` is the label of the offer answered. */
+/**
+ * any -> in_sync | failed | drifted | the same: what it answered. An answer about a document that is no longer wanted
+ * changes what is known of it, not where it stands: the newer offer is on its way.
+ */
 export function answered<N extends Stored>(node: N, report: ConfigStatusReport, at: Millis): N {
   if (report.status === 'applying') return node;
-  const engine = report.engine ?? node.engine;
-  if (report.status === 'failed') {
-    const stale = node.target?.hash !== report.rejectedHash;
-    return {
-      ...node,
-      engine,
-      rejectedHash: report.rejectedHash,
-      effective: effectiveOf(node, report.effectiveHash),
-      // An answer to an offer that is no longer wanted changes what it runs, not whether it is where it should be.
-      configSync: stale ? node.configSync : 'failed',
-      failure: stale
-        ? node.failure
-        : {
-            phase: report.phase,
-            refusal: report.refusal,
-            logTail: report.logTail,
-            reverted: report.reverted,
-            at,
-          },
-      warnings: report.warnings,
-    };
-  }
-  const hit = node.target !== null && report.effectiveHash === node.target.hash;
-  return {
+  const known: N = {
     ...node,
-    engine,
-    initialized: true,
-    effective: hit ? node.target : effectiveOf(node, report.effectiveHash),
-    configSync: hit ? 'in_sync' : node.configSync === 'applying' ? 'out_of_sync' : node.configSync,
-    failure: hit ? null : node.failure,
+    engine: report.engine ?? node.engine,
+    effective: effectiveOf(node, report.effectiveHash),
     warnings: report.warnings,
   };
+  if (report.status === 'applied') {
+    const confirmed: N = { ...known, initialized: true };
+    if (node.target !== null && report.effectiveHash === node.target.hash) {
+      return { ...confirmed, configSync: 'in_sync', failure: null };
+    }
+    // Unasked, it went back to something else.
+    return node.configSync === 'in_sync' ? { ...confirmed, configSync: 'drifted' } : confirmed;
+  }
+  const { phase, refusal, logTail, reverted, rejectedHash } = report;
+  if (node.target?.hash !== rejectedHash) {
+    const held = node.rejectedHash !== null && node.rejectedHash === node.target?.hash;
+    return held ? known : { ...known, rejectedHash };
+  }
+  const failure = { phase, refusal, logTail, reverted, at };
+  return { ...known, rejectedHash, configSync: 'failed', failure };
 }
 
 /** any -> in_sync | drifted | out_of_sync | failed: what it says it runs when it connects. */
@@ -96,8 +88,9 @@ export function greeted<N extends Stored>(node: N, hello: AgentHello): N {
   if (hello.effectiveHash === node.target.hash) {
     return { ...next, effective: node.target, configSync: 'in_sync', failure: null, initialized: true };
   }
-  if (node.rejectedHash === node.target.hash) return { ...next, configSync: 'failed' };
-  return { ...next, configSync: node.configSync === 'in_sync' ? 'drifted' : 'out_of_sync' };
+  if (next.rejectedHash === node.target.hash) return { ...next, configSync: 'failed' };
+  const was = node.configSync;
+  return { ...next, configSync: was === 'in_sync' || was === 'drifted' ? 'drifted' : 'out_of_sync' };
 }
 
 /** in_sync -> drifted: its engine runs something else than what was applied. */

@@ -1,10 +1,9 @@
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { Millis } from '../../../proto/vocab/ids.ts';
-import { compileMatcher, type Matcher } from '../../../proto/vocab/matcher.ts';
+import { compileMatcher, type Matcher, matcherProblem } from '../../../proto/vocab/matcher.ts';
 import { silenceMatches } from '../../../proto/vocab/silence.ts';
 
 const MOST_MATCHERS = 20;
-const LONGEST_VALUE = 256;
 const LONGEST_COMMENT = 1000;
 const YEAR_MS = 366 * 86_400_000;
 
@@ -38,21 +37,8 @@ export function checkMatchers(matchers: readonly Matcher[]): void {
         `matcher name ${JSON.stringify(m.name)}: letters, digits, _ . - are wanted`,
       );
     }
-    if (m.value.length > LONGEST_VALUE) {
-      throw new AppError(
-        'invalid',
-        `matcher ${m.name}: the value is longer than ${LONGEST_VALUE} characters`,
-      );
-    }
-    try {
-      compileMatcher(m);
-    } catch (cause) {
-      throw new AppError(
-        'invalid',
-        `matcher ${m.name}: ${JSON.stringify(m.value)} is not a regular expression`,
-        { cause },
-      );
-    }
+    const problem = matcherProblem(m);
+    if (problem !== null) throw new AppError('invalid', `matcher ${m.name}: ${problem}`);
   }
   // Each of these would hold for a thing without any label: the silence would cover everything.
   if (matchers.every((m) => compileMatcher(m)({}))) {
