@@ -1,6 +1,6 @@
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
-import type { CommandResult } from '../../proto/vocab/command.ts';
-import { formatRefusal } from '../../proto/vocab/errors.ts';
+import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
+import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { EngineInfo, Node, Refusal } from '../../proto/vocab/node.ts';
@@ -24,11 +24,21 @@ interface Needs {
 }
 
 const MOST_EVENTS = 50;
+/** Words of agents that wait for a disk that refuses. */
+const MOST_WAITING = 10_000;
 
-/** What agents say. Nothing here makes an agent's stream wait for the disk; a failed write is logged and told again. */
+type Body = (node: Node, view: Snapshot, now: Millis) => Decision<null>;
+interface Word {
+  readonly name: NodeName;
+  readonly what: string;
+  readonly body: Body;
+}
+
+/** What agents say. Nothing here makes an agent's stream wait for the disk; what that refuses is kept and tried again. */
 export class AgentsService implements AgentEvents {
   private readonly needs: Needs;
   private greet: (name: NodeName) => void = () => {};
+  private waiting: Word[] = [];
 
   constructor(needs: Needs) {
     this.needs = needs;
@@ -88,7 +98,9 @@ export class AgentsService implements AgentEvents {
   }
 
   commandStatus(name: NodeName, result: CommandResult): void {
-    this.needs.sessions.heard(name, this.needs.clock.now());
+    const { sessions, clock } = this.needs;
+    sessions.heard(name, clock.now());
+    if (!isSettled(result.state)) sessions.tookCommand(name, result.commandId, clock.now());
     this.decide(name, 'command status', (node, view, now) => {
       const told = this.takeResult(view, name, result, now);
       const engine = result.after;
@@ -197,19 +209,38 @@ export class AgentsService implements AgentEvents {
       });
   }
 
-  private decide(
-    name: NodeName,
-    what: string,
-    body: (node: Node, view: Snapshot, now: Millis) => Decision<null>,
-  ): void {
-    this.needs.writer
+  /** The disk takes writes again: what it refused, in its order. */
+  retry(): void {
+    const words = this.waiting;
+    this.waiting = [];
+    for (const w of words) this.decide(w.name, w.what, w.body);
+  }
+
+  private decide(name: NodeName, what: string, body: Body): void {
+    const word = { name, what, body };
+    // Never before an earlier word of the same node.
+    if (this.waiting.some((w) => w.name === name)) {
+      this.wait(word);
+      return;
+    }
+    const { writer, log } = this.needs;
+    writer
       .write(`node ${name}`, 'agent', (view, now) => {
         const node = view.get('node', name);
         return node ? body(node, view, now) : null;
       })
       .catch((e: unknown) => {
-        this.needs.log.error('an agent’s word was not kept', { node: name, what, error: String(e) });
+        if (e instanceof AppError && e.code === 'unavailable') this.wait(word);
+        else log.error('an agent’s word was not kept', { node: name, what, error: String(e) });
       });
+  }
+
+  private wait(word: Word): void {
+    if (this.waiting.length === 0) {
+      this.needs.log.warn('the disk refuses: what agents say waits', { node: word.name, what: word.what });
+    }
+    this.waiting.push(word);
+    if (this.waiting.length > MOST_WAITING) this.waiting.shift();
   }
 }
 

@@ -7,6 +7,7 @@ import { aged, queued } from '../core/command/task.ts';
 import { describeTarget, targets } from '../core/config-version/target.ts';
 import type { CommandsService as Api, Mutation } from './api.ts';
 import type { AgentLink, Random, Snapshot } from './ports.ts';
+import type { Sessions } from './sessions.ts';
 import type { Decision, Writer } from './write.ts';
 
 export interface CommandSettings {
@@ -17,6 +18,7 @@ export interface CommandSettings {
 interface Needs {
   readonly writer: Writer;
   readonly link: AgentLink;
+  readonly sessions: Sessions;
   readonly random: Random;
 }
 
@@ -113,12 +115,17 @@ export class CommandsService implements Api {
       .list('command')
       .some((t) => t.endedAt === null);
     if (!open) return Promise.resolve(null);
-    return this.needs.writer.write('master', 'tick', (view, now): Decision<null> | null => {
+    const { writer, sessions } = this.needs;
+    return writer.write('master', 'tick', (view, now): Decision<null> | null => {
       const changed = view
         .list('command')
-        .map((t) => ({ before: t, after: aged(t, now) }))
+        .map((t) => ({
+          before: t,
+          after: aged(t, (n) => sessions.commandTakenAt(n, t.id, t.createdAt), now),
+        }))
         .filter((c) => c.after !== c.before);
       if (changed.length === 0) return null;
+      for (const c of changed) if (c.after.endedAt !== null) sessions.forgetCommand(c.after.id);
       return {
         ops: changed.map((c) => ({ op: 'put', kind: 'command', key: c.after.id, value: c.after })),
         events: changed

@@ -65,17 +65,16 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const { store, ca, mint, link, rings, clock, random, log } = needs;
   const writer = new Writer({ store, clock, log });
   const templates = new Templates(store);
-  const sessions = new Sessions();
-  const timing = { heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() };
+  const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
-  const nodes = new NodesService(timing, { writer, sessions, rings, clock, store });
+  const nodes = new NodesService({ writer, sessions, rings, clock, store });
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
-  const alerts = new AlertsService(
-    { nodeDown: { forMs: settings.nodeDownForMs }, timing },
-    { writer, sessions, clock },
-  );
+  const alerts = new AlertsService(settings, { writer, sessions, clock });
   const silences = new SilencesService({ writer, clock });
-  const commands = new CommandsService({ timeoutMs: settings.commandTimeoutMs }, { writer, link, random });
+  const commands = new CommandsService(
+    { timeoutMs: settings.commandTimeoutMs },
+    { writer, link, sessions, random },
+  );
   const watch = new WatchService(
     {
       storeId: store.id,
@@ -136,7 +135,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     tick() {
       const now = clock.now();
       watch.tick(now);
-      if (ticking !== null) return;
+      // While the disk refuses nothing could be kept: time decides the same again later.
+      if (ticking !== null || store.degraded() !== null) return;
+      agents.retry();
       const since = lastTick;
       lastTick = now;
       ticks += 1;

@@ -15,6 +15,8 @@ const PART_BYTES = 200 * 1024;
 const PART_ENTITIES = 500;
 /** A subscriber that has not read for this long is ended; it comes back for what it missed. */
 const PATIENCE_MS = 30_000;
+/** Entities in one change: a larger one is no message any more, the state is read anew, in parts. */
+const MOST_IN_CHANGE = 512;
 
 const keyOf = (e: EntityKey): string => `${e.kind}/${e.key}`;
 
@@ -40,6 +42,8 @@ export function mergeChanges(a: Change, b: Change): Change {
 export class Subscriber {
   private readonly sink: WatchSink;
   private readonly clock: Clock;
+  /** Begins a snapshot of what stands now. */
+  private readonly anew: (s: Subscriber) => void;
   private full = false;
   private fullSince: Millis = 0;
   private over = false;
@@ -48,9 +52,10 @@ export class Subscriber {
   private pending: Change | null = null;
   private latest: WatchEvent[] = [];
 
-  constructor(sink: WatchSink, clock: Clock) {
+  constructor(sink: WatchSink, clock: Clock, anew: (s: Subscriber) => void) {
     this.sink = sink;
     this.clock = clock;
+    this.anew = anew;
   }
 
   snapshot(begin: WatchEvent, entities: Iterable<Entity>, revision: Revision): void {
@@ -73,6 +78,11 @@ export class Subscriber {
   change(c: Change): void {
     if (this.over) return;
     if (this.full || this.parts) this.pending = this.pending ? mergeChanges(this.pending, c) : c;
+    else this.sendChange(c);
+  }
+
+  private sendChange(c: Change): void {
+    if (c.put.length + c.deleted.length > MOST_IN_CHANGE) this.anew(this);
     else this.send({ kind: 'change', ...c });
   }
 
@@ -110,7 +120,7 @@ export class Subscriber {
     for (const event of this.latest.splice(0)) this.send(event);
     const { pending } = this;
     this.pending = null;
-    if (pending) this.send({ kind: 'change', ...pending, conflated: true });
+    if (pending) this.sendChange({ ...pending, conflated: true });
   }
 
   private send(event: WatchEvent): void {

@@ -43,14 +43,16 @@ export class WatchService implements Api {
   private readonly looking = new Map<string, readonly NodeName[]>();
   private looked = new Set<NodeName>();
   private readonly ring: Change[] = [];
-  /** As last published, to see whose silences changed. */
+  /**
+   * As last published, to see whose silences changed. Nothing was, when the master begins: those who come back to it
+   * learn what time has done meanwhile with its first commit.
+   */
   private silenced = new Map<string, string>();
   private ticks = 0;
 
   constructor(settings: WatchSettings, needs: Needs) {
     this.settings = settings;
     this.needs = needs;
-    this.silenced = silencedOf(this.views(needs.writer.view()));
     needs.writer.onPublish((p) => this.publish(p));
   }
 
@@ -68,15 +70,12 @@ export class WatchService implements Api {
       revision: view.revision,
       caller: { actor: caller.actor, role: caller.role },
     };
-    const subscriber = new Subscriber(sink, this.needs.clock);
+    const subscriber = new Subscriber(sink, this.needs.clock, (s) => this.anew(s, begin));
     this.subscribers.set(watchId, subscriber);
     const missed = this.missed(args, view.revision);
     if (missed) subscriber.resume({ kind: 'resumed', ...begin }, missed);
     else {
-      if (args.sinceRevision !== null) {
-        const oldest = this.ring[0]?.revision ?? view.revision;
-        subscriber.tell({ kind: 'compacted', oldest });
-      }
+      if (args.sinceRevision !== null) subscriber.tell(this.compacted());
       subscriber.snapshot({ kind: 'begin', ...begin }, this.entities(view), view.revision);
     }
     for (const v of this.vitals(this.needs.clock.now())) subscriber.tell(v);
@@ -125,6 +124,17 @@ export class WatchService implements Api {
     for (const s of this.subscribers.values()) s.end(reason);
     this.subscribers.clear();
     this.looking.clear();
+  }
+
+  private compacted(): WatchEvent {
+    return { kind: 'compacted', oldest: this.ring[0]?.revision ?? this.needs.writer.view().revision };
+  }
+
+  /** Too much for one message: the whole state is read anew, in parts. */
+  private anew(s: Subscriber, begin: WatchBegin): void {
+    const view = this.needs.writer.view();
+    s.tell(this.compacted());
+    s.snapshot({ kind: 'begin', ...begin, revision: view.revision }, this.entities(view), view.revision);
   }
 
   private publish({ commit, view }: Published): void {

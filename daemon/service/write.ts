@@ -56,8 +56,6 @@ export class Writer {
   /** Settles once everything decided so far is on disk and published, or refused. */
   async settled(): Promise<void> {
     await this.last;
-    // The publishing of that commit comes in the turn after its settling.
-    await Promise.resolve();
   }
 
   /** Subscribers are called in the order of revisions. */
@@ -142,21 +140,31 @@ export class Writer {
       stamp(d, revision),
     );
     const commit: Commit = { rev: revision, ts: now, actor, src, ...(req ? { req } : {}), ops };
-    const durable = this.store.commit(commit);
+    const disk = this.store.commit(commit);
     const view = this.store.snapshot();
-    this.last = durable.catch(() => {});
-    await durable;
-    this.durable = view;
-    for (const s of this.subscribers) s({ commit, view });
-    for (const effect of decision.effects ?? []) {
-      try {
-        effect();
-      } catch (e) {
-        // The fact is on disk whatever becomes of the effect; what it should have told is told at the next occasion.
-        this.log.error('effect failed', { revision, error: String(e) });
-      }
-    }
+    // Waited for below, behind its predecessors; until then a refusal is not unhandled.
+    disk.catch(() => {});
+    const done = this.last
+      .then(() => disk)
+      .then(() => this.published({ commit, view }, decision.effects ?? []));
+    this.last = done.catch(() => {});
+    await done;
     return { revision, result: decision.result };
+  }
+
+  /** It is on disk: whatever fails from here on is told at the next occasion, and must not look like a refusal. */
+  private published(p: Published, effects: readonly Effect[]): void {
+    this.durable = p.view;
+    for (const s of this.subscribers) this.guarded('publishing', p, () => s(p));
+    for (const effect of effects) this.guarded('effect', p, effect);
+  }
+
+  private guarded(what: string, p: Published, act: () => void): void {
+    try {
+      act();
+    } catch (e) {
+      this.log.error(`${what} failed`, { revision: p.commit.rev, error: String(e) });
+    }
   }
 }
 
