@@ -284,6 +284,21 @@ describe('acts', () => {
     expect(r.state().sheet).toMatchObject({ typed: '', error: { en: 'it was 3 nodes, now 2' } });
   });
 
+  test('a preview is asked again every 5 s while its sheet is open', async () => {
+    const r = rig();
+    r.master.commit([{ kind: 'version', key: 'v1', value: fakeVersion('v1', { parent: 'v0' as never }) }]);
+    await r.second();
+    r.meant({ kind: 'roll-back' });
+    await r.settle(0);
+    r.hub.dispatch({ kind: 'sheet-armed', sheet: r.state().sheet?.id ?? 0 });
+    r.meant({ kind: 'field', by: 1 });
+    r.meant({ kind: 'type', text: '3' });
+    r.master.commit([], [{ kind: 'node', key: 'us-1' }]);
+    for (let i = 0; i < 6; i++) await r.second();
+    expect(r.master.asked.filter((a) => a === 'previewRollback v1')).toHaveLength(2);
+    expect(r.state().sheet).toMatchObject({ typed: '', error: { en: 'it was 3 nodes, now 2' } });
+  });
+
   test('a silence of the alert under the cursor; its row is suppressed when the stream says so', async () => {
     const r = rig();
     r.master.putAlert(fakeAlert('NodeDown', 'hk-2', { severity: 'critical' }));

@@ -310,6 +310,14 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'm 可静默告警',
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
+  later(
+    'e',
+    ['nodes'],
+    'act',
+    words('a token for another type or region', '为其他类型或地区生成令牌'),
+    'aicdnctl token create --help',
+    '可用 aicdnctl token create',
+  ),
   // fleet
   later(
     'P',

@@ -147,7 +147,12 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
       title: say(`Roll back ${sheet.label}`, `回滚 ${sheet.label}`),
       aside: sheet.sending
         ? say('sent, waiting for the master', '已发送，等待主控')
-        : say('nothing has been sent yet', '尚未发送'),
+        : p === null
+          ? asking
+          : say(
+              `dry run ${clock(sheet.askedAt)}, again every 5 s`,
+              `试运行 ${clock(sheet.askedAt)}，每 5 s 更新`,
+            ),
       facts,
       reason: { label: say('why (kept in the audit log)', '原因（记入审计）'), typed: sheet.reason },
       type: {
