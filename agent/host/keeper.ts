@@ -105,9 +105,14 @@ export class Keeper {
     return turn;
   }
 
-  /** Reads the engine's state again, as far as it answers. */
-  async refresh(): Promise<EngineInfo | null> {
-    this.#info = await this.#needs.engine.info().catch(() => null);
+  /** Reads the engine's state again; one that does not answer in time counts as lost. */
+  async refresh(withinMs = 5_000): Promise<EngineInfo | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), withinMs);
+    });
+    this.#info = await Promise.race([this.#needs.engine.info().catch(() => null), late]);
+    clearTimeout(timer);
     return this.#info;
   }
 

@@ -371,7 +371,15 @@ export class Session {
       log.info('connected to the master');
     } else if (state.kind === 'waiting') {
       const reason = safeText(state.reason, { max: 500 });
-      const fields = { reason, code: state.code, inMs: state.until - this.#timers.now() };
+      const fields: Record<string, unknown> = {
+        reason,
+        code: state.code,
+        inMs: state.until - this.#timers.now(),
+      };
+      if (state.code === 'unauthenticated') {
+        fields['hint'] =
+          'if this does not pass: `aicdn-agent join --force` with a new token, then restart the agent';
+      }
       // The same trouble is said once.
       if (reason === this.#said) log.debug('not connected to the master', fields);
       else log.warn('not connected to the master; streams go on', fields);
