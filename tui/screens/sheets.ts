@@ -14,6 +14,7 @@ import {
   wantsCount,
 } from '../store/sheet.ts';
 import type { State } from '../store/state.ts';
+import { countedOnce } from '../store/task-words.ts';
 import type { Row } from '../theme/row.ts';
 import type { KeyHint } from '../views/foot.ts';
 import {
@@ -173,7 +174,11 @@ function reloadRows(sheet: ReloadSheet, state: State, ui: Ui): readonly Row[] {
   const say = picker(ui);
   const n = sheet.nodes.length;
   const title = say(`Reload ${n} marked nodes`, `重载 ${n} 个已标记节点`);
-  const streams = sheet.nodes.reduce((sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0), 0);
+  const isCore = (name: string) => state.fleet.facts.node.get(name)?.nodeType === 'core';
+  const streams = countedOnce(sheet.nodes, isCore).reduce(
+    (sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0),
+    0,
+  );
   const away = sheet.nodes.filter((name) => state.fleet.vitals.get(name)?.status !== 'ready');
   const hits =
     away.length === 0

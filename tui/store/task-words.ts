@@ -73,8 +73,14 @@ export interface TaskSaid {
   readonly wrong: number;
 }
 
+/** A stream is counted once, at its edge; cores alone count their own. */
+export function countedOnce<T>(all: readonly T[], isCore: (t: T) => boolean): readonly T[] {
+  const edges = all.filter((t) => !isCore(t));
+  return edges.length > 0 ? edges : all;
+}
+
 /** A command in one line: of one node its result, of many the count. */
-export function taskWords(task: CommandTask): TaskSaid {
+export function taskWords(task: CommandTask, isCore: (node: string) => boolean = () => false): TaskSaid {
   const results = Object.entries(task.results);
   const total = results.length;
   const done = results.filter(([, r]) => isSettled(r.state)).length;
@@ -98,7 +104,8 @@ export function taskWords(task: CommandTask): TaskSaid {
     };
   }
   const verdict: Verdict = bad > 0 ? 'wrong' : settled ? 'well' : 'changing';
-  const kept = results.reduce((sum, [, r]) => sum + (r.state === 'succeeded' ? r.streamsKept : 0), 0);
+  const counted = countedOnce(results, ([name]) => isCore(name));
+  const kept = counted.reduce((sum, [, r]) => sum + (r.state === 'succeeded' ? r.streamsKept : 0), 0);
   const en = settled
     ? `${task.type}: ${done - bad} succeeded${bad > 0 ? `, ${bad} failed` : ''}, ${kept} streams kept`
     : `${task.type} ${done}/${total}${bad > 0 ? `, ${bad} failed` : ''}`;
