@@ -103,6 +103,22 @@ describe('agent and engine', () => {
     expect((await run('agent', ['status', '--config', settings])).code).toBe(1);
   });
 
+  it('an engine that hangs shows as lost at once, is not doubled, and is the same one when it goes on', async () => {
+    const { child, facts } = await agent();
+    const health = () => master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[0];
+    await until('ok', 5000, () => (health() === 'ok' ? true : null));
+    process.kill(facts.enginePid, 'SIGSTOP');
+    await until('engine_lost', 5000, () => (health() === 'engine_lost' ? true : null));
+    const beats = master.heard.calls.length;
+    await until('heartbeats go on', 5000, () => (master.heard.calls.length > beats + 2 ? true : null));
+    process.kill(facts.enginePid, 'SIGCONT');
+    await until('ok again', 15_000, () => (health() === 'ok' ? true : null));
+    const engine = master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[1] as EngineInfo;
+    expect(engine.pid).toBe(facts.enginePid);
+    child.kill('SIGTERM');
+    await child.ended;
+  });
+
   it('joined already: says so, and nothing is asked of the master', async () => {
     const asked = master.secrets.length;
     const again = await run('agent', ['join', '--config', settings]);

@@ -383,6 +383,20 @@ describe('joining and the certificate', () => {
     expect(now && now.notAfter - first.notAfter).toBeGreaterThan(86_400_000);
   });
 
+  it('an expired one may renew and nothing else; then the node is back', async () => {
+    await master.stop();
+    master = await scriptedMaster({ dir, ttlMs: 1000 });
+    await engine();
+    const spool = new IdentitySpool({ stateDir: path.join(dir, 'state') }, { report: () => undefined });
+    const first = await joinNode(settings(), spool, master.token());
+    await until('it is expired', 5000, () => (Date.now() > first.notAfter ? true : null));
+    await agent(settings());
+    const [hello] = await master.heard.until('connected');
+    expect(hello).toMatchObject({ protocol: 1 });
+    expect(master.renewals).toEqual(['hk-1']);
+    expect((await spool.load())?.notAfter).toBeGreaterThan(Date.now() + 86_400_000);
+  });
+
   it('a master that is not there yet is waited for', async () => {
     const token = master.token();
     const address = master.address;
