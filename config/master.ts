@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isWord } from '../proto/vocab/ids.ts';
 import {
@@ -37,9 +38,9 @@ export const MASTER_KEYS = {
     'the kind of store: file',
   ),
   'database.uri': key(
-    reading<string>(text, storeDirectory),
-    'file:///var/lib/ai-cdn/db',
-    'where the store is: a directory as file:///…',
+    reading<string>(text, storeDirectory).nullable(),
+    null,
+    'where the store is: a directory as file:///…; db under state_dir when not given',
   ),
   'jwt.secret': key(
     secretText.nullable(),
@@ -97,7 +98,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     http: { addr: v['http.addr'] },
     grpc: { addr: v['grpc.addr'], advertise: v['grpc.advertise'] as readonly string[] },
     /** Absolute. */
-    database: { dir: v['database.uri'] },
+    database: { dir: v['database.uri'] ?? path.posix.join(v.state_dir, 'db') },
     /** `null`: made and kept by `keptSecret`. */
     jwt: { secret: v['jwt.secret'], expirationMs: v['jwt.expiration'] },
     stateDir: v.state_dir,
