@@ -217,7 +217,7 @@ describe('acts', () => {
     expect(text(r.state())).toBe('reload hk-1: received');
     await r.settle(2_000);
     expect(text(r.state())).toBe(
-      'reload hk-1: succeeded 1.8 s, generation 4 → 5, unchanged, 12 streams kept',
+      'reload hk-1: succeeded 1.8 s, 12 streams kept, generation 4 → 5, unchanged',
     );
     r.time.advance(11_000);
     r.hub.dispatch({ kind: 'tick' });

@@ -40,7 +40,7 @@ export function tookSeconds(ms: number): string {
   return ms < 100 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** `1.8 s, generation 4 → 5, unchanged, 12 streams kept`; for a failure the last line the node sent. */
+/** `1.8 s, 12 streams kept, generation 4 → 5, unchanged`, what matters first; for a failure the last line the node sent. */
 export function resultWords(r: CommandResult): Words {
   if (r.state !== 'succeeded') {
     const tail = r.outputTail.trim().split('\n').at(-1) ?? '';
@@ -50,6 +50,8 @@ export function resultWords(r: CommandResult): Words {
   }
   const en = [tookSeconds(r.tookMs)];
   const zh = [tookSeconds(r.tookMs)];
+  en.push(`${r.streamsKept} streams kept`);
+  zh.push(`保留 ${r.streamsKept} 条流`);
   if (r.before !== null && r.after !== null) {
     en.push(`generation ${r.before.generation} → ${r.after.generation}`);
     zh.push(`代 ${r.before.generation} → ${r.after.generation}`);
@@ -58,8 +60,6 @@ export function resultWords(r: CommandResult): Words {
     en.push('unchanged');
     zh.push('无变化');
   }
-  en.push(`${r.streamsKept} streams kept`);
-  zh.push(`保留 ${r.streamsKept} 条流`);
   return words(en.join(', '), zh.join('，'));
 }
 
