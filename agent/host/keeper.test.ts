@@ -218,7 +218,7 @@ describe('an offer', () => {
 
   it('newer than one that waits for the engine is the one that counts', async () => {
     engine.up = false;
-    await keeper.start();
+    await keeper.start(0);
     await keeper.offer(offer(text('a'), 1));
     await keeper.offer(offer(text('b'), 2));
     expect(looked).toBeGreaterThan(0);

@@ -49,13 +49,20 @@ export class Keeper {
     this.#needs = needs;
   }
 
-  /** Settles after the first look: the engine is found or known to be lost. */
-  async start(): Promise<void> {
+  /** Settles after the first look: the engine is found (one that is being started soon is), or known to be lost. */
+  async start(patienceMs = 3_000): Promise<void> {
+    const { promise: answers, resolve } = Promise.withResolvers<void>();
     this.#needs.engine.onLink((up) => {
-      if (!up) this.#info = null;
+      if (up) resolve();
+      else this.#info = null;
       this.#retryAt = 0;
       void this.wake();
     });
+    await this.wake();
+    if (this.#info) return;
+    const timer = setTimeout(resolve, patienceMs);
+    await answers;
+    clearTimeout(timer);
     await this.wake();
   }
 
@@ -204,8 +211,10 @@ export class Keeper {
     this.#tries += 1;
     this.#retryAt = this.#needs.now() + wait;
     const fields = { phase: failure.phase, why: failure.refusal.message, againMs: wait };
-    if (this.#tries <= TRIES) this.#needs.log.warn('not done, trying again', fields);
-    else this.#needs.log.debug('not done, trying again', fields);
+    const { log } = this.#needs;
+    // A start takes its time, and the same trouble is said a few times only.
+    const level = failure.refusal.code === 'engine_lost' && this.#tries === 1 ? 'info' : 'warn';
+    log[this.#tries <= TRIES ? level : 'debug']('not done, trying again', fields);
   }
 
   async #run(steps: readonly Step[]): Promise<{ step: Step; failure: Failure } | null> {

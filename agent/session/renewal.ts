@@ -25,6 +25,7 @@ const RETRY_MS = 60_000;
 export class Renewal {
   readonly #needs: RenewalNeeds;
   #from: Millis;
+  #storing: Promise<unknown> = Promise.resolve();
   #asked: { readonly keyPem: string } | null = null;
 
   constructor(needs: RenewalNeeds) {
@@ -61,14 +62,24 @@ export class Renewal {
     if (againMs !== null) this.#from = this.#needs.now() + Math.max(1000, againMs);
   }
 
+  /** Once no certificate is being put into force: the next conversation shows the new one. */
+  settled(): Promise<unknown> {
+    return this.#storing;
+  }
+
   /** asked -> idle. True: a new certificate is in force. */
-  async answered(chainDer: readonly Uint8Array[]): Promise<boolean> {
+  answered(chainDer: readonly Uint8Array[]): Promise<boolean> {
     const asked = this.#asked;
-    if (!asked) return false;
     this.#asked = null;
+    const done = asked ? this.#store(asked.keyPem, chainDer) : Promise.resolve(false);
+    this.#storing = done;
+    return done;
+  }
+
+  async #store(keyPem: string, chainDer: readonly Uint8Array[]): Promise<boolean> {
     const { current, renewed, random, log } = this.#needs;
     try {
-      await renewed(issued(asked.keyPem, chainDer));
+      await renewed(issued(keyPem, chainDer));
     } catch (e) {
       log.error('the new certificate is not kept', { error: e instanceof Error ? e.message : String(e) });
       return false;

@@ -129,7 +129,8 @@ export class Session {
       onClosed: (error) => {
         conversation.end();
         if (this.#now === conversation) this.#now = null;
-        hooks.closed(error, conversation.stayAwayMs());
+        // The master closes at once where only a renewal was allowed, maybe before it is on our disk.
+        void this.#renewal.settled().then(() => hooks.closed(error, conversation.stayAwayMs()));
       },
     });
     conversation.stream = stream;
@@ -289,7 +290,7 @@ export class Session {
       this.#said = '';
       log.info('connected to the master');
     } else if (state.kind === 'waiting') {
-      const reason = safeText(state.reason, { max: 500 });
+      const reason = safeText(state.reason.replace(/\.? Resolution note: *$/, ''), { max: 500 });
       const fields: Record<string, unknown> = {
         reason,
         code: state.code,
