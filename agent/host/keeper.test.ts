@@ -167,6 +167,8 @@ describe('an offer', () => {
       refusal: { code: 'tls' },
       effectiveHash: hashOf(text('a')),
     });
+    // It never left: nothing was applied again.
+    expect(engine.generation).toBe(1);
     engine.deaf.add('c');
     await keeper.offer(offer(text('c'), 3));
     expect(last()).toMatchObject({ phase: 'confirm', reverted: true, effectiveHash: hashOf(text('a')) });
@@ -261,6 +263,7 @@ describe('without an offer', () => {
     await later(20_000);
     expect(engine.document).toEqual(documentOf(text('a')));
     expect(keeper.trouble).toBeNull();
+    expect(notes[0]).toMatch(/^engine: a new engine process .* cut/);
   });
 
   it('what the engine found by itself is adopted with its text', async () => {

@@ -167,14 +167,13 @@ export class Keeper {
       }
       log.debug('plan', { why: p.why, steps: p.steps.map((s) => s.do) });
       await this.#carryOut(p, offer);
-      if (now() < this.#retryAt) break;
     }
     this.#schedule(memory.kept, now());
   }
 
   async #observe(): Promise<Observed> {
     const info = await this.refresh();
-    if (info) this.#sightings = sighted(this.#sightings, info.instance, this.#needs.now());
+    if (info) await this.#sight(info);
     return {
       engine: info ? { state: 'up', instance: info.instance, hash: info.documentHash } : { state: 'lost' },
       kept: this.#needs.memory.kept,
@@ -182,6 +181,14 @@ export class Keeper {
       adoptTried: this.#adoptTried,
       retryAt: this.#retryAt,
     };
+  }
+
+  async #sight(info: EngineInfo): Promise<void> {
+    const before = this.#sightings;
+    this.#sightings = sighted(before, info.instance, this.#needs.now());
+    if (before.length === 0 || this.#sightings === before) return;
+    const text = `a new engine process (pid ${info.pid}) has taken over; the streams of the one before it were cut`;
+    await execute(this.#needs.executors, { do: 'note', kind: 'engine', text });
   }
 
   async #carryOut(p: Plan, offer: Offer | null): Promise<void> {
