@@ -1,4 +1,5 @@
-import type net from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Wire } from './wires.ts';
 
 // One side of a carried stream. A plain leg says "complete" with a FIN and "cut" with a RST. TLS cannot: Node reports
 // a connection that dies without close_notify as a normal end, so a killed core would make half an answer look whole.
@@ -27,10 +28,13 @@ export interface LegEvents {
   closed(): void;
 }
 
+/** One side of a stream, whatever it comes over. */
 export class Leg {
-  readonly socket: net.Socket;
+  readonly socket: Duplex;
+  /** An end of it is one, and a cut is told: by marks in the bytes, or by the wire itself. */
   readonly sealed: boolean;
-  readonly #raw: net.Socket;
+  readonly #wire: Wire;
+  readonly #marked: boolean;
   #events: LegEvents | null = null;
   #preface: ((bytes: Buffer) => number) | null = null;
   #prefaced: Buffer | null = null;
@@ -44,13 +48,16 @@ export class Leg {
   #markBytes = 0;
   #left = 0;
 
-  /** `raw` is the TCP socket under `socket`, or the same: only that one can be reset. */
-  constructor(socket: net.Socket, raw: net.Socket, sealed: boolean) {
+  constructor(wire: Wire) {
+    const { socket, raw } = wire;
     this.socket = socket;
-    this.sealed = sealed;
-    this.#raw = raw;
-    socket.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
-    if (raw !== socket) raw.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
+    this.sealed = wire.ends !== 'plain';
+    this.#wire = wire;
+    this.#marked = wire.ends === 'sealed';
+    const fault = (e: NodeJS.ErrnoException & { readonly by?: CutBy | null }): void =>
+      this.#lost(e.by ?? null, e.code ?? e.message);
+    socket.on('error', fault);
+    if (raw !== null && raw !== socket) raw.on('error', fault);
     socket.on('end', () => {
       this.#eof = true;
       this.#end();
@@ -61,8 +68,14 @@ export class Leg {
     });
   }
 
+  /** The client's address, as far as it is known. */
   get remote(): string {
-    return this.#raw.remoteAddress ?? '';
+    return this.#wire.ways.from.address;
+  }
+
+  /** Whence and whither the connection went. */
+  get ways(): Wire['ways'] {
+    return this.#wire.ways;
   }
 
   /** Already over, before anybody attached. */
@@ -86,7 +99,7 @@ export class Leg {
     socket.on('data', (chunk) => {
       if (this.#told) return;
       if (this.#preface !== null) this.#readPreface(chunk as Buffer);
-      else if (this.sealed) this.#unseal(chunk as Buffer);
+      else if (this.#marked) this.#unseal(chunk as Buffer);
       else events.data(chunk as Buffer);
     });
     socket.resume();
@@ -101,7 +114,7 @@ export class Leg {
   write(chunk: Buffer): boolean {
     const { socket } = this;
     if (this.#told) return true;
-    if (!this.sealed) return socket.write(chunk);
+    if (!this.#marked) return socket.write(chunk);
     const mark = Buffer.allocUnsafe(4);
     mark.writeUInt32BE(chunk.length, 0);
     socket.cork();
@@ -114,7 +127,7 @@ export class Leg {
   /** A sealed leg keeps its own FIN until both have ended: what is cut after a half-close can still say by whom. */
   end(): void {
     if (this.#told) return;
-    if (!this.sealed) this.socket.end();
+    if (!this.#marked) this.socket.end();
     else if (!this.#saidEnd && !this.socket.writableEnded) {
       this.#saidEnd = true;
       this.#writeMark(0);
@@ -130,16 +143,23 @@ export class Leg {
     this.socket.resume();
   }
 
-  /** Says "not complete" to the other side: a mark where it can be sent, a RST where not. */
+  /** Says "not complete" to the other side: in words where it can be told, by a RST where not. */
   cut(by: CutBy): void {
     const { socket } = this;
+    const { cut } = this.#wire;
     this.#told = true;
-    if (!this.sealed || socket.destroyed || socket.writableEnded || this.#fault !== null) {
+    if (
+      socket.destroyed ||
+      this.#fault !== null ||
+      (cut === null && (!this.#marked || socket.writableEnded))
+    ) {
       this.reset();
       return;
     }
-    this.#writeMark(CUT_MARKS[by]);
-    socket.end();
+    if (cut === null) {
+      this.#writeMark(CUT_MARKS[by]);
+      socket.end();
+    } else cut(by);
     socket.removeAllListeners('data');
     socket.resume();
     const late = setTimeout(() => this.reset(), CUT_GRACE_MS);
@@ -158,43 +178,16 @@ export class Leg {
     socket.once('close', () => clearTimeout(late));
   }
 
-  /** Breaks the connection so that the other side cannot take it for a good end. */
+  /** Breaks it so that the other side cannot take it for a good end. */
   reset(): void {
     this.#told = true;
-    const { socket } = this;
-    if (socket.destroyed || !socket.writableEnded || socket.writableFinished) {
-      this.#resetNow();
-      return;
-    }
-    // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
-    // close the descriptor.
-    const late = setTimeout(() => socket.destroy(), CUT_GRACE_MS);
-    late.unref();
-    socket.once('finish', () => this.#resetNow());
-    socket.once('close', () => clearTimeout(late));
-    socket.removeAllListeners('data');
-    socket.resume();
-  }
-
-  #resetNow(): void {
-    const raw = this.#raw;
-    const { socket } = this;
-    if (raw === socket) {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      return;
-    }
-    // Not now: this may run inside OpenSSL (the handshake's and the tickets' callbacks do), and with the TCP socket
-    // gone Node frees the TLS state at once, under OpenSSL's feet.
-    setImmediate(() => {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      socket.destroy();
-    });
+    this.#wire.reset();
   }
 
   #end(): void {
     if (this.#ended || this.#events === null) return;
     if (this.#preface !== null) this.#lost(null, 'ended before it answered');
-    else if (this.sealed) this.#lost(null, 'ended without saying so');
+    else if (this.#marked) this.#lost(null, 'ended without saying so');
     else {
       this.#ended = true;
       this.#events.end();
@@ -214,7 +207,7 @@ export class Leg {
     if (own <= 0) return;
     this.#preface = null;
     if (own === bytes.length) return;
-    if (this.sealed) this.#unseal(bytes.subarray(own));
+    if (this.#marked) this.#unseal(bytes.subarray(own));
     else this.#events?.data(bytes.subarray(own));
   }
 

@@ -5,6 +5,7 @@ import type { Endpoint } from './messages.ts';
 import type { Service } from './service.ts';
 import type { SteadyLog } from './steady-log.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
+import { socketWire } from './wires.ts';
 
 const HANDSHAKE_MS = 10_000;
 /** A look at a port ends its handshake early; that is not worth a line. */
@@ -91,7 +92,7 @@ export class Listener {
     if (this.#service === null) {
       raw.on('error', () => undefined);
       this.#early.push(raw);
-    } else if (this.#secure === null) this.#service.accept(new Leg(raw, raw, false));
+    } else if (this.#secure === null) this.#service.accept(new Leg(socketWire({ socket: raw, raw })));
     else this.#secure.emit('connection', raw);
   }
 
@@ -132,7 +133,7 @@ export class Listener {
         socket.destroy();
         return;
       }
-      service.accept(new Leg(socket, raw, socket.alpnProtocol === SEALED));
+      service.accept(new Leg(socketWire({ socket, raw, sealed: socket.alpnProtocol === SEALED })));
     });
     server.on('tlsClientError', (e: NodeJS.ErrnoException, socket) => {
       if (!QUIET.has(e.code ?? ''))
