@@ -104,7 +104,9 @@ export class AgentsService implements AgentEvents {
     this.decide(name, 'command status', (node, view, now) => {
       const told = this.takeResult(view, name, result, now);
       const engine = result.after;
-      return engine ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
+      // Told again, it is an old reading: the engine may have gone on since.
+      const fresh = told.ops.length > 0 && engine !== null;
+      return fresh ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
     });
   }
 
