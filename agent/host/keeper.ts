@@ -50,7 +50,7 @@ export class Keeper {
   }
 
   /** Settles after the first look: the engine is found (one that is being started soon is), or known to be lost. */
-  async start(patienceMs = 3_000): Promise<void> {
+  async start(patienceMs = { linked: 200, started: 3_000 }): Promise<void> {
     const { promise: answers, resolve } = Promise.withResolvers<void>();
     this.#needs.engine.onLink((up) => {
       if (up) resolve();
@@ -58,11 +58,11 @@ export class Keeper {
       this.#retryAt = 0;
       void this.wake();
     });
+    // One that is there answers in a moment; only then is one started.
+    await soon(answers, patienceMs.linked);
     await this.wake();
     if (this.#info) return;
-    const timer = setTimeout(resolve, patienceMs);
-    await answers;
-    clearTimeout(timer);
+    await soon(answers, patienceMs.started);
     await this.wake();
   }
 
@@ -241,6 +241,15 @@ export class Keeper {
     const wait = Math.max(10, Math.min(...moments) - now);
     this.#timer = setTimeout(() => void this.wake(), wait);
   }
+}
+
+async function soon(event: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }
 
 function execute<K extends Step['do']>(

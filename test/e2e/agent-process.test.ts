@@ -1,8 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
@@ -115,6 +117,41 @@ describe('agent and engine', () => {
     await until('ok again', 15_000, () => (health() === 'ok' ? true : null));
     const engine = master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[1] as EngineInfo;
     expect(engine.pid).toBe(facts.enginePid);
+    child.kill('SIGTERM');
+    await child.ended;
+  });
+
+  it('kill -9 at any moment of a change leaves a node that runs one of the two documents, whole, and takes the next one', async () => {
+    const [other = 0] = await freePorts(1);
+    const text = (at: number): string =>
+      `services: [{name: chat, addr: "127.0.0.1:${at}", handler: {type: tcp}, listener: {type: tcp}, forwarder: {nodes: [{name: o, addr: "127.0.0.1:9"}]}}]\n`;
+    const texts = [text(port), text(other)];
+    let revision = 100;
+    for (let round = 0; round < 8; round++) {
+      const { child, facts } = await agent();
+      const offered = texts[round % 2] ?? '';
+      revision += 1;
+      master.offer(HK, revision, offered);
+      await sleep(round * 12);
+      child.kill('SIGKILL');
+      await child.ended;
+      expect(alive(facts.enginePid)).toBe(true);
+      expect(texts).toContain(readFileSync(path.join(dir, 'gost.yml'), 'utf8'));
+    }
+    const { child } = await agent();
+    revision += 1;
+    const said = master.heard.calls.length;
+    const last = master.offer(HK, revision, texts[0] ?? '');
+    await until('the last one in force', 10_000, () => {
+      const statuses = master.heard.calls.slice(said).filter((c) => c.method === 'configStatus');
+      const told = statuses.map((c) => c.args[0] as ConfigStatusReport);
+      return told.some((r) => r.status === 'applied' && r.effectiveHash === last) ? true : null;
+    });
+    expect(readFileSync(path.join(dir, 'gost.yml'), 'utf8')).toBe(texts[0]);
+    const damaged = readdirSync(path.join(dir, 'state'), { recursive: true }).filter((f) =>
+      `${f}`.includes('damaged'),
+    );
+    expect(damaged).toEqual([]);
     child.kill('SIGTERM');
     await child.ended;
   });
