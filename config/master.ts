@@ -10,6 +10,7 @@ import {
   logLevel,
   quote,
   reading,
+  socketPath,
   text,
   type Values,
 } from './key.ts';
@@ -49,7 +50,7 @@ export const MASTER_KEYS = {
   ),
   'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
   state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
-  socket: key(absolutePath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
+  socket: key(socketPath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
   name: key(
     reading<string>(text, (v: string) =>
