@@ -25,7 +25,8 @@ let dir: string;
 let master: ScriptedMaster;
 let settings: string;
 let port: number;
-const pids = new Set<number>();
+const agents = new Set<number>();
+const engines = new Set<number>();
 
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'aicdn-agent-'));
@@ -44,7 +45,8 @@ engine: {socket: ${path.join(dir, 'e.sock')}, spawn: true}
   );
 });
 afterAll(async () => {
-  for (const pid of pids) await end(pid);
+  // An agent that lives starts its engine anew.
+  for (const pid of [...agents, ...engines]) await end(pid);
   await master?.stop();
   await rm(dir, { recursive: true, force: true });
 });
@@ -54,9 +56,9 @@ async function agent(): Promise<{ child: Child; facts: Ready }> {
   forget(file);
   const argv = [program('agent'), 'run', '--config', settings, '--ready-file', file];
   const child = start({ name: 'agent', argv, logDir: path.join(dir, 'log') });
-  pids.add(child.pid);
+  agents.add(child.pid);
   const facts = await ready<Ready>(child, file, 15_000);
-  pids.add(facts.enginePid);
+  engines.add(facts.enginePid);
   return { child, facts };
 }
 
@@ -93,7 +95,7 @@ describe('agent and engine', () => {
       const e = heartbeatOf(hash)();
       return e && e.pid !== three.facts.enginePid ? e : null;
     });
-    pids.add(next.pid);
+    engines.add(next.pid);
     const said = await run('agent', ['status', '--config', settings]);
     expect(said.code).toBe(0);
     expect(said.stdout).toMatch(new RegExp(`hk-1[\\s\\S]*v1 ${hash.slice(0, 12)}[\\s\\S]*pid ${next.pid}`));
