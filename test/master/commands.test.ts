@@ -82,6 +82,24 @@ it('a result nobody sent again is in the hello', async () => {
   expect(state(id)).toBe('succeeded');
 });
 
+it('nothing an agent says reaches a terminal as it is', async () => {
+  const evil = '\u001b[2Jx\u202e';
+  const engine = fakeEngine({
+    reason: evil,
+    version: evil,
+    listeners: [{ service: evil, addr: evil, type: 'tcp' }],
+  });
+  const id = await reload();
+  await m.connect('hk-1', { engine, agentVersion: evil, labels: { rack: evil } });
+  await m.result('hk-1', result(id, { state: 'failed', outputTail: evil, before: engine, after: engine }));
+  m.services.agents.events('hk-1' as NodeName, [{ at: m.now, kind: evil, text: evil }]);
+  await m.services.settled();
+  const s = m.store.snapshot();
+  const kept = [...s.list('node'), ...s.list('command'), ...s.list('event')];
+  expect(JSON.stringify(kept)).not.toMatch(/\\u001b|\u202e/);
+  expect(JSON.stringify(kept)).toContain('u{1b}[2Jx');
+});
+
 describe('who', () => {
   it('a dry run names them and tells nobody', async () => {
     const args = { type: 'reload', target: {}, timeoutMs: null, expiresMs: null, dryRun: true } as const;

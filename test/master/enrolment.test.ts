@@ -60,8 +60,14 @@ it('of two that come with one token at once, one joins', async () => {
 it('a name is taken, but for a token made for it', async () => {
   await m.enrol('hk-1');
   await expect(join(await m.token())).rejects.toMatchObject({ code: 'conflict' });
-  await join(await m.token({ name: 'hk-1' }));
+  const { serial: old = '' } = m.node('hk-1').certificate ?? {};
+  const { issued } = await join(await m.token({ name: 'hk-1' }));
   expect(m.store.snapshot().count('node')).toBe(1);
+  // The host it was is out, and stays out when the new one renews.
+  expect(m.said).toMatchObject([{ kind: 'end', node: 'hk-1' }]);
+  await m.services.enrolment.renew('hk-1' as never, new Uint8Array());
+  expect(m.services.enrolment.admit('hk-1' as never, old.toUpperCase())).toBe('replaced');
+  expect(m.services.enrolment.admit('hk-1' as never, issued.serial)).toBe('ok');
 });
 
 it('the secret of a token is nowhere in the store', async () => {
