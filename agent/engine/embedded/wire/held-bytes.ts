@@ -1,5 +1,6 @@
 const BLOCK_BYTES = 16 * 1024;
 const SMALL_BYTES = 4 * 1024;
+const NONE = Buffer.alloc(0);
 
 /**
  * Bytes waiting for a reader, oldest first. A small piece is copied into a block of our own: else each would keep the
@@ -8,7 +9,7 @@ const SMALL_BYTES = 4 * 1024;
 export class HeldBytes {
   #pieces: Buffer[] = [];
   #first = 0;
-  #block = Buffer.alloc(0);
+  #block: Buffer = NONE;
   /** What of `#block` is taken, and from where on it is not yet in `#pieces`. */
   #used = 0;
   #from = 0;
@@ -47,15 +48,6 @@ export class HeldBytes {
     }
     this.#size -= piece.length;
     return piece;
-  }
-
-  clear(): void {
-    this.#pieces = [];
-    this.#first = 0;
-    this.#block = Buffer.alloc(0);
-    this.#used = 0;
-    this.#from = 0;
-    this.#size = 0;
   }
 
   #seal(): void {

@@ -2,7 +2,9 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Readable } from 'node:stream';
+import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
+import { createTestCa } from '../../../../test/harness/test-ca.ts';
 import { FIN, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
 import { SmuxSession, type SmuxSettings } from './smux-session.ts';
 import type { SmuxStream, StreamLost } from './smux-stream.ts';
@@ -312,26 +314,71 @@ describe('streams beside each other', () => {
 });
 
 describe('much held for slow readers', () => {
-  it('narrows the windows, so that a session with a small limit serves more stalled streams than fit', async () => {
+  it('narrows the windows, so that more stalled streams than fit do not stop the others', async () => {
     const [near, far] = await sockets();
     const heldBytes = 8 * 1024 * 1024;
     const client = session(near, { role: 'client', heldBytes });
     const big = Buffer.alloc(2 * 1024 * 1024);
     session(far, { role: 'server' }, (s) => {
-      s.resume();
-      s.end(big);
+      s.resume().once('end', () => s.end(big));
     });
-    const stalled = Array.from({ length: 40 }, () => opened(client).pause());
-    // Each opened when the ones before it hold all they may: 40 first windows would be 10 MB.
-    const more: SmuxStream[] = [];
-    for (let i = 0; i < 40; i++) {
-      const before = client.session.held;
-      more.push(opened(client).pause());
-      await until(() => client.session.held > before || client.session.held >= heldBytes);
-    }
-    const all = await Promise.all([...stalled, ...more].map((s) => hear(s)));
-    for (const o of all) expect([o.how, o.bytes.length]).toEqual(['end', big.length]);
+    const ask = (): SmuxStream => opened(client).end('?');
+    // Twelve first windows are more than a quarter of what may be held; forty more would be more than all of it. Of
+    // each a frame is with its reader already.
+    const stalled = Array.from({ length: 12 }, () => ask().pause());
+    const first = 12 * 190 * 1024;
+    await until(() => client.session.held >= first);
+    for (let i = 0; i < 40; i++) stalled.push(ask().pause());
+    await until(() => client.session.held >= first + 40 * 30 * 1024);
+    const live = await hear(ask());
+    expect([live.how, live.bytes.length]).toEqual(['end', big.length]);
+    expect(client.session.held).toBeLessThan(heldBytes);
+    for (const o of await Promise.all(stalled.map((s) => hear(s))))
+      expect([o.how, o.bytes.length]).toEqual(['end', big.length]);
     expect(client.session.held).toBe(0);
+  });
+
+  it('stops the session when even that is too much, and it goes on with the readers', async () => {
+    const [near, far] = await sockets();
+    const heldBytes = 1024 * 1024;
+    const client = session(near, { role: 'client', heldBytes });
+    const big = Buffer.alloc(1024 * 1024);
+    session(far, { role: 'server' }, (s) => {
+      s.resume().once('end', () => s.end(big));
+    });
+    const stalled = Array.from({ length: 40 }, () => opened(client).end('?').pause());
+    await until(() => client.session.held >= heldBytes);
+    // Not by more than what was being read.
+    expect(client.session.held).toBeLessThan(heldBytes + 128 * 1024);
+    // Paused by us: its silence is no sign of death.
+    for (let i = 0; i < 10; i++) client.tick();
+    for (const o of await Promise.all(stalled.map((s) => hear(s))))
+      expect([o.how, o.bytes.length]).toEqual(['end', big.length]);
+    expect([client.session.held, client.over]).toEqual([0, []]);
+  });
+});
+
+describe('over TLS', () => {
+  it('is the same, and a connection that dies without a word is no end', async () => {
+    const ca = await createTestCa();
+    const leaf = await ca.issue('core');
+    const [near, far] = await sockets();
+    const there = new tls.TLSSocket(far, {
+      isServer: true,
+      secureContext: tls.createSecureContext({ cert: leaf.cert, key: leaf.key }),
+    });
+    const here = tls.connect({ socket: near, rejectUnauthorized: false });
+    session(there, { role: 'server' }, (s) => s.pipe(s));
+    const client = session(here, { role: 'client' });
+    const big = randomBytes(3 * 1024 * 1024);
+    const echo = opened(client).end(big);
+    expect(sum((await hear(echo)).bytes)).toBe(sum(big));
+    const cut = opened(client);
+    cut.write('half');
+    await once(cut.pause(), 'readable');
+    // A FIN of TCP without close_notify: Node calls it a normal end.
+    far.end();
+    expect((await hear(cut)).how).toBe('ECONNRESET unknown');
   });
 });
 
@@ -377,7 +424,7 @@ describe('what is not smux', () => {
     const streams: SmuxStream[] = [];
     const { over } = session(far, { role: 'server' }, (s) => streams.push(s.pause()));
     near.resume().write(bytes);
-    await once(near, 'close');
+    await until(() => near.closed);
     expect(over).toHaveLength(1);
     for (const s of streams) expect((await hear(s)).how).toBe('ECONNRESET unknown');
   });

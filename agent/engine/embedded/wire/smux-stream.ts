@@ -43,6 +43,9 @@ export interface FrameSink {
   payload(piece: Buffer): void;
 }
 
+const ignore = (): void => undefined;
+const NOTHING: readonly Buffer[] = [];
+
 type Side = 'open' | 'ended' | 'lost';
 
 /**
@@ -57,8 +60,10 @@ export class SmuxStream extends Duplex {
   readonly #host: StreamHost;
   readonly #windowed: boolean;
 
-  #out: Buffer[] = [];
+  #out: readonly Buffer[] = NOTHING;
+  /** What of `#out` was sent: whole chunks, and bytes of the one after them. */
   #outAt = 0;
+  #outFrom = 0;
   #outBytes = 0;
   #written: ((e?: Error) => void) | null = null;
   #finish: (() => void) | null = null;
@@ -73,7 +78,8 @@ export class SmuxStream extends Duplex {
   #endTold = false;
   #marks = 0;
   #want = true;
-  readonly #held = new HeldBytes();
+  /** Made for the first byte that has to wait. */
+  #held: HeldBytes | null = null;
   #received = 0;
   #consumed = 0;
   #toldConsumed = 0;
@@ -87,7 +93,7 @@ export class SmuxStream extends Duplex {
     this.#windowed = windowed;
     this.#host = host;
     // A cut that nobody listens for is no reason to end the process.
-    this.on('error', () => undefined);
+    this.on('error', ignore);
   }
 
   /** As of a socket: at once, whatever was still to be sent. */
@@ -127,23 +133,22 @@ export class SmuxStream extends Duplex {
     this.#sent = (this.#sent + bytes) >>> 0;
     this.#outBytes -= bytes;
     while (left > 0) {
-      const first = this.#out[this.#outAt] as Buffer;
-      if (first.length > left) {
-        sink.payload(first.subarray(0, left));
-        this.#out[this.#outAt] = first.subarray(left);
-        return;
+      const chunk = this.#out[this.#outAt] as Buffer;
+      const n = Math.min(left, chunk.length - this.#outFrom);
+      sink.payload(n === chunk.length ? chunk : chunk.subarray(this.#outFrom, this.#outFrom + n));
+      left -= n;
+      this.#outFrom += n;
+      if (this.#outFrom === chunk.length) {
+        this.#outAt += 1;
+        this.#outFrom = 0;
       }
-      sink.payload(first);
-      left -= first.length;
-      this.#outAt += 1;
     }
   }
 
   /** After a frame: tells the writer when all it gave was taken. */
   took(): void {
     if (this.#outBytes > 0) return;
-    this.#out = [];
-    this.#outAt = 0;
+    this.#forget();
     const written = this.#written;
     this.#written = null;
     written?.();
@@ -188,7 +193,7 @@ export class SmuxStream extends Duplex {
       this.#consume(piece.length);
     } else if (
       this.#want &&
-      this.#held.size === 0 &&
+      this.#waiting === 0 &&
       this.readableFlowing === true &&
       this.readableLength === 0
     ) {
@@ -196,6 +201,7 @@ export class SmuxStream extends Duplex {
       this.#consume(piece.length);
       this.#want = this.push(piece);
     } else {
+      this.#held ??= new HeldBytes();
       this.#held.push(piece);
       this.#host.hold(piece.length);
       this.#deliver();
@@ -223,7 +229,7 @@ export class SmuxStream extends Duplex {
     this.#lost = lost;
     this.#finish = null;
     this.#host.gone(this);
-    this.#outBytes = 0;
+    this.#forget();
     this.took();
     if (this.#endTold && !this.readableEnded) this.once('end', () => this.destroy(lost));
     else this.#deliver();
@@ -265,9 +271,7 @@ export class SmuxStream extends Duplex {
       this.#host.gone(this);
       this.#host.cut(this.id, this.#cutBy ?? 'tunnel');
     }
-    this.#out = [];
-    this.#outAt = 0;
-    this.#outBytes = 0;
+    this.#forget();
     const written = this.#written;
     this.#written = null;
     written?.(new StreamLost('destroyed before it was sent', null));
@@ -280,10 +284,16 @@ export class SmuxStream extends Duplex {
       return;
     }
     this.#out = pieces;
-    this.#outAt = 0;
     this.#outBytes = bytes;
     this.#written = done;
     this.#host.ready(this);
+  }
+
+  #forget(): void {
+    this.#out = NOTHING;
+    this.#outAt = 0;
+    this.#outFrom = 0;
+    this.#outBytes = 0;
   }
 
   #inFlight(): number {
@@ -292,13 +302,13 @@ export class SmuxStream extends Duplex {
 
   #deliver(): void {
     while (this.#want) {
-      const piece = this.#held.shift();
+      const piece = this.#held?.shift() ?? null;
       if (piece === null) break;
       this.#host.hold(-piece.length);
       this.#consume(piece.length);
       this.#want = this.push(piece);
     }
-    if (this.#held.size > 0 || this.destroyed) return;
+    if (this.#waiting > 0 || this.destroyed) return;
     if (this.#peer === 'ended' && !this.#endTold) {
       this.#endTold = true;
       this.push(null);
@@ -322,9 +332,13 @@ export class SmuxStream extends Duplex {
     this.#host.grant(this.id, this.#consumed, this.#granted);
   }
 
+  get #waiting(): number {
+    return this.#held?.size ?? 0;
+  }
+
   #dropHeld(): void {
-    const { size } = this.#held;
-    this.#held.clear();
+    const size = this.#waiting;
+    this.#held = null;
     if (size === 0) return;
     this.#host.hold(-size);
     if (!this.destroyed) this.#consume(size);
