@@ -23,7 +23,7 @@ export class HeldBytes {
     this.#size += piece.length;
     if (piece.length > SMALL_BYTES) {
       this.#seal();
-      this.#pieces.push(piece.length * 2 < piece.buffer.byteLength ? Buffer.from(piece) : piece);
+      this.#pieces.push(piece.length * 2 < piece.buffer.byteLength ? copyOf(piece) : piece);
       return;
     }
     if (this.#block.length - this.#used < piece.length) {
@@ -55,4 +55,11 @@ export class HeldBytes {
     this.#pieces.push(this.#block.subarray(this.#from, this.#used));
     this.#from = this.#used;
   }
+}
+
+/** Out of no pool: a pool would be kept as the chunk was. */
+function copyOf(piece: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  piece.copy(copy);
+  return copy;
 }

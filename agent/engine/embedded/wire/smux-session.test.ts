@@ -382,6 +382,33 @@ describe('over TLS', () => {
   });
 });
 
+describe('a cut', () => {
+  it('by the client, the origin or the tunnel is one, two or three empty frames before the FIN', async () => {
+    for (const [i, by] of (['client', 'origin', 'tunnel'] as const).entries()) {
+      const [near, far] = await sockets();
+      const { session: s } = session(near, { role: 'client' });
+      const got: Buffer[] = [];
+      far.on('data', (c) => got.push(c as Buffer));
+      (s.open() as SmuxStream).cut(by);
+      const empty = Array.from({ length: i + 1 }, () => frame(PSH, 3));
+      const want = Buffer.concat([frame(SYN, 3), ...empty, frame(FIN, 3)]);
+      await until(() => Buffer.concat(got).length >= want.length);
+      expect(Buffer.concat(got)).toEqual(want);
+    }
+  });
+
+  it('is none when an empty frame is not the last', async () => {
+    const [near, far] = await sockets();
+    const streams: SmuxStream[] = [];
+    session(far, { role: 'server' }, (s) => streams.push(s));
+    near.write(
+      Buffer.concat([frame(SYN, 3), frame(PSH, 3), frame(PSH, 3, Buffer.from('all')), frame(FIN, 3)]),
+    );
+    await until(() => streams.length === 1);
+    expect(await hear(streams[0] as SmuxStream)).toEqual({ bytes: Buffer.from('all'), how: 'end' });
+  });
+});
+
 describe('keepalive', () => {
   it('says NOP at every tick and gives up a peer that says nothing for longer than the time-out', async () => {
     const [near, far] = await sockets();
