@@ -1,7 +1,7 @@
 import type { TunnelDocument } from '../../proto/document/document.ts';
-import type { ConfigHash } from '../../proto/vocab/ids.ts';
+import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
 import type { LogLine, SparseHistogram } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo, Refusal } from '../../proto/vocab/node.ts';
+import type { EngineInfo, Refusal, WorkerInfo } from '../../proto/vocab/node.ts';
 
 // What the agent needs of an engine. Two things implement it: embedded/ (ours, a process of its own) and, later,
 // a driver for gost. Every method rejects with an AppError: `unavailable` when the engine is not there,
@@ -74,6 +74,25 @@ export interface EngineLogs {
   readonly lines: readonly (LogLine & { readonly seq: number })[];
 }
 
+/** What is drained takes no new streams; those it has go on until `deadline` and are cut then. */
+export interface DrainStatus {
+  /** `null`: every service, also those that come later. */
+  readonly service: string | null;
+  readonly streams: number;
+  /** Age of the oldest stream, 0 without one. */
+  readonly oldestMs: number;
+  readonly deadline: Millis;
+  /** Until the last one is over at the pace since the drain began, at most until the deadline; `null`: no pace yet. */
+  readonly etaMs: number | null;
+}
+
+export interface UpgradeResult {
+  readonly version: string;
+  readonly workers: readonly WorkerInfo[];
+  /** Streams that go on in the processes of the release before. */
+  readonly streamsKept: number;
+}
+
 export interface Engine {
   info(): Promise<EngineInfo>;
   /** What it can carry: `listener.tcp`, `handler.relay`, `dialer.tls`, … */
@@ -95,6 +114,16 @@ export interface Engine {
   stats(): Promise<EngineStats>;
   /** Lines after `after` (a seq), at most `max`. */
   logs(after: number, max: number): Promise<EngineLogs>;
+  /** Closes the listeners of one service, or of all. Survives applies, reloads and upgrades. */
+  drain(args: { service: string | null; deadlineMs: number }): Promise<DrainStatus>;
+  drainStatus(): Promise<{ drains: readonly DrainStatus[] }>;
+  /** Opens the listeners again; `invalid` when a port was taken by another program meanwhile. */
+  undrain(args: { service: string | null }): Promise<{ opened: readonly string[] }>;
+  /**
+   * Carries on with processes of another release, `exec` being its engine program. Nothing changes unless all of them
+   * listen; the processes before end with their streams, at most `deadlineMs` later. The link is lost for a moment.
+   */
+  upgrade(args: { exec: string; deadlineMs: number }): Promise<UpgradeResult>;
   stop(): Promise<void>;
   /** Called when the link to the engine is lost or found again. */
   onLink(listener: (up: boolean) => void): void;

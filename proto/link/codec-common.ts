@@ -15,6 +15,7 @@ import * as w from './wire.ts';
 // What both conversations, the agent's and the console's, say alike.
 
 const MOST_LISTENERS = 256;
+const MOST_WORKERS = 64;
 const ENGINE_KINDS = ['embedded', 'gost'] as const;
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
@@ -30,6 +31,11 @@ export function encodeEngine(e: EngineInfo | null): WireEngine | undefined {
     reason: w.head(e.reason, w.LONGEST.line),
     listeners: e.listeners.slice(0, MOST_LISTENERS).map((l) => ({ ...l })),
     startedAt: w.stamp(e.startedAt),
+    workers: (e.workers ?? []).slice(0, MOST_WORKERS).map(({ pid, version }) => ({
+      pid: w.whole(pid, 'engine.workers.pid'),
+      version,
+    })),
+    restarts: w.whole(e.restarts ?? 0, 'engine.restarts'),
   };
 }
 
@@ -49,6 +55,15 @@ export function decodeEngine(e: WireEngine | undefined, field: string): EngineIn
       type: w.text(l.type, `${field}.listeners.type`, w.LONGEST.word),
     })),
     startedAt: w.millis(e.startedAt, `${field}.started_at`),
+    ...(e.workers.length === 0
+      ? {}
+      : {
+          workers: w.bounded(e.workers, MOST_WORKERS, `${field}.workers`).map(({ pid, version }) => ({
+            pid,
+            version: w.text(version, `${field}.workers.version`, w.LONGEST.word),
+          })),
+          restarts: e.restarts,
+        }),
   };
 }
 

@@ -34,6 +34,11 @@ export interface ListenerInfo {
   readonly type: string;
 }
 
+export interface WorkerInfo {
+  readonly pid: number;
+  readonly version: string;
+}
+
 /** What an agent knows of the engine beside it, read back from the engine itself. */
 export interface EngineInfo {
   readonly kind: 'embedded' | 'gost';
@@ -48,6 +53,10 @@ export interface EngineInfo {
   readonly reason: string;
   readonly listeners: readonly ListenerInfo[];
   readonly startedAt: Millis;
+  /** The processes that carry streams; absent: not told. */
+  readonly workers?: readonly WorkerInfo[];
+  /** Workers that died and were replaced since the start. */
+  readonly restarts?: number;
 }
 
 /** Why a node's config_sync is `failed`. */

@@ -1,4 +1,10 @@
-import type { ConfirmResult, Engine, EngineStats, ValidateResult } from '../../agent/engine/port.ts';
+import type {
+  ConfirmResult,
+  DrainStatus,
+  Engine,
+  EngineStats,
+  ValidateResult,
+} from '../../agent/engine/port.ts';
 import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
@@ -21,6 +27,7 @@ export class EngineTwin implements Engine {
   before: (call: keyof Engine) => void = () => {};
   counters: EngineStats['services'] = [];
   readonly calls: string[] = [];
+  readonly #drains = new Map<string | null, DrainStatus>();
   readonly #listeners: ((up: boolean) => void)[] = [];
 
   /** Another process in its place, running nothing or what it found. */
@@ -117,6 +124,28 @@ export class EngineTwin implements Engine {
     this.#call('logs');
     const lines = [{ seq: 1, at: 0, level: 'error' as const, text: 'what the engine said' }];
     return { lines: lines.filter((l) => l.seq > after) };
+  }
+
+  async drain(args: Parameters<Engine['drain']>[0]): ReturnType<Engine['drain']> {
+    this.#call('drain');
+    const drained = { service: args.service, streams: 0, oldestMs: 0, deadline: args.deadlineMs, etaMs: 0 };
+    this.#drains.set(args.service, drained);
+    return drained;
+  }
+
+  async drainStatus(): ReturnType<Engine['drainStatus']> {
+    this.#call('drainStatus');
+    return { drains: [...this.#drains.values()] };
+  }
+
+  async undrain({ service }: Parameters<Engine['undrain']>[0]): ReturnType<Engine['undrain']> {
+    this.#call('undrain');
+    return { opened: this.#drains.delete(service) && service !== null ? [service] : [] };
+  }
+
+  async upgrade(): Promise<never> {
+    this.#call('upgrade');
+    throw new AppError('unsupported', 'one process');
   }
 
   async stop(): Promise<void> {

@@ -72,7 +72,7 @@ export async function startEngine(
     await server.close();
     setTimeout(needs.exit, FLUSH_MS);
   };
-  const control = new Control({ data, hello, logs, startedAt: now(), onStop: () => void stop() });
+  const control = new Control({ data, hello, logs, startedAt: now(), now, onStop: () => void stop() });
   const server = new ControlServer({ calls: control.calls, hello: { hello }, log });
   await server.listen(settings.socket);
   log('info', `engine ${version} (pid ${pid}) listens on ${settings.socket}`);

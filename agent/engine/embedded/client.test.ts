@@ -43,6 +43,10 @@ async function serve(calls: Partial<CallTable>): Promise<ControlServer> {
     effective: unused,
     stats: unused,
     logs: unused,
+    drain: unused,
+    drainStatus: unused,
+    undrain: unused,
+    upgrade: unused,
     stop: unused,
     ...calls,
   };

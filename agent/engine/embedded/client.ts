@@ -18,6 +18,10 @@ const DEADLINE_MS: { readonly [K in CallName]: number } = {
   effective: SHORT_MS,
   stats: SHORT_MS,
   logs: SHORT_MS,
+  drain: LONG_MS,
+  drainStatus: SHORT_MS,
+  undrain: LONG_MS,
+  upgrade: 2 * LONG_MS,
   stop: SHORT_MS,
 };
 
@@ -159,6 +163,10 @@ export function createEmbeddedEngine(needs: {
     effective: () => call('effective', {}),
     stats: () => call('stats', {}),
     logs: (after, max) => call('logs', { after, max }),
+    drain: (args) => call('drain', args),
+    drainStatus: () => call('drainStatus', {}),
+    undrain: (args) => call('undrain', args),
+    upgrade: (args) => call('upgrade', args),
     stop: async () => {
       await call('stop', {});
     },

@@ -10,10 +10,12 @@ import type { EngineInfo, Refusal } from '../../../proto/vocab/node.ts';
 import type {
   ApplyResult,
   ConfirmResult,
+  DrainStatus,
   EngineIdentity,
   EngineLogs,
   EngineStats,
   ReloadResult,
+  UpgradeResult,
   ValidateResult,
 } from '../port.ts';
 
@@ -48,6 +50,10 @@ export interface Calls {
   };
   stats: { args: Record<string, never>; ok: EngineStats };
   logs: { args: { after: number; max: number }; ok: EngineLogs };
+  drain: { args: { service: string | null; deadlineMs: number }; ok: DrainStatus };
+  drainStatus: { args: Record<string, never>; ok: { drains: readonly DrainStatus[] } };
+  undrain: { args: { service: string | null }; ok: { opened: readonly string[] } };
+  upgrade: { args: { exec: string; deadlineMs: number }; ok: UpgradeResult };
   stop: { args: Record<string, never>; ok: Record<string, never> };
 }
 

@@ -44,7 +44,14 @@ beforeEach(async () => {
     pid: 1,
     capabilities: [],
   } as const;
-  control = new Control({ data: localData(plane.calls), hello, logs, startedAt: 1, onStop: () => undefined });
+  control = new Control({
+    data: localData(plane.calls),
+    hello,
+    logs,
+    startedAt: 1,
+    now: () => Date.now(),
+    onStop: () => undefined,
+  });
 });
 
 afterEach(async () => {

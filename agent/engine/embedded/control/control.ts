@@ -3,10 +3,18 @@ import type { TunnelDocument } from '../../../../proto/document/document.ts';
 import { configHash } from '../../../../proto/document/hash.ts';
 import { AppError, formatRefusal } from '../../../../proto/vocab/errors.ts';
 import type { ConfigHash } from '../../../../proto/vocab/ids.ts';
-import type { EngineInfo, Refusal } from '../../../../proto/vocab/node.ts';
-import type { ApplyResult, EngineIdentity, ReloadResult, ValidateResult } from '../../port.ts';
-import type { BindProblem, DataPort } from '../data/messages.ts';
+import type { EngineInfo, Refusal, WorkerInfo } from '../../../../proto/vocab/node.ts';
+import type {
+  ApplyResult,
+  DrainStatus,
+  EngineIdentity,
+  ReloadResult,
+  UpgradeResult,
+  ValidateResult,
+} from '../../port.ts';
+import type { Bind, BindProblem, DataPort } from '../data/messages.ts';
 import type { Hello } from '../protocol.ts';
+import { type Drain, Drains } from './drains.ts';
 import type { Log, LogRing } from './logs.ts';
 import { type Loaded, loadMaterials, stampOf } from './materials.ts';
 import { type Plan, planDocument } from './plan.ts';
@@ -20,6 +28,22 @@ interface Running {
   readonly plan: Plan;
   readonly fingerprint: string;
   readonly stamp: string;
+  readonly materials: Loaded['materials'];
+}
+
+/** What a control process that comes after this one has to know; plain data. The plan is worked out anew. */
+export interface Memo {
+  readonly generation: number;
+  readonly reason: string;
+  readonly running: Omit<Running, 'plan'> | null;
+  readonly drains: readonly Drain[];
+}
+
+/** The processes that carry, where there are any beside this one. */
+export interface Workers {
+  readonly list: readonly WorkerInfo[];
+  readonly restarts: number;
+  upgrade(args: { exec: string; deadlineMs: number }): Promise<UpgradeResult>;
 }
 
 /** Decides what data carries: one change at a time, each of them whole or not at all. */
@@ -28,9 +52,13 @@ export class Control {
   readonly #log: Log;
   readonly #hello: Hello['hello'];
   readonly #startedAt: number;
+  readonly #drains: Drains;
+  readonly #workers: Workers | null;
+  readonly #keep: (memo: Memo) => void;
   #running: Running | null = null;
   #generation = 0;
   #reason = 'started';
+  #leaving = false;
   #queue: Promise<unknown> = Promise.resolve();
   readonly calls: CallTable;
 
@@ -39,14 +67,31 @@ export class Control {
     hello: Hello['hello'];
     logs: LogRing;
     startedAt: number;
+    now: () => number;
+    /** `null`: all in this process. */
+    workers?: Workers | null;
+    /** What an earlier one kept; its plan is with data already. */
+    memo?: Memo | null;
+    keep?: (memo: Memo) => void;
+    /** Called after `upgrade` has been answered: another control takes over. */
+    onUpgraded?: () => void;
     /** Called after `stop` has been answered. */
     onStop: () => void;
   }) {
-    const { data, hello, logs, startedAt, onStop } = needs;
+    const { data, hello, logs, startedAt, now, memo, onStop } = needs;
     this.#data = data;
     this.#log = logs.log;
     this.#hello = hello;
     this.#startedAt = startedAt;
+    this.#workers = needs.workers ?? null;
+    this.#keep = needs.keep ?? (() => undefined);
+    this.#drains = new Drains({ data, log: logs.log, now }, memo?.drains ?? []);
+    if (memo) {
+      this.#generation = memo.generation;
+      this.#reason = memo.reason;
+      const { running } = memo;
+      this.#running = running && { ...running, plan: planDocument(running.document, running.identity) };
+    }
     this.calls = {
       info: async () => this.#info(),
       validate: ({ document, identity }) => this.#validate(document, identity),
@@ -60,6 +105,19 @@ export class Control {
       }),
       stats: async () => ({ instance: hello.instance, ...(await data.call('stats', {})) }),
       logs: async ({ after, max }) => logs.after(Number(after) || 0, Number(max) || 0),
+      drain: (args) => this.#alone(() => this.#drain(args)),
+      drainStatus: async () => ({ drains: await this.#drains.status() }),
+      undrain: ({ service }) => this.#alone(() => this.#undrain(service ?? null)),
+      upgrade: (args) =>
+        this.#alone(async () => {
+          if (this.#workers === null) {
+            throw new AppError('unsupported', 'this engine runs as one process: start it anew to upgrade it');
+          }
+          const done = await this.#workers.upgrade(args);
+          this.#leaving = true;
+          setImmediate(() => needs.onUpgraded?.());
+          return done;
+        }),
       stop: async () => {
         setImmediate(onStop);
         return {};
@@ -86,13 +144,42 @@ export class Control {
         await this.#data.call('materials', { materials: loaded.materials });
         this.#log('info', 'certificates changed on disk and are in use now');
       }
-      const { fingerprint } = loaded.refusals.length > 0 ? running : loaded;
-      this.#running = { ...running, stamp, fingerprint };
+      const { fingerprint, materials } = loaded.refusals.length > 0 ? running : loaded;
+      this.#running = { ...running, stamp, fingerprint, materials };
+      this.#remember();
+    });
+  }
+
+  /** What data has to carry: the plan without what is drained. */
+  get carried(): { services: Plan['services']; materials: Loaded['materials'] } | null {
+    const running = this.#running;
+    return running && { services: this.#carried(running.plan), materials: running.materials };
+  }
+
+  close(): void {
+    this.#drains.close();
+  }
+
+  #carried(plan: Plan): Plan['services'] {
+    return plan.services.filter((s) => !this.#drains.covers(s.name));
+  }
+
+  #remember(): void {
+    const running = this.#running;
+    const { plan: _, ...kept } = running ?? { plan: null };
+    this.#keep({
+      generation: this.#generation,
+      reason: this.#reason,
+      running: running && (kept as Omit<Running, 'plan'>),
+      drains: this.#drains.all,
     });
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#queue.then(work);
+    const turn = this.#queue.then(() => {
+      if (this.#leaving) throw new AppError('unavailable', 'the engine is being upgraded; ask again');
+      return work();
+    });
     this.#queue = turn.catch(() => undefined);
     return turn;
   }
@@ -113,7 +200,73 @@ export class Control {
         type: s.listener.type,
       })),
       startedAt: this.#startedAt,
+      workers: this.#workers?.list ?? [{ pid, version }],
+      restarts: this.#workers?.restarts ?? 0,
     };
+  }
+
+  async #drain({
+    service,
+    deadlineMs,
+  }: {
+    service: string | null;
+    deadlineMs: number;
+  }): Promise<DrainStatus> {
+    const running = this.#running;
+    if (running === null) throw new AppError('precondition', 'the engine carries nothing to drain');
+    if (service !== null && !running.plan.services.some((s) => s.name === service)) {
+      throw new AppError('not_found', `there is no service ${JSON.stringify(service)} in what is carried`);
+    }
+    if (!(deadlineMs >= 0 && Number.isFinite(deadlineMs))) {
+      throw new AppError('invalid', 'deadlineMs must be a time in milliseconds');
+    }
+    const before = this.#drains.all.find((d) => d.service === service);
+    const drain = await this.#drains.begin(service, deadlineMs);
+    try {
+      await this.#swap(running.document, this.#carried(running.plan), running.materials);
+    } catch (cause) {
+      this.#drains.end(service);
+      if (before !== undefined) this.#drains.undo(before);
+      throw cause;
+    }
+    this.#remember();
+    this.#log(
+      'info',
+      `draining ${service ?? 'every service'} until ${new Date(drain.deadline).toISOString()}`,
+    );
+    const drains = await this.#drains.status();
+    return drains.find((d) => d.service === service) ?? { ...drain, streams: 0, oldestMs: 0, etaMs: 0 };
+  }
+
+  async #undrain(service: string | null): Promise<{ opened: readonly string[] }> {
+    const running = this.#running;
+    const drain = this.#drains.end(service);
+    if (drain === null || running === null) return { opened: [] };
+    try {
+      const done = await this.#swap(running.document, this.#carried(running.plan), running.materials);
+      this.#remember();
+      this.#log('info', `${service ?? 'every service'} takes streams again`);
+      return { opened: done.opened };
+    } catch (cause) {
+      this.#drains.undo(drain);
+      throw cause;
+    }
+  }
+
+  /** Binds, then commits: whole or not at all. */
+  async #swap(
+    document: TunnelDocument,
+    services: Plan['services'],
+    materials: Loaded['materials'],
+  ): Promise<Pick<ApplyResult, 'opened' | 'closed' | 'kept'>> {
+    const { problems } = await this.#data.call('bind', { listeners: bindsOf(services) });
+    if (problems.length > 0) throw refused(problems.map((p) => this.#bindRefusal(document, p)));
+    try {
+      return await this.#data.call('commit', { services, materials });
+    } catch (cause) {
+      await this.#data.call('abort', {});
+      throw cause;
+    }
   }
 
   async #prepare(document: TunnelDocument, identity: EngineIdentity): Promise<{ plan: Plan } & Loaded> {
@@ -137,7 +290,7 @@ export class Control {
       streams: services.find((s) => s.service === name)?.streams ?? 0,
     }));
     if (refusals.length > 0) return { problems: refusals, wouldClose };
-    const { problems } = await this.#data.call('tryBind', { listeners: bindsOf(plan) });
+    const { problems } = await this.#data.call('tryBind', { listeners: bindsOf(plan.services) });
     return { problems: problems.map((p) => this.#bindRefusal(document, p)), wouldClose };
   }
 
@@ -159,18 +312,11 @@ export class Control {
     const own = configHash(document);
     if (hash !== own) throw new AppError('invalid', `the document's hash is ${own}, not ${hash}`);
     const stamp = await stampOf(plan.wants);
-    const { problems } = await this.#data.call('bind', { listeners: bindsOf(plan) });
-    if (problems.length > 0) throw refused(problems.map((p) => this.#bindRefusal(document, p)));
-    let done: Pick<ApplyResult, 'opened' | 'closed' | 'kept'>;
-    try {
-      done = await this.#data.call('commit', { services: plan.services, materials });
-    } catch (cause) {
-      await this.#data.call('abort', {});
-      throw cause;
-    }
+    const done = await this.#swap(document, this.#carried(plan), materials);
     this.#generation += 1;
-    this.#running = { document, hash: own, identity, plan, fingerprint, stamp };
+    this.#running = { document, hash: own, identity, plan, fingerprint, stamp, materials };
     this.#reason = 'applied';
+    this.#remember();
     const list = (names: readonly string[]): string => names.join(', ') || 'none';
     this.#log(
       'info',
@@ -189,10 +335,11 @@ export class Control {
       if (refusals.length > 0) throw refused(refusals);
       unchanged = fingerprint === running.fingerprint;
       await this.#data.call('materials', { materials });
-      this.#running = { ...running, fingerprint, stamp };
+      this.#running = { ...running, fingerprint, stamp, materials };
     }
     this.#generation += 1;
     this.#reason = 'reloaded';
+    this.#remember();
     this.#log(
       'info',
       `generation ${this.#generation}: reloaded, ${unchanged ? 'nothing had changed' : 'new certificates'}`,
@@ -217,8 +364,8 @@ export class Control {
   }
 }
 
-function bindsOf(plan: Plan): { service: string; listen: Plan['services'][number]['listen'] }[] {
-  return plan.services.map(({ name, listen }) => ({ service: name, listen }));
+function bindsOf(services: Plan['services']): Bind[] {
+  return services.map(({ name, listen }) => ({ service: name, listen }));
 }
 
 function refused(refusals: readonly Refusal[]): AppError {

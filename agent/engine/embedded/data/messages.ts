@@ -89,10 +89,24 @@ export interface DataCalls {
   abort: { args: Record<string, never>; ok: Record<string, never> };
   /** New certificates for the same services. */
   materials: { args: { materials: Readonly<Record<string, Material>> }; ok: Record<string, never> };
-  confirm: { args: Record<string, never>; ok: ConfirmResult };
+  /** `listenersOnly`: no route is tried. */
+  confirm: { args: { listenersOnly?: boolean }; ok: ConfirmResult };
   /** Cumulative, of every service that ever was (the oldest idle ones are forgotten after a few hundred). */
   stats: { args: Record<string, never>; ok: { services: readonly ServiceStats[] } };
+  /** What is under way now. `sockets`: open TCP connections of the process, streams or not. */
+  streams: { args: Record<string, never>; ok: Streams };
+  /** Cuts the streams of these services, `null`: of all. */
+  cut: { args: { services: readonly string[] | null }; ok: Record<string, never> };
   stop: { args: Record<string, never>; ok: Record<string, never> };
+}
+
+export interface Streams {
+  readonly services: readonly {
+    readonly service: string;
+    readonly streams: number;
+    readonly oldestMs: number;
+  }[];
+  readonly sockets: number;
 }
 
 export type DataCall = keyof DataCalls;

@@ -1,9 +1,10 @@
 import type { ConfirmResult } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
+import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { dial } from './dial.ts';
 import { Listener, listenerKey } from './listener.ts';
-import type { Bind, BindProblem, DataCalls, DataService, DataTable, Material } from './messages.ts';
+import type { Bind, BindProblem, DataCalls, DataService, DataTable, Material, Streams } from './messages.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
 import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
@@ -13,9 +14,11 @@ const CONFIRM_MS = 3_000;
 
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
-  readonly #needs: ServiceNeeds;
+  readonly #needs: Omit<ServiceNeeds, 'streams'>;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
+  /** Where each stream under way belongs, and since when by the growing clock. */
+  readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
   #bound: Listener[] = [];
   #materials = new Map<string, ReadyMaterial>();
 
@@ -30,7 +33,6 @@ export class DataPlane {
       now,
       clock,
       random,
-      streams: new Set(),
       material: (key) => this.#materials.get(key),
       log: new SteadyLog({ write: needs.log, now }),
     };
@@ -59,13 +61,18 @@ export class DataPlane {
       for (const l of this.#listeners.values()) if (l.service) this.#serve(l, l.service);
       return {};
     },
-    confirm: async () => this.#confirm(),
+    confirm: async ({ listenersOnly }) => this.#confirm(listenersOnly === true),
     stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
     stop: async () => {
       for (const l of [...this.#listeners.values(), ...this.#bound]) l.close();
       this.#listeners.clear();
       this.#bound = [];
-      for (const stream of [...this.#needs.streams]) stream.fail('tunnel');
+      this.#cut(null);
+      return {};
+    },
+    streams: async () => this.#underWay(),
+    cut: async ({ services }) => {
+      this.#cut(services);
       return {};
     },
   };
@@ -110,7 +117,7 @@ export class DataPlane {
       const listener = this.#listeners.get(key);
       if (listener === undefined) continue;
       wanted.add(key);
-      this.#serve(listener, new Service(config, { ...this.#needs, counters: this.#countersOf(config.name) }));
+      this.#serve(listener, this.#makeService(config));
       if (before.has(key)) kept.push(config.name);
       else opened.push(config.name);
     }
@@ -132,6 +139,40 @@ export class DataPlane {
     listener.serve(service, ready);
   }
 
+  #makeService(config: DataService): Service {
+    const service = config.name;
+    const streams: ServiceNeeds['streams'] = {
+      add: (stream) => {
+        this.#streams.set(stream, { service, since: this.#needs.clock() });
+      },
+      delete: (stream) => {
+        this.#streams.delete(stream);
+      },
+    };
+    return new Service(config, { ...this.#needs, streams, counters: this.#countersOf(service) });
+  }
+
+  #cut(services: readonly string[] | null): void {
+    for (const [stream, { service }] of [...this.#streams]) {
+      if (services === null || services.includes(service)) stream.fail('tunnel');
+    }
+  }
+
+  #underWay(): Streams {
+    const now = this.#needs.clock();
+    const oldest = new Map<string, number>();
+    for (const { service, since } of this.#streams.values()) {
+      oldest.set(service, Math.max(oldest.get(service) ?? 0, now - since));
+    }
+    const services = [...this.#counters.values()].map(({ service, streams }) => ({
+      service,
+      streams,
+      oldestMs: oldest.get(service) ?? 0,
+    }));
+    const sockets = process.getActiveResourcesInfo().filter((r) => r === 'TCPSocketWrap').length;
+    return { services: services.filter((s) => s.streams > 0), sockets };
+  }
+
   #countersOf(name: string): Counters {
     let counters = this.#counters.get(name);
     if (counters === undefined) {
@@ -149,7 +190,7 @@ export class DataPlane {
     }
   }
 
-  async #confirm(): Promise<ConfirmResult> {
+  async #confirm(listenersOnly: boolean): Promise<ConfirmResult> {
     const services = [...this.#listeners.values()];
     const listeners = services.map((l) => ({
       service: l.service?.config.name ?? '',
@@ -157,7 +198,7 @@ export class DataPlane {
       error: l.accepting ? '' : 'it does not accept connections',
     }));
     const routes = await Promise.all(
-      services.flatMap((l) => (l.service === null ? [] : [this.#reach(l.service)])),
+      services.flatMap((l) => (l.service === null || listenersOnly ? [] : [this.#reach(l.service)])),
     );
     return { listeners, routes };
   }

@@ -30,8 +30,8 @@ export interface ServiceNeeds {
   /** Milliseconds that only grow, for latencies. */
   readonly clock: () => number;
   readonly random: () => number;
-  /** Every stream under way, to be cut when the engine stops. */
-  readonly streams: Set<Stream>;
+  /** Every stream under way, to be cut when its time is over. */
+  readonly streams: { add(stream: Stream): void; delete(stream: Stream): void };
 }
 
 type Way =

@@ -53,7 +53,18 @@ export interface Engine {
   /** why this kind, or why it is not there */
   reason: string;
   listeners: Listener[];
-  startedAt: Timestamp | undefined;
+  startedAt:
+    | Timestamp
+    | undefined;
+  /** the processes that carry; empty: not told */
+  workers: EngineWorker[];
+  /** workers that died and were replaced since the start */
+  restarts: number;
+}
+
+export interface EngineWorker {
+  pid: number;
+  version: string;
 }
 
 export interface Listener {
@@ -103,6 +114,8 @@ function createBaseEngine(): Engine {
     reason: "",
     listeners: [],
     startedAt: undefined,
+    workers: [],
+    restarts: 0,
   };
 }
 
@@ -137,6 +150,12 @@ export const Engine: MessageFns<Engine> = {
     }
     if (message.startedAt !== undefined) {
       Timestamp.encode(message.startedAt, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.workers) {
+      EngineWorker.encode(v!, writer.uint32(82).fork()).join();
+    }
+    if (message.restarts !== 0) {
+      writer.uint32(88).uint32(message.restarts);
     }
     return writer;
   },
@@ -226,6 +245,22 @@ export const Engine: MessageFns<Engine> = {
             message.startedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.workers.push(EngineWorker.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.restarts = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -256,6 +291,75 @@ export const Engine: MessageFns<Engine> = {
     message.startedAt = (object.startedAt !== undefined && object.startedAt !== null)
       ? Timestamp.fromPartial(object.startedAt)
       : undefined;
+    message.workers = object.workers?.map((e) => EngineWorker.fromPartial(e)) || [];
+    message.restarts = object.restarts ?? 0;
+    return message;
+  },
+};
+
+function createBaseEngineWorker(): EngineWorker {
+  return { pid: 0, version: "" };
+}
+
+export const EngineWorker: MessageFns<EngineWorker> = {
+  encode(message: EngineWorker, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pid !== 0) {
+      writer.uint32(8).uint32(message.pid);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EngineWorker {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEngineWorker();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pid = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EngineWorker>, I>>(base?: I): EngineWorker {
+    return EngineWorker.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EngineWorker>, I>>(object: I): EngineWorker {
+    const message = createBaseEngineWorker();
+    message.pid = object.pid ?? 0;
+    message.version = object.version ?? "";
     return message;
   },
 };
