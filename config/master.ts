@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isWord } from '../proto/vocab/ids.ts';
 import {
@@ -10,7 +9,6 @@ import {
   logLevel,
   quote,
   reading,
-  socketPath,
   text,
   type Values,
 } from './key.ts';
@@ -39,9 +37,9 @@ export const MASTER_KEYS = {
     'the kind of store: file',
   ),
   'database.uri': key(
-    reading<string>(text, storeDirectory).nullable(),
-    null,
-    'where the store is: a directory as file:///…; db under state_dir when not given',
+    reading<string>(text, storeDirectory),
+    'file:///var/lib/ai-cdn/db',
+    'where the store is: a directory as file:///…',
   ),
   'jwt.secret': key(
     secretText.nullable(),
@@ -50,7 +48,7 @@ export const MASTER_KEYS = {
   ),
   'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
   state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
-  socket: key(socketPath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
+  socket: key(absolutePath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
   name: key(
     reading<string>(text, (v: string) =>
@@ -99,7 +97,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     http: { addr: v['http.addr'] },
     grpc: { addr: v['grpc.addr'], advertise: v['grpc.advertise'] as readonly string[] },
     /** Absolute. */
-    database: { dir: v['database.uri'] ?? path.posix.join(v.state_dir, 'db') },
+    database: { dir: v['database.uri'] },
     /** `null`: made and kept by `keptSecret`. */
     jwt: { secret: v['jwt.secret'], expirationMs: v['jwt.expiration'] },
     stateDir: v.state_dir,

@@ -83,10 +83,7 @@ func smuxConfig(version int) *smux.Config {
 
 func isTLS(t string) bool { return t == "tls" || t == "wss" || t == "mtls" || t == "mwss" }
 func isWS(t string) bool  { return t == "ws" || t == "wss" || t == "mws" || t == "mwss" }
-func isMux(t string) bool { return t == "mtls" || t == "mws" || t == "mwss" }
-func isKnown(t string) bool {
-	return t == "tcp" || isTLS(t) || isWS(t) || isMux(t)
-}
+func isMux(t string) bool { return t == "mtls" || t == "mws" || t == "mwss" || t == "mtcp" }
 
 // serve accepts connections of the transport and hands each stream to handle, until the listener ends.
 func serve(addr, transport, wsPath string, muxVersion int, files tlsFiles, handle func(net.Conn)) error {
@@ -141,22 +138,18 @@ func serve(addr, transport, wsPath string, muxVersion int, files tlsFiles, handl
 	}
 }
 
-// dialer opens streams over the transport; a multiplexed one keeps a session a slot and goes round.
+// dialer opens streams over the transport; a multiplexed one keeps `conns` sessions and goes round.
 type dialer struct {
 	addr, transport, wsPath string
-	muxVersion              int
+	muxVersion, conns       int
 	files                   tlsFiles
 	next                    atomic.Uint64
-	slots                   []slot
-}
-
-type slot struct {
-	mu      sync.Mutex
-	session *smux.Session
+	mu                      sync.Mutex
+	sessions                []*smux.Session
 }
 
 func (d *dialer) connect() (net.Conn, error) {
-	c, err := net.DialTimeout("tcp", d.addr, dialTimeout)
+	c, err := net.DialTimeout("tcp", d.addr, 8*time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +166,7 @@ func (d *dialer) connect() (net.Conn, error) {
 		c = tc
 	}
 	if isWS(d.transport) {
-		wd := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return c, nil }, HandshakeTimeout: dialTimeout}
+		wd := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return c, nil }, HandshakeTimeout: 8 * time.Second}
 		ws, _, err := wd.Dial("ws://"+d.addr+d.wsPath, nil)
 		if err != nil {
 			c.Close()
@@ -188,20 +181,22 @@ func (d *dialer) open() (net.Conn, error) {
 	if !isMux(d.transport) {
 		return d.connect()
 	}
-	// Session by session: a slow dial holds up only the streams that would go through it.
-	slot := &d.slots[d.next.Add(1)%uint64(len(d.slots))]
-	slot.mu.Lock()
-	defer slot.mu.Unlock()
-	if slot.session == nil || slot.session.IsClosed() {
+	i := int(d.next.Add(1)) % d.conns
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for len(d.sessions) < d.conns {
+		d.sessions = append(d.sessions, nil)
+	}
+	if s := d.sessions[i]; s == nil || s.IsClosed() {
 		c, err := d.connect()
 		if err != nil {
 			return nil, err
 		}
-		if slot.session, err = smux.Client(c, smuxConfig(d.muxVersion)); err != nil {
+		if d.sessions[i], err = smux.Client(c, smuxConfig(d.muxVersion)); err != nil {
 			return nil, err
 		}
 	}
-	return slot.session.OpenStream()
+	return d.sessions[i].OpenStream()
 }
 
 // wsConn is a stream over binary messages, without a Close frame at its end (1006 is EOF), as gost speaks it.

@@ -152,8 +152,7 @@ function onScreen(state: State, key: Key): Match {
 
 /** A key, in the state it meets. */
 export function matchKey(state: State, key: Key): Match {
-  // What a key would do cannot be seen: an open sheet or prompt waits until it can.
-  if (state.room.tooSmall) {
+  if (state.room.tooSmall && state.sheet === null) {
     if (key.name === 'ctrl-c' || key.name === 'q') return means({ kind: 'quit' });
     return NOTHING;
   }
@@ -165,7 +164,6 @@ export function matchKey(state: State, key: Key): Match {
 
 /** A paste fills a focused text field with its first line, and does nothing else. */
 function matchPaste(state: State, text: string): Match {
-  if (state.room.tooSmall) return NOTHING;
   const line = text.split(/[\r\n]/, 1)[0] ?? '';
   const field =
     (state.sheet !== null && takesText(state.sheet)) ||

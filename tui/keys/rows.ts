@@ -40,12 +40,7 @@ export interface KeyRow {
   readonly section: Section;
   readonly description: Words;
   /** In the key row: a short name and where it stands; those with the highest number are left out first. */
-  readonly bar?: {
-    readonly label: Words;
-    readonly rank: number;
-    /** On the alerts screen: only while this table has the cursor. */
-    readonly pane?: 'alerts' | 'silences';
-  };
+  readonly bar?: { readonly label: Words; readonly rank: number };
   /** Touches a node or the master's state: never from a paste, only on what was drawn. */
   readonly acts: boolean;
   /** `null`: it works. Otherwise why it is off. */
@@ -115,7 +110,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     off: describable,
   }),
   looks(['enter', 'd'], ['alerts'], 'look', { kind: 'describe' }, words('the node it is about', '所涉节点'), {
-    bar: { ...bar('the node', '节点', 1), pane: 'alerts' },
+    bar: bar('the node', '节点', 1),
     off: describable,
   }),
   later(
@@ -235,7 +230,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   looks(['g', 'home'], EVERYWHERE, 'go', { kind: 'jump', to: 'first' }, words('first', '首行')),
   looks(['G', 'end'], EVERYWHERE, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
   looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
-    bar: bar('other table', '另一表', 3),
+    bar: bar('silences', '静默表', 4),
   }),
   looks(['-'], SCREENS, 'go', { kind: 'last-screen' }, words('last screen', '上一屏'), { off: hasLast }),
   later(',', SCREENS, 'go', words('history back', '历史后退'), '- goes to the last screen', '- 回到上一屏'),
@@ -271,7 +266,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'silence' },
     words('silence this alert', '静默该告警'),
     all(allowed('silence.create'), onAlert),
-    { ...bar('silence', '静默', 2), pane: 'alerts' },
+    bar('silence', '静默', 2),
   ),
   acts(
     ['e'],
@@ -279,7 +274,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'expire-silence' },
     words('end a silence now', '立即结束静默'),
     all(allowed('silence.expire'), onActiveSilence),
-    { ...bar('end it', '结束', 2), pane: 'silences' },
+    bar('end a silence', '结束静默', 5),
   ),
   acts(
     ['u'],
@@ -315,14 +310,6 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'm 可静默告警',
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
-  later(
-    'e',
-    ['nodes'],
-    'act',
-    words('a token for another type or region', '为其他类型或地区生成令牌'),
-    'aicdnctl token create --help',
-    '可用 aicdnctl token create',
-  ),
   // fleet
   later(
     'P',

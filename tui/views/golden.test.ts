@@ -198,7 +198,6 @@ describe('alerts', () => {
             total: 200,
           },
           error: null,
-          last: { key: '?', label: u.theme.say('keys.help') },
         },
         u,
       ),

@@ -196,7 +196,6 @@ function everyView(bad: string, u: Ui): Row[] {
         },
         count: { want: bad, typed: bad },
         error: bad,
-        last: null,
       },
       u,
     ),

@@ -3,7 +3,6 @@ import tls from 'node:tls';
 import { Leg, SEALED } from './leg.ts';
 import type { DataNode } from './messages.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
-import { socketWire } from './wires.ts';
 
 export type Dialled =
   | { readonly ok: true; readonly leg: Leg }
@@ -50,7 +49,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
     const deadline = setTimeout(() => fail(`no connection in ${needs.timeoutMs} ms`, true), needs.timeoutMs);
     raw.on('error', fault);
     if (node.tls === null || ready === undefined) {
-      raw.once('connect', () => give({ ok: true, leg: new Leg(socketWire({ socket: raw, raw })) }));
+      raw.once('connect', () => give({ ok: true, leg: new Leg(raw, raw, false) }));
       return;
     }
     const { serverName, peers } = node.tls;
@@ -73,11 +72,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
       const host = serverName ?? (peers === 'ca' ? node.host : null);
       const why = refusePeer({ socket: secured, ready, peers, role: 'server', host, now: needs.now() });
       if (why !== null) fail(why);
-      else
-        give({
-          ok: true,
-          leg: new Leg(socketWire({ socket: secured, raw, sealed: secured.alpnProtocol === SEALED })),
-        });
+      else give({ ok: true, leg: new Leg(secured, raw, secured.alpnProtocol === SEALED) });
     });
   });
 }
