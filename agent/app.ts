@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../config/agent.ts';
+import { backoffMs } from '../proto/link/backoff.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import type { LogLine } from '../proto/vocab/metrics.ts';
 import { VERSION } from '../proto/vocab/version.ts';
@@ -65,6 +66,25 @@ export async function joinNode(
   return identity;
 }
 
+/** A master that is not there yet is waited for: hosts come up in any order. A refusal is final. */
+async function joinInTime(
+  settings: AgentSettings,
+  spool: IdentitySpool,
+  token: string,
+  { log, random }: Pick<AppNeeds, 'log' | 'random'>,
+): Promise<Identity> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await joinNode(settings, spool, token);
+    } catch (e) {
+      if (!(e instanceof AppError) || (e.code !== 'unavailable' && e.code !== 'timeout')) throw e;
+      const inMs = backoffMs(attempt, random);
+      log.warn('not joined yet', { reason: e.message, inMs });
+      await new Promise((resolve) => setTimeout(resolve, inMs));
+    }
+  }
+}
+
 /**
  * The agent: keeps its node at the last-known-good whether or not a master is there, and the conversation with it.
  * @param readyFile written once: `{pid, node, enginePid, engineSocket}`, connected and with an engine
@@ -89,7 +109,7 @@ export async function startAgent(
         'this node has not joined yet. Make a token with `aicdnctl token create` on the master, then run `aicdn-agent join --master HOST:PORT --token ct1.…`, or set master.token',
       );
     }
-    identity = await joinNode(settings, identitySpool, token);
+    identity = await joinInTime(settings, identitySpool, token, needs);
     log.info('joined', { node: identity.node });
   }
   if (identity.node !== settings.node.name) {
@@ -179,7 +199,8 @@ export async function startAgent(
           };
         },
         async heartbeat() {
-          const info = await keeper.refresh();
+          // A heartbeat that waits for a hanging engine would look like a lost node.
+          const info = await keeper.refresh(1_000);
           const health = !info ? 'engine_lost' : keeper.trouble === null ? 'ok' : 'degraded';
           if (info)
             void ready.write({

@@ -64,7 +64,16 @@ function openLog(level: AgentSettings['log']['level']): { log: Log; ownLines: ()
   // A terminal that goes away takes stderr with it, not the agent.
   const out = pino.destination({ fd: 2, sync: true });
   out.on('error', () => undefined);
-  const logger = pino({ level, base: null, messageKey: 'msg' }, out);
+  const logger = pino(
+    {
+      level,
+      base: { program: 'aicdn-agent' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: 'message',
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    out,
+  );
   let lines: LogLine[] = [];
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error') =>

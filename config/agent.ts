@@ -10,6 +10,7 @@ import {
   oneOf,
   quote,
   reading,
+  socketPath,
   text,
   type Values,
 } from './key.ts';
@@ -75,7 +76,7 @@ export const AGENT_KEYS = {
     '/var/lib/ai-cdn',
     'where the agent keeps its certificate and what it remembers',
   ),
-  'engine.socket': key(absolutePath, '/run/ai-cdn/engine.sock', 'where the engine is reached'),
+  'engine.socket': key(socketPath, '/run/ai-cdn/engine.sock', 'where the engine is reached'),
   'engine.spawn': key(
     oneOfBooleans(),
     false,

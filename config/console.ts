@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { isWord } from '../proto/vocab/ids.ts';
-import { absolutePath, key, quote, reading, text, type Values } from './key.ts';
+import { key, quote, reading, socketPath, text, type Values } from './key.ts';
 import { type Loaded, type LoadFrom, loadKeys, settingsRefused } from './load.ts';
 
 const contextName = reading<string>(text, (v: string) =>
@@ -13,7 +13,7 @@ export const CONSOLE_KEYS = {
     z
       .array(
         z.strictObject(
-          { name: contextName, socket: absolutePath },
+          { name: contextName, socket: socketPath },
           {
             error: (issue) =>
               issue.code === 'unrecognized_keys'

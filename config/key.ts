@@ -94,6 +94,19 @@ export const absolutePath = reading<string>(text, (value: string) =>
     : { message: `${quote(value)} is not an absolute path`, hint: 'write it from / on, without ..' },
 );
 
+/** sun_path holds 108 bytes on Linux and 104 elsewhere, with a zero at its end. */
+const LONGEST_SOCKET = 103;
+
+export const socketPath = reading<string>(absolutePath, (value: string) => {
+  const bytes = Buffer.byteLength(value);
+  return bytes <= LONGEST_SOCKET
+    ? { ok: value }
+    : {
+        message: `is ${bytes} bytes long, the path of a socket has ${LONGEST_SOCKET} at most`,
+        hint: 'choose a shorter folder',
+      };
+});
+
 export function oneOf<const T extends readonly string[]>(words: T, hint?: string) {
   return reading<T[number]>(z.unknown(), (value: unknown) =>
     words.some((w) => w === value)

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isWord } from '../proto/vocab/ids.ts';
 import {
@@ -9,6 +10,7 @@ import {
   logLevel,
   quote,
   reading,
+  socketPath,
   text,
   type Values,
 } from './key.ts';
@@ -37,9 +39,9 @@ export const MASTER_KEYS = {
     'the kind of store: file',
   ),
   'database.uri': key(
-    reading<string>(text, storeDirectory),
-    'file:///var/lib/ai-cdn/db',
-    'where the store is: a directory as file:///…',
+    reading<string>(text, storeDirectory).nullable(),
+    null,
+    'where the store is: a directory as file:///…; db under state_dir when not given',
   ),
   'jwt.secret': key(
     secretText.nullable(),
@@ -48,7 +50,7 @@ export const MASTER_KEYS = {
   ),
   'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
   state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
-  socket: key(absolutePath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
+  socket: key(socketPath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
   name: key(
     reading<string>(text, (v: string) =>
@@ -97,7 +99,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     http: { addr: v['http.addr'] },
     grpc: { addr: v['grpc.addr'], advertise: v['grpc.advertise'] as readonly string[] },
     /** Absolute. */
-    database: { dir: v['database.uri'] },
+    database: { dir: v['database.uri'] ?? path.posix.join(v.state_dir, 'db') },
     /** `null`: made and kept by `keptSecret`. */
     jwt: { secret: v['jwt.secret'], expirationMs: v['jwt.expiration'] },
     stateDir: v.state_dir,

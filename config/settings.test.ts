@@ -231,6 +231,12 @@ describe('refusals of a file', () => {
       ],
     ],
     [
+      `socket: /run/${'x'.repeat(100)}\n`,
+      [
+        'socket @1:9 bad_value: is 105 bytes long, the path of a socket has 103 at most | choose a shorter folder',
+      ],
+    ],
+    [
       'database:\n  uri: file://elsewhere/db\n',
       [
         'database.uri @2:8 bad_value: is not a directory on this host | write type: file and uri: file:///var/lib/ai-cdn/db',

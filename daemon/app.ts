@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import type { MasterSettings } from '../config/master.ts';
+import { keptSecret } from '../config/secret.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { openCa } from './ca/ca.ts';
@@ -71,6 +72,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     const ca = await openCa({ dir: path.join(settings.stateDir, 'ca') }, { clock, random });
     if (ca.created)
       log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
+    // Nobody logs in yet; it is made with the rest of the state, so that a backup of the first day is whole.
+    if (settings.jwt.secret === null) keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
 

@@ -19,6 +19,8 @@ interface Flags {
 }
 
 const PROBE_MS = 100;
+/** A socket of this host, with a handful of consoles on it: no crowd to spread out, and a person waits. */
+const RETRY_MS = 2_000;
 
 function fail(status: number, lines: readonly string[]): never {
   process.stderr.write(`${lines.join('\n')}\n`);
@@ -88,7 +90,7 @@ async function run(): Promise<void> {
     // Chinese stays Chinese where only the symbols must be plain.
     ambiguousWide: ascii || ambiguousWide === true,
   });
-  const api = connectConsole({ socket });
+  const api = connectConsole({ socket, watch: { backoff: { baseMs: 250, maxMs: RETRY_MS } } });
   const app = startApp(
     { theme, context: name, client: `aicdn-tui ${VERSION}` },
     {

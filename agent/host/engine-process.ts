@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
+import { connect } from 'node:net';
 import path from 'node:path';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Log } from '../core/log.ts';
@@ -42,6 +43,9 @@ export class EngineProcess {
     const mine = this.#started;
     if (mine && mine.over === null && this.#needs.now() - mine.at < START_MS) {
       return absent(`the engine (pid ${mine.pid}) is starting`, `its log is ${logFile}`);
+    }
+    if (await answers(socket)) {
+      return absent(`somebody listens on ${socket} and does not answer us`, `its log is ${logFile}`);
     }
     return this.#start();
   }
@@ -93,6 +97,18 @@ export class EngineProcess {
     }
     return openSync(logFile, 'a', 0o600);
   }
+}
+
+/** Whoever accepts there holds the socket: a second engine could not have it. */
+function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(socket);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
 }
 
 function absent(message: string, hint: string): Failure {

@@ -1,5 +1,6 @@
 import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
+import { placeOf } from '../../proto/document/place.ts';
 import { readDocument } from '../../proto/document/read.ts';
 import { requiredCapabilities } from '../../proto/document/requires.ts';
 import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
@@ -138,7 +139,7 @@ export function createExecutors(needs: ExecutorNeeds): Executors {
         const reach = document === null ? null : await engine.confirm();
         attempt = { ...a, generation, before: { document, reach }, logSeq };
         const { problems } = await engine.validate(a.document, needs.identity);
-        return problems.length > 0 ? firstOf(problems) : null;
+        return problems.length > 0 ? placed(firstOf(problems), body) : null;
       }),
 
     switch: ({ body }) =>
@@ -271,6 +272,12 @@ function firstOf(refusals: readonly Refusal[]): Refusal {
   const [first, ...more] = refusals;
   if (!first) return { code: 'invalid', message: 'refused without a reason' };
   return more.length === 0 ? first : { ...first, message: `${first.message} (and ${more.length} more)` };
+}
+
+/** An engine knows paths; the operator's text has lines. */
+function placed(r: Refusal, body: Body): Refusal {
+  const place = r.path && !r.line ? placeOf(body.text, r.path) : null;
+  return place ? { ...r, ...place } : r;
 }
 
 function refusalOf(e: unknown): Refusal {

@@ -12,6 +12,7 @@ import { Keeper } from './keeper.ts';
 
 // The keeper and every executor, against an engine twin and a disk twin.
 
+const AT_ONCE = { linked: 0, started: 0 };
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const text = (name: string, port = 1): string =>
   `services: [{name: ${name}, addr: "127.0.0.1:${port}", handler: {type: tcp}, listener: {type: tcp}, forwarder: {nodes: [{name: o, addr: "127.0.0.1:9"}]}}]\n`;
@@ -98,7 +99,7 @@ const later = async (ms: number): Promise<void> => {
 
 describe('an offer', () => {
   it('is put into force, kept, and only then acknowledged', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     expect(last()).toMatchObject({ status: 'applied', nonce: 'n1', effectiveHash: hashOf(text('a')) });
     expect(last().engine?.generation).toBe(1);
@@ -129,7 +130,7 @@ describe('an offer', () => {
       'in_use',
     ],
   ])('%s is refused and nothing is touched', async (_what, make, arrange, phase, code) => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     arrange();
     await keeper.offer(make(text('b')));
@@ -152,7 +153,7 @@ describe('an offer', () => {
   });
 
   it('that fails at the switch or after it is taken back', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     engine.before = (call) => {
       if (call === 'apply') {
@@ -167,6 +168,8 @@ describe('an offer', () => {
       refusal: { code: 'tls' },
       effectiveHash: hashOf(text('a')),
     });
+    // It never left: nothing was applied again.
+    expect(engine.generation).toBe(1);
     engine.deaf.add('c');
     await keeper.offer(offer(text('c'), 3));
     expect(last()).toMatchObject({ phase: 'confirm', reverted: true, effectiveHash: hashOf(text('a')) });
@@ -177,7 +180,7 @@ describe('an offer', () => {
 
   it('the first ever that does not accept leaves the engine with nothing', async () => {
     engine.deaf.add('a');
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     expect(last()).toMatchObject({ status: 'failed', reverted: true });
     expect(engine.document?.services).toEqual([]);
@@ -185,7 +188,7 @@ describe('an offer', () => {
   });
 
   it('is tried again where the engine is at fault, and refused when that does not end', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     let refusals = 2;
     engine.before = (call) => {
       if (call === 'validate' && refusals-- > 0) throw new AppError('timeout', 'slow');
@@ -202,7 +205,7 @@ describe('an offer', () => {
   });
 
   it('that cannot be kept on the disk is not acknowledged and does not stay in force', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     disk.fails = true;
     await keeper.offer(offer(text('b'), 2));
@@ -218,7 +221,7 @@ describe('an offer', () => {
 
   it('newer than one that waits for the engine is the one that counts', async () => {
     engine.up = false;
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     await keeper.offer(offer(text('b'), 2));
     expect(looked).toBeGreaterThan(0);
@@ -228,7 +231,7 @@ describe('an offer', () => {
   });
 
   it('older than what was answered is passed over', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 5));
     const before = told.length;
     await keeper.offer(offer(text('b'), 4));
@@ -239,7 +242,7 @@ describe('an offer', () => {
 
 describe('without an offer', () => {
   it('drift is put right and noted', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     engine.document = documentOf(text('z'));
     await keeper.wake();
@@ -248,7 +251,7 @@ describe('without an offer', () => {
   });
 
   it('a new engine gets the last-known-good; while it is refused the node is in trouble, not in a loop', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     engine.before = (call) => {
       if (call === 'apply') throw new AppError('invalid', 'port taken');
@@ -261,12 +264,13 @@ describe('without an offer', () => {
     await later(20_000);
     expect(engine.document).toEqual(documentOf(text('a')));
     expect(keeper.trouble).toBeNull();
+    expect(notes[0]).toMatch(/^engine: a new engine process .* cut/);
   });
 
   it('what the engine found by itself is adopted with its text', async () => {
     disk.document = text('found');
     engine.restart('i1', documentOf(text('found')));
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     expect(memory.kept.effective).toMatchObject({
       hash: hashOf(text('found')),
       version: null,
@@ -277,14 +281,14 @@ describe('without an offer', () => {
 
   it('what it runs without a text here is left alone', async () => {
     engine.restart('i1', documentOf(text('mystery')));
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     expect(memory.kept.effective).toBeNull();
     expect(engine.generation).toBe(1);
     expect(keeper.effectiveHash).toBe(hashOf(text('mystery')));
   });
 
   it('an engine that crashes three times after a switch goes back to what ran before', async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     now += 1000;
     await keeper.offer(offer(text('b'), 2));
@@ -307,7 +311,7 @@ describe('without an offer', () => {
 describe('commit confirmed', () => {
   const commit = { id: 'c2', rollbackMs: 5000 };
   beforeEach(async () => {
-    await keeper.start();
+    await keeper.start(AT_ONCE);
     await keeper.offer(offer(text('a'), 1));
     await keeper.offer(offer(text('b'), 2, { commit }));
   });

@@ -49,13 +49,20 @@ export class Keeper {
     this.#needs = needs;
   }
 
-  /** Settles after the first look: the engine is found or known to be lost. */
-  async start(): Promise<void> {
+  /** Settles after the first look: the engine is found (one that is being started soon is), or known to be lost. */
+  async start(patienceMs = { linked: 200, started: 3_000 }): Promise<void> {
+    const { promise: answers, resolve } = Promise.withResolvers<void>();
     this.#needs.engine.onLink((up) => {
-      if (!up) this.#info = null;
+      if (up) resolve();
+      else this.#info = null;
       this.#retryAt = 0;
       void this.wake();
     });
+    // One that is there answers in a moment; only then is one started.
+    await soon(answers, patienceMs.linked);
+    await this.wake();
+    if (this.#info) return;
+    await soon(answers, patienceMs.started);
     await this.wake();
   }
 
@@ -105,9 +112,14 @@ export class Keeper {
     return turn;
   }
 
-  /** Reads the engine's state again, as far as it answers. */
-  async refresh(): Promise<EngineInfo | null> {
-    this.#info = await this.#needs.engine.info().catch(() => null);
+  /** Reads the engine's state again; one that does not answer in time counts as lost. */
+  async refresh(withinMs = 5_000): Promise<EngineInfo | null> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), withinMs);
+    });
+    this.#info = await Promise.race([this.#needs.engine.info().catch(() => null), late]);
+    clearTimeout(timer);
     return this.#info;
   }
 
@@ -155,14 +167,13 @@ export class Keeper {
       }
       log.debug('plan', { why: p.why, steps: p.steps.map((s) => s.do) });
       await this.#carryOut(p, offer);
-      if (now() < this.#retryAt) break;
     }
     this.#schedule(memory.kept, now());
   }
 
   async #observe(): Promise<Observed> {
     const info = await this.refresh();
-    if (info) this.#sightings = sighted(this.#sightings, info.instance, this.#needs.now());
+    if (info) await this.#sight(info);
     return {
       engine: info ? { state: 'up', instance: info.instance, hash: info.documentHash } : { state: 'lost' },
       kept: this.#needs.memory.kept,
@@ -170,6 +181,14 @@ export class Keeper {
       adoptTried: this.#adoptTried,
       retryAt: this.#retryAt,
     };
+  }
+
+  async #sight(info: EngineInfo): Promise<void> {
+    const before = this.#sightings;
+    this.#sightings = sighted(before, info.instance, this.#needs.now());
+    if (before.length === 0 || this.#sightings === before) return;
+    const text = `a new engine process (pid ${info.pid}) has taken over; the streams of the one before it were cut`;
+    await execute(this.#needs.executors, { do: 'note', kind: 'engine', text });
   }
 
   async #carryOut(p: Plan, offer: Offer | null): Promise<void> {
@@ -199,8 +218,10 @@ export class Keeper {
     this.#tries += 1;
     this.#retryAt = this.#needs.now() + wait;
     const fields = { phase: failure.phase, why: failure.refusal.message, againMs: wait };
-    if (this.#tries <= TRIES) this.#needs.log.warn('not done, trying again', fields);
-    else this.#needs.log.debug('not done, trying again', fields);
+    const { log } = this.#needs;
+    // A start takes its time, and the same trouble is said a few times only.
+    const level = failure.refusal.code === 'engine_lost' && this.#tries === 1 ? 'info' : 'warn';
+    log[this.#tries <= TRIES ? level : 'debug']('not done, trying again', fields);
   }
 
   async #run(steps: readonly Step[]): Promise<{ step: Step; failure: Failure } | null> {
@@ -220,6 +241,15 @@ export class Keeper {
     const wait = Math.max(10, Math.min(...moments) - now);
     this.#timer = setTimeout(() => void this.wake(), wait);
   }
+}
+
+async function soon(event: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }
 
 function execute<K extends Step['do']>(

@@ -4,7 +4,6 @@ import { systemTimers, type Timers } from '../../proto/link/timers.ts';
 import type { LinkCredentials } from '../../proto/link/tls.ts';
 import {
   type AgentDown,
-  type AgentHello,
   type AgentUp,
   type ConfigStatusReport,
   type DownEnvelope,
@@ -12,10 +11,8 @@ import {
 } from '../../proto/vocab/agent-link.ts';
 import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
-import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
-import type { MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { Millis } from '../../proto/vocab/ids.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import type { Log } from '../core/log.ts';
 import {
   counted,
   EMPTY_OUTBOX,
@@ -27,69 +24,9 @@ import {
   type Told,
   unsent,
 } from '../core/outbox.ts';
-import type { Offer } from '../core/steps.ts';
 import { Conversation } from './conversation.ts';
-import { issued, newKey, renewAt } from './csr.ts';
-
-type Heartbeat = Omit<Extract<AgentUp, { kind: 'heartbeat' }>, 'kind' | 'sentAt'>;
-export type NodeEvent = Extract<AgentUp, { kind: 'events' }>['events'][number];
-
-export interface SessionSettings {
-  /** `host:port`, tried in turn. */
-  readonly addresses: readonly string[];
-  readonly labels: Readonly<Record<string, string>>;
-  readonly agentVersion: string;
-  /** Hex, 16 bytes, one a start of the agent. */
-  readonly instanceUid: string;
-}
-
-/** Who this node is to the master; replaced by each renewal. */
-export interface SessionIdentity {
-  readonly node: NodeName;
-  readonly keyPem: string;
-  readonly certificatePem: string;
-  readonly caPem: string;
-  readonly notBefore: Millis;
-  readonly notAfter: Millis;
-}
-
-export interface SessionNeeds {
-  /** What it says of the node. */
-  readonly node: {
-    hello(): Promise<
-      Pick<
-        AgentHello,
-        'engine' | 'capabilities' | 'effectiveHash' | 'rejectedHash' | 'publicAddresses' | 'logTail'
-      >
-    >;
-    heartbeat(): Promise<Heartbeat>;
-    /** Deltas since the last one; `null`: nothing to say. */
-    metrics(): Promise<MetricsReport | null>;
-    /** A new conversation: figures begin anew, a gap stays a gap. */
-    metricsFromNow(): void;
-  };
-  readonly identity: {
-    current(): SessionIdentity;
-    /** Durable when it settles, and in use by the engine. */
-    renewed(pem: Pick<SessionIdentity, 'keyPem' | 'certificatePem' | 'caPem'>): Promise<void>;
-  };
-  /** What the master wants. */
-  readonly orders: {
-    reached(): void;
-    offer(offer: Offer): void;
-    commitConfirmed(id: string): void;
-    commitCancelled(id: string): void;
-    command(c: Extract<AgentDown, { kind: 'command' }>): void;
-  };
-  /** What the master has heard need not be told after a restart. */
-  readonly told: { command(id: CommandId): void; event(event: NodeEvent): void };
-  readonly onOpen?: () => void;
-  readonly log: Log;
-  readonly random: () => number;
-  readonly timers?: Timers;
-}
-
-const RENEW_RETRY_MS = 60_000;
+import type { NodeEvent, SessionNeeds, SessionSettings } from './ports.ts';
+import { Renewal } from './renewal.ts';
 
 /** The conversation with the master, kept up: whatever ends one, the next one follows. */
 export class Session {
@@ -102,14 +39,19 @@ export class Session {
   #attempts = 0;
   #clockOffset = 0;
   #said = '';
-  #renewal: { readonly keyPem: string } | null = null;
-  #renewFrom: Millis;
+  readonly #renewal: Renewal;
 
   constructor(settings: SessionSettings, needs: SessionNeeds) {
     this.#settings = settings;
     this.#needs = needs;
     this.#timers = needs.timers ?? systemTimers;
-    this.#renewFrom = renewAt(needs.identity.current(), needs.random());
+    this.#renewal = new Renewal({
+      current: needs.identity.current,
+      renewed: needs.identity.renewed,
+      now: () => this.masterNow(),
+      random: needs.random,
+      log: needs.log,
+    });
   }
 
   start(): void {
@@ -187,7 +129,8 @@ export class Session {
       onClosed: (error) => {
         conversation.end();
         if (this.#now === conversation) this.#now = null;
-        hooks.closed(error, conversation.stayAwayMs());
+        // The master closes at once where only a renewal was allowed, maybe before it is on our disk.
+        void this.#renewal.settled().then(() => hooks.closed(error, conversation.stayAwayMs()));
       },
     });
     conversation.stream = stream;
@@ -225,17 +168,17 @@ export class Session {
         return orders.command(body);
       case 'offers':
         c.pace(body.heartbeatMs, body.reportMs);
-        if (body.chainDer) await this.#renewed(body.chainDer, c);
+        if (body.chainDer && (await this.#renewal.answered(body.chainDer))) {
+          c.redial?.('renewed: connecting with the new certificate');
+        }
         return;
       case 'report_full_state':
         return this.#hello(c);
       case 'unavailable': {
         const reason = safeText(body.reason, { max: 500 });
         log.warn('the master asks to come back later', { reason, inMs: body.retryAfterMs });
-        if (this.#renewal && reason.startsWith('renewal')) {
-          this.#renewal = null;
-          this.#renewFrom = this.#timers.now() + Math.max(1000, body.retryAfterMs);
-        } else c.awayFor(body.retryAfterMs);
+        if (this.#renewal.asked && reason.startsWith('renewal')) this.#renewal.dropped(body.retryAfterMs);
+        else c.awayFor(body.retryAfterMs);
       }
     }
   }
@@ -255,13 +198,12 @@ export class Session {
     this.#clockOffset = w.now - this.#timers.now();
     this.#now = c;
     this.#outbox = reopened(this.#outbox);
-    this.#renewal = null;
+    this.#renewal.dropped(null);
     node.metricsFromNow();
     hooks.opened();
-    // Its certificate is over: such a node may renew and nothing else.
-    const expired = this.masterNow() >= mine.notAfter;
+    const { expired } = this.#renewal;
     await this.#hello(c);
-    if (expired || this.masterNow() >= this.#renewFrom) await this.#renew();
+    await this.#renewIfDue();
     if (expired) return;
     c.greeted = true;
     orders.reached();
@@ -294,7 +236,7 @@ export class Session {
     if (this.#now !== c || !c.writable) return;
     this.#send({ kind: 'heartbeat', sentAt: this.#timers.now(), ...beat });
     this.#settle();
-    if (!this.#renewal && this.masterNow() >= this.#renewFrom) await this.#renew();
+    await this.#renewIfDue();
   }
 
   async #report(): Promise<void> {
@@ -304,30 +246,8 @@ export class Session {
     if (report && this.#now === c) this.#send({ kind: 'metrics', report });
   }
 
-  async #renew(): Promise<void> {
-    const { node } = this.#needs.identity.current();
-    this.#renewFrom = this.masterNow() + RENEW_RETRY_MS;
-    const { keyPem, csrDer } = await newKey(node);
-    this.#renewal = { keyPem };
-    this.#needs.log.info('asking for a new certificate');
-    this.#send({ kind: 'renew', csrDer });
-  }
-
-  async #renewed(chainDer: readonly Uint8Array[], c: Conversation): Promise<void> {
-    const asked = this.#renewal;
-    if (!asked) return;
-    this.#renewal = null;
-    const { identity, log, random } = this.#needs;
-    try {
-      await identity.renewed(issued(asked.keyPem, chainDer));
-    } catch (e) {
-      log.error('the new certificate is not kept', { error: e instanceof Error ? e.message : String(e) });
-      return;
-    }
-    const { notAfter } = identity.current();
-    this.#renewFrom = renewAt(identity.current(), random());
-    log.info('certificate renewed', { notAfter: new Date(notAfter).toISOString() });
-    c.redial?.('renewed: connecting with the new certificate');
+  async #renewIfDue(): Promise<void> {
+    if (this.#renewal.due) this.#send({ kind: 'renew', csrDer: await this.#renewal.ask() });
   }
 
   #tell(key: string, message: Told): void {
@@ -370,8 +290,16 @@ export class Session {
       this.#said = '';
       log.info('connected to the master');
     } else if (state.kind === 'waiting') {
-      const reason = safeText(state.reason, { max: 500 });
-      const fields = { reason, code: state.code, inMs: state.until - this.#timers.now() };
+      const reason = safeText(state.reason.replace(/\.? Resolution note: *$/, ''), { max: 500 });
+      const fields: Record<string, unknown> = {
+        reason,
+        code: state.code,
+        inMs: state.until - this.#timers.now(),
+      };
+      if (state.code === 'unauthenticated') {
+        fields['hint'] =
+          'if this does not pass: `aicdn-agent join --force` with a new token, then restart the agent';
+      }
       // The same trouble is said once.
       if (reason === this.#said) log.debug('not connected to the master', fields);
       else log.warn('not connected to the master; streams go on', fields);

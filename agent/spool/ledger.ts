@@ -75,6 +75,7 @@ export class Ledger {
 
   /** On disk when it settles. @throws when the disk refuses: then the command must not be begun */
   async put(result: CommandResult): Promise<void> {
+    await this.#forgetOld();
     await this.#write({ result, at: this.#now(), told: false });
   }
 
@@ -83,11 +84,22 @@ export class Ledger {
     if (entry && !entry.told) await this.#write({ ...entry, told: true });
   }
 
+  async #forgetOld(): Promise<void> {
+    for (const [id, { at }] of this.#entries) {
+      if (this.#now() - at <= KEPT_MS) continue;
+      await rm(this.#fileOf(id), { force: true });
+      this.#entries.delete(id);
+    }
+  }
+
+  /** An id comes from the master: it names no path. */
+  #fileOf(id: CommandId): string {
+    return path.join(this.#dir, createHash('sha256').update(id).digest('hex').slice(0, 32));
+  }
+
   async #write(entry: LedgerEntry): Promise<void> {
     const { commandId } = entry.result;
-    // An id comes from the master: it names no path.
-    const name = createHash('sha256').update(commandId).digest('hex').slice(0, 32);
-    await writeRecord(path.join(this.#dir, name), entry);
+    await writeRecord(this.#fileOf(commandId), entry);
     this.#entries.set(commandId, entry);
   }
 }

@@ -24,6 +24,8 @@ interface Needs {
 }
 
 const MOST_EVENTS = 50;
+const MOST_WARNINGS = 20;
+const MOST_LISTENERS = 256;
 /** Words of agents that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
@@ -83,7 +85,8 @@ export class AgentsService implements AgentEvents {
     const same =
       known.engine?.instance === engine.instance && known.engine.documentHash === engine.documentHash;
     if (same) return;
-    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, engine), view));
+    const safe = safeEngine(engine);
+    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, safe), view));
   }
 
   configStatus(name: NodeName, report: ConfigStatusReport): void {
@@ -103,8 +106,10 @@ export class AgentsService implements AgentEvents {
     if (!isSettled(result.state)) sessions.tookCommand(name, result.commandId, clock.now());
     this.decide(name, 'command status', (node, view, now) => {
       const told = this.takeResult(view, name, result, now);
-      const engine = result.after;
-      return engine ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
+      const engine = result.after && safeEngine(result.after);
+      // Told again, it is an old reading: the engine may have gone on since.
+      const fresh = told.ops.length > 0 && engine !== null;
+      return fresh ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
     });
   }
 
@@ -177,8 +182,7 @@ export class AgentsService implements AgentEvents {
   private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
     const task = view.get('command', result.commandId);
     if (!task?.results[name]) return nothing();
-    const safe = { ...result, outputTail: safeText(result.outputTail, { max: 4096, newline: 'keep' }) };
-    const next = reported(task, name, safe, now);
+    const next = reported(task, name, safeResult(result), now);
     if (next === task) return nothing();
     const events: EventDraft[] =
       next.endedAt !== null && task.endedAt === null
@@ -311,18 +315,43 @@ function safeHello(h: AgentHello): AgentHello {
   return {
     ...h,
     agentVersion: safeText(h.agentVersion, { max: 64 }),
+    engine: h.engine && safeEngine(h.engine),
     labels: Object.fromEntries(labels) as Record<string, string>,
     capabilities: h.capabilities.map((c) => safeText(c, { max: 64 })),
   };
 }
 
+function safeEngine(e: EngineInfo): EngineInfo {
+  const word = (s: string): string => safeText(s, { max: 256 });
+  return {
+    ...e,
+    version: word(e.version),
+    instance: word(e.instance),
+    reason: word(e.reason),
+    listeners: e.listeners
+      .slice(0, MOST_LISTENERS)
+      .map((l) => ({ service: word(l.service), addr: word(l.addr), type: word(l.type) })),
+  };
+}
+
+function safeResult(r: CommandResult): CommandResult {
+  return {
+    ...r,
+    outputTail: safeText(r.outputTail, { max: 4096, newline: 'keep' }),
+    before: r.before && safeEngine(r.before),
+    after: r.after && safeEngine(r.after),
+  };
+}
+
 function safeReport<R extends ConfigStatusReport>(r: R): R {
-  const warnings = r.warnings.map((w) => safeText(w, { max: 500 }));
-  if (r.status !== 'failed') return { ...r, warnings };
+  const warnings = r.warnings.slice(0, MOST_WARNINGS).map((w) => safeText(w, { max: 500 }));
+  const engine = r.engine && safeEngine(r.engine);
+  if (r.status !== 'failed') return { ...r, warnings, engine };
   const { refusal } = r;
   return {
     ...r,
     warnings,
+    engine,
     refusal: {
       ...refusal,
       message: safeText(refusal.message, { max: 1000 }),

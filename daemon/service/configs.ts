@@ -10,7 +10,7 @@ import { type AgentsService, aimed } from './agents.ts';
 import type { ConfigsService as Api, Mutation } from './api.ts';
 import type { Clock, Draft, MetricsRings, Snapshot, Store } from './ports.ts';
 import { lacking, type Templates, templateRefusals } from './rendering.ts';
-import { type Decision, type Effect, guardRevision, type Writer } from './write.ts';
+import { authorise, type Decision, type Effect, guardRevision, type Writer } from './write.ts';
 
 interface Needs {
   readonly writer: Writer;
@@ -97,13 +97,12 @@ export class ConfigsService implements Api {
     const { writer } = this.needs;
     await this.needs.templates.body(must(writer.view(), args.label));
     if (args.dryRun) {
+      authorise(m.caller, 'config.publish');
       const view = writer.view();
       const version = must(view, args.label);
-      return {
-        revision: view.revision,
-        version,
-        nodes: this.plan(m, view, version, args.target, this.needs.clock.now()).hit.map((n) => n.name),
-      };
+      const { hit } = this.plan(m, view, version, args.target, this.needs.clock.now());
+      for (const node of hit) this.refuseUnfit(version, node);
+      return { revision: view.revision, version, nodes: hit.map((n) => n.name) };
     }
     const { revision, result } = await writer.mutate<readonly NodeName[]>(
       m,
@@ -201,7 +200,7 @@ export class ConfigsService implements Api {
     return winnersOf(this.needs.templates, after, publication);
   }
 
-  /** Who gets it, or why nobody may: a tie, a node that cannot render it, a node that cannot carry it. */
+  /** Who gets it, and the state as it will be. @throws AppError `conflict` for a tie */
   private plan(
     m: Mutation,
     view: Snapshot,
@@ -232,11 +231,10 @@ export class ConfigsService implements Api {
     };
     // Decided on the state as it will be: with this publication in it.
     const after = overlay(view, value);
-    const hit = winnersOf(templates, after, publication);
-    for (const node of hit) this.refuseUnfit(version, node);
-    return { hit, value, after };
+    return { hit: winnersOf(templates, after, publication), value, after };
   }
 
+  /** @throws AppError naming a node that cannot render it, or not carry it: then nobody gets it */
   private refuseUnfit(version: StoredVersion, node: Node): void {
     const rendered = this.needs.templates.render(version, node);
     if (!rendered.ok) {
@@ -267,6 +265,8 @@ export class ConfigsService implements Api {
     const ops: Draft[] = [{ op: 'put', kind: 'version', key: version.label, value }];
     const effects: Effect[] = [];
     for (const node of hit) {
+      // Together with the rest of this node's: a rendering is not kept for a whole fleet.
+      this.refuseUnfit(version, node);
       const settled = this.needs.agents.settle(node, aimed(node, this.needs.templates, after, now), after);
       ops.push(...settled.ops);
       effects.push(...(settled.effects ?? []));

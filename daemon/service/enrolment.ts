@@ -4,7 +4,7 @@ import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { aimed } from './agents.ts';
 import type { EnrolmentService as Api, Mutation } from './api.ts';
-import type { Ca, Clock, IssuedCertificate, JoinToken, Log, Snapshot } from './ports.ts';
+import type { AgentLink, Ca, Clock, IssuedCertificate, JoinToken, Log, Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import type { Writer } from './write.ts';
 
@@ -24,6 +24,7 @@ interface Needs {
   readonly templates: Templates;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
   readonly mint: TokenMint;
+  readonly link: Pick<AgentLink, 'disconnect'>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -33,6 +34,7 @@ const CERTIFICATE_MS = 7 * DAY_MS;
 const TOKEN_MS = 30 * 60_000;
 const LONGEST_TOKEN_MS = 7 * DAY_MS;
 const MOST_LABELS = 32;
+const MOST_REPLACED = 10;
 
 export class EnrolmentService implements Api {
   private readonly settings: EnrolmentSettings;
@@ -101,7 +103,7 @@ export class EnrolmentService implements Api {
   async enrol(args: Parameters<Api['enrol']>[0]): ReturnType<Api['enrol']> {
     const { name, region, nodeType } = args;
     if (!isNodeName(name)) throw new AppError('invalid', badName(name));
-    const { ca, clock, writer } = this.needs;
+    const { ca, clock, writer, link } = this.needs;
     // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
     this.checkToken(writer.view(), args, clock.now());
     const issued = await ca.issueNode({ csrDer: args.csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
@@ -115,7 +117,7 @@ export class EnrolmentService implements Api {
         );
       }
       const node = aimed(
-        fresh(args, name, nodeType as NodeType, region, issued, now),
+        fresh(args, name, nodeType as NodeType, region, issued, now, old?.certificate ?? null),
         this.needs.templates,
         view,
         now,
@@ -134,6 +136,7 @@ export class EnrolmentService implements Api {
             text: `joined from ${args.remote} with a token of ${token.createdBy}`,
           },
         ],
+        effects: old ? [() => link.disconnect(name, `${name} was joined anew on another host`)] : [],
         result: null,
       };
     });
@@ -147,7 +150,7 @@ export class EnrolmentService implements Api {
       const node = view.get('node', name);
       if (node?.identity !== 'accepted')
         throw new AppError('forbidden', `${name} may not renew its certificate`);
-      const certificate = { serial: issued.serial, notAfter: issued.notAfter };
+      const certificate = { ...node.certificate, serial: issued.serial, notAfter: issued.notAfter };
       return {
         ops: [{ op: 'put', kind: 'node', key: name, value: { ...node, certificate } }],
         events: [],
@@ -157,11 +160,16 @@ export class EnrolmentService implements Api {
     return issued;
   }
 
-  /** A node may go on with its last certificate until it has picked up the new one: the serial is not compared. */
-  admit(name: NodeName, _serial: string): 'ok' | 'unknown' | 'revoked' | 'replaced' {
+  /**
+   * A node may go on with its last certificate until it has picked up the new one, so only those of a host that was
+   * replaced are told apart.
+   */
+  admit(name: NodeName, serial: string): 'ok' | 'unknown' | 'revoked' | 'replaced' {
     const node = this.needs.writer.view().get('node', name);
     if (!node) return 'unknown';
-    return node.identity === 'revoked' ? 'revoked' : 'ok';
+    if (node.identity === 'revoked') return 'revoked';
+    const replaced = node.certificate?.replaced?.some((s) => sameSerial(s, serial)) ?? false;
+    return replaced ? 'replaced' : 'ok';
   }
 
   /** @throws AppError saying which it is: wrong, used, expired, for something else */
@@ -209,7 +217,9 @@ function fresh(
   region: string,
   issued: IssuedCertificate,
   now: Millis,
+  old: Node['certificate'],
 ): Node {
+  const replaced = old ? [...(old.replaced ?? []), old.serial].slice(-MOST_REPLACED) : [];
   const labels = Object.entries(args.labels)
     .slice(0, MOST_LABELS)
     .map(([k, v]) => [safeText(k, { max: 63 }), safeText(v, { max: 253 })]);
@@ -232,9 +242,19 @@ function fresh(
     engine: null,
     capabilities: [],
     joinedAt: now,
-    certificate: { serial: issued.serial, notAfter: issued.notAfter },
+    certificate: {
+      serial: issued.serial,
+      notAfter: issued.notAfter,
+      ...(replaced.length > 0 ? { replaced } : {}),
+    },
     modRevision: 0,
   };
+}
+
+/** Hex, however it is written. */
+function sameSerial(a: string, b: string): boolean {
+  const plain = (s: string): string => s.toLowerCase().replace(/^0+/, '');
+  return plain(a) === plain(b);
 }
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 63 }));

@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 const KEEP = {
   event: { ms: 30 * DAY_MS, most: 10_000 },
   command: { ms: 7 * DAY_MS, most: 5000 },
-  token: { ms: DAY_MS, most: 10_000 },
+  token: { ms: 7 * DAY_MS, most: 10_000 },
   request: { ms: DAY_MS, most: 10_000 },
   alert: { ms: DAY_MS / 2, most: 10_000 },
   silence: { ms: 30 * DAY_MS, most: 10_000 },

@@ -107,7 +107,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   }
 
   return {
-    enrolment: new EnrolmentService(settings, { writer, templates, ca, mint, clock, log }),
+    enrolment: new EnrolmentService(settings, { writer, templates, ca, mint, link, clock, log }),
     agents,
     nodes,
     configs: new ConfigsService({ writer, store, templates, agents, rings, clock }),

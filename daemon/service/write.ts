@@ -37,7 +37,6 @@ export class Writer {
   private readonly clock: Clock;
   private readonly log: Log;
   private readonly subscribers: ((p: Published) => void)[] = [];
-  private readonly inFlight = new Map<string, Promise<unknown>>();
   private durable: Snapshot;
   private last: Promise<unknown> = Promise.resolve();
 
@@ -92,29 +91,27 @@ export class Writer {
     const digest = createHash('sha256')
       .update(JSON.stringify([action, args]))
       .digest('hex');
-    await this.inFlight.get(requestId)?.catch(() => {});
-    const done = this.store.snapshot().get('request', requestId);
-    if (done) {
-      if (done.digest !== digest) {
-        throw new AppError(
-          'conflict',
-          `request id ${safeText(requestId, { max: 64 })} was used for something else`,
-        );
-      }
-      return { revision: done.revision, result: again(this.durable, done.entity) };
+    const known = (view: Snapshot) => {
+      const done = view.get('request', requestId);
+      if (!done || done.digest === digest) return done;
+      throw new AppError(
+        'conflict',
+        `request id ${safeText(requestId, { max: 64 })} was used for something else`,
+      );
+    };
+    if (known(this.store.snapshot())) {
+      // The first one may still be on its way to the disk, or be refused there.
+      await this.settled();
+      const done = known(this.durable);
+      if (done) return { revision: done.revision, result: again(this.durable, done.entity) };
     }
-    const work = this.run<R>(m.caller.actor, m.caller.source, requestId, (view, now, revision) => {
+    const work = await this.run<R>(m.caller.actor, m.caller.source, requestId, (view, now, revision) => {
       const d = decide(view, now, revision);
       if (!d) return null;
       const record = { id: requestId, digest, at: now, revision, entity: entity(d.result) };
       return { ...d, ops: [...d.ops, { op: 'put', kind: 'request', key: requestId, value: record }] };
     });
-    this.inFlight.set(requestId, work);
-    try {
-      return this.must(await work);
-    } finally {
-      this.inFlight.delete(requestId);
-    }
+    return this.must(work);
   }
 
   private must<R>(done: { revision: Revision; result: R } | null): { revision: Revision; result: R } {

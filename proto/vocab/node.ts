@@ -91,7 +91,12 @@ export interface Node {
   readonly engine: EngineInfo | null;
   readonly capabilities: readonly string[];
   readonly joinedAt: Millis;
-  readonly certificate: { readonly serial: string; readonly notAfter: Millis } | null;
+  readonly certificate: {
+    readonly serial: string;
+    readonly notAfter: Millis;
+    /** Of hosts that this node was before it was joined anew: they may not connect any more. */
+    readonly replaced?: readonly string[];
+  } | null;
   readonly modRevision: Revision;
 }
 

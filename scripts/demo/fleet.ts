@@ -63,6 +63,11 @@ export interface FleetPorts {
   readonly coreB: number;
 }
 
+/** Sockets lie in the folder, and their paths have 103 bytes at most. */
+function shortTmp(): string {
+  return tmpdir().length <= 60 ? tmpdir() : '/tmp';
+}
+
 export class Fleet {
   readonly dir: string;
   readonly ports: FleetPorts;
@@ -125,7 +130,7 @@ export class Fleet {
       originA: options.origins?.a ?? a,
       originB: options.origins?.b ?? b,
     };
-    const fleet = new Fleet(mkdtempSync(path.join(tmpdir(), 'ai-cdn-')), ports, options.nodes);
+    const fleet = new Fleet(mkdtempSync(path.join(shortTmp(), 'ai-cdn-')), ports, options.nodes);
     try {
       chmodSync(fleet.dir, 0o700);
       mkdirSync(fleet.logDir);

@@ -1,8 +1,10 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
@@ -23,7 +25,8 @@ let dir: string;
 let master: ScriptedMaster;
 let settings: string;
 let port: number;
-const pids = new Set<number>();
+const agents = new Set<number>();
+const engines = new Set<number>();
 
 beforeAll(async () => {
   dir = await mkdtemp(path.join(tmpdir(), 'aicdn-agent-'));
@@ -42,7 +45,8 @@ engine: {socket: ${path.join(dir, 'e.sock')}, spawn: true}
   );
 });
 afterAll(async () => {
-  for (const pid of pids) await end(pid);
+  // An agent that lives starts its engine anew.
+  for (const pid of [...agents, ...engines]) await end(pid);
   await master?.stop();
   await rm(dir, { recursive: true, force: true });
 });
@@ -52,9 +56,9 @@ async function agent(): Promise<{ child: Child; facts: Ready }> {
   forget(file);
   const argv = [program('agent'), 'run', '--config', settings, '--ready-file', file];
   const child = start({ name: 'agent', argv, logDir: path.join(dir, 'log') });
-  pids.add(child.pid);
+  agents.add(child.pid);
   const facts = await ready<Ready>(child, file, 15_000);
-  pids.add(facts.enginePid);
+  engines.add(facts.enginePid);
   return { child, facts };
 }
 
@@ -91,7 +95,7 @@ describe('agent and engine', () => {
       const e = heartbeatOf(hash)();
       return e && e.pid !== three.facts.enginePid ? e : null;
     });
-    pids.add(next.pid);
+    engines.add(next.pid);
     const said = await run('agent', ['status', '--config', settings]);
     expect(said.code).toBe(0);
     expect(said.stdout).toMatch(new RegExp(`hk-1[\\s\\S]*v1 ${hash.slice(0, 12)}[\\s\\S]*pid ${next.pid}`));
@@ -101,6 +105,57 @@ describe('agent and engine', () => {
     await three.child.ended;
     await end(next.pid);
     expect((await run('agent', ['status', '--config', settings])).code).toBe(1);
+  });
+
+  it('an engine that hangs shows as lost at once, is not doubled, and is the same one when it goes on', async () => {
+    const { child, facts } = await agent();
+    const health = () => master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[0];
+    await until('ok', 5000, () => (health() === 'ok' ? true : null));
+    process.kill(facts.enginePid, 'SIGSTOP');
+    await until('engine_lost', 5000, () => (health() === 'engine_lost' ? true : null));
+    const beats = master.heard.calls.length;
+    await until('heartbeats go on', 5000, () => (master.heard.calls.length > beats + 2 ? true : null));
+    process.kill(facts.enginePid, 'SIGCONT');
+    await until('ok again', 15_000, () => (health() === 'ok' ? true : null));
+    const engine = master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[1] as EngineInfo;
+    expect(engine.pid).toBe(facts.enginePid);
+    child.kill('SIGTERM');
+    await child.ended;
+  });
+
+  it('kill -9 at any moment of a change leaves a node that runs one of the two documents, whole, and takes the next one', async () => {
+    const [other = 0] = await freePorts(1);
+    const text = (at: number): string =>
+      `services: [{name: chat, addr: "127.0.0.1:${at}", handler: {type: tcp}, listener: {type: tcp}, forwarder: {nodes: [{name: o, addr: "127.0.0.1:9"}]}}]\n`;
+    const texts = [text(port), text(other)];
+    let revision = 100;
+    for (let round = 0; round < 8; round++) {
+      const { child, facts } = await agent();
+      const offered = texts[round % 2] ?? '';
+      revision += 1;
+      master.offer(HK, revision, offered);
+      await sleep(round * 12);
+      child.kill('SIGKILL');
+      await child.ended;
+      expect(alive(facts.enginePid)).toBe(true);
+      expect(texts).toContain(readFileSync(path.join(dir, 'gost.yml'), 'utf8'));
+    }
+    const { child } = await agent();
+    revision += 1;
+    const said = master.heard.calls.length;
+    const last = master.offer(HK, revision, texts[0] ?? '');
+    await until('the last one in force', 10_000, () => {
+      const statuses = master.heard.calls.slice(said).filter((c) => c.method === 'configStatus');
+      const told = statuses.map((c) => c.args[0] as ConfigStatusReport);
+      return told.some((r) => r.status === 'applied' && r.effectiveHash === last) ? true : null;
+    });
+    expect(readFileSync(path.join(dir, 'gost.yml'), 'utf8')).toBe(texts[0]);
+    const damaged = readdirSync(path.join(dir, 'state'), { recursive: true }).filter((f) =>
+      `${f}`.includes('damaged'),
+    );
+    expect(damaged).toEqual([]);
+    child.kill('SIGTERM');
+    await child.ended;
   });
 
   it('joined already: says so, and nothing is asked of the master', async () => {

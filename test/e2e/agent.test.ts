@@ -184,7 +184,10 @@ describe('a config', () => {
       rejectedHash: taken,
       reverted: false,
     });
-    if (refused.status === 'failed') expect(refused.refusal.message).toMatch(/in use/);
+    if (refused.status === 'failed') {
+      expect(refused.refusal).toMatchObject({ line: 3, column: 9, path: 'services[0].addr' });
+      expect(refused.refusal.message).toMatch(/in use/);
+    }
     expect(await connect(ports.edge)).toBe(true);
     // The same again is refused at once, and an older revision is not even answered.
     master.offer(HK, 4, document(ports.origin));
@@ -236,6 +239,27 @@ describe('commit confirmed', () => {
     expect(transportConfirms()).toBeGreaterThan(0);
     expect(await connect(ports.edge)).toBe(true);
     expect(await connect(ports.other)).toBe(false);
+  });
+});
+
+describe('commit confirmed, the agent gone meanwhile', () => {
+  it('is taken back by the next one, with no master in reach', async () => {
+    await master.stop();
+    master = await scriptedMaster({ dir, rollbackMs: 2000 });
+    await engine();
+    const one = await agent();
+    await master.heard.until('connected');
+    master.offer(HK, 1, document(ports.edge));
+    await ended();
+    silence(master);
+    master.offer(HK, 2, document(ports.other));
+    await ended(2);
+    expect(await connect(ports.other)).toBe(true);
+    await one.stop('gone');
+    await master.stop();
+    await agent(settings());
+    await until('the previous config', 8000, async () => ((await connect(ports.edge)) ? true : null));
+    await until('and nothing else', 2000, async () => ((await connect(ports.other)) ? null : true));
   });
 });
 
@@ -357,6 +381,31 @@ describe('joining and the certificate', () => {
     expect(await readFile(key, 'utf8')).not.toBe(first.keyPem);
     const now = await spool.load();
     expect(now && now.notAfter - first.notAfter).toBeGreaterThan(86_400_000);
+  });
+
+  it('an expired one may renew and nothing else; then the node is back', async () => {
+    await master.stop();
+    master = await scriptedMaster({ dir, ttlMs: 1000 });
+    await engine();
+    const spool = new IdentitySpool({ stateDir: path.join(dir, 'state') }, { report: () => undefined });
+    const first = await joinNode(settings(), spool, master.token());
+    await until('it is expired', 5000, () => (Date.now() > first.notAfter ? true : null));
+    await agent(settings());
+    const [hello] = await master.heard.until('connected');
+    expect(hello).toMatchObject({ protocol: 1 });
+    expect(master.renewals).toEqual(['hk-1']);
+    expect((await spool.load())?.notAfter).toBeGreaterThan(Date.now() + 86_400_000);
+  });
+
+  it('a master that is not there yet is waited for', async () => {
+    const token = master.token();
+    const address = master.address;
+    await master.stop();
+    await engine();
+    const starting = agent(settings({ 'master.token': token, 'master.addr': address }));
+    master = await scriptedMaster({ dir, port: Number(address.split(':').at(-1)), tokens: [token] });
+    await starting;
+    await master.heard.until('connected');
   });
 
   it('a node that was never joined and has no token says what to do', async () => {

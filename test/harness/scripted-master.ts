@@ -1,11 +1,11 @@
 import path from 'node:path';
 import { openCa } from '../../daemon/ca/ca.ts';
-import { makeToken, secretMatches } from '../../daemon/ca/tokens.ts';
-import type { AgentEvents } from '../../daemon/service/api.ts';
+import { hashSecret, makeToken, secretMatches } from '../../daemon/ca/tokens.ts';
 import { AgentTransport } from '../../daemon/transport/grpc/agent-service.ts';
 import { AgentSessions } from '../../daemon/transport/grpc/agent-sessions.ts';
 import { bodyHash, configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
+import { parseJoinToken } from '../../proto/link/join-token.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { ConfigHash, NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
 import { enrolmentTwin, heardEvents, memoryLog, realClock, realRandom } from '../fakes/services.ts';
@@ -35,8 +35,8 @@ export async function scriptedMaster(s: {
   readonly rollbackMs?: number;
   /** Life of the certificates it gives out at enrolment. */
   readonly ttlMs?: number;
-  /** Wraps what hears the agents. */
-  readonly hearing?: (heard: AgentEvents) => AgentEvents;
+  /** Made by an earlier one, still good. */
+  readonly tokens?: readonly string[];
 }): Promise<ScriptedMaster> {
   const ca = await openCa({ dir: path.join(s.dir, 'ca') }, { clock: realClock, random: realRandom });
   const server = await ca.issueServer({ names: [], now: Date.now() });
@@ -44,6 +44,10 @@ export async function scriptedMaster(s: {
   const heard = heardEvents();
   const log = memoryLog();
   const tokens = new Map<string, { secretHash: string; used: boolean }>();
+  for (const text of s.tokens ?? []) {
+    const { id, secret } = parseJoinToken(text);
+    tokens.set(id, { secretHash: hashSecret(secret), used: false });
+  }
   const secrets: string[] = [];
   const renewals: NodeName[] = [];
   const enrolment = enrolmentTwin({
@@ -75,7 +79,7 @@ export async function scriptedMaster(s: {
     },
     {
       sessions,
-      services: { agents: s.hearing?.(heard) ?? heard, enrolment },
+      services: { agents: heard, enrolment },
       log,
       clock: realClock,
       random: realRandom,

@@ -1,6 +1,6 @@
 module aicdn/peers
 
-go 1.26
+go 1.19
 
 require (
 	github.com/gorilla/websocket v1.5.3

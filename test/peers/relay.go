@@ -148,6 +148,9 @@ func (c *clientConn) Write(p []byte) (int, error) {
 	c.wmu.Lock()
 	defer c.wmu.Unlock()
 	if c.header == nil {
+		if len(p) == 0 {
+			return 0, nil
+		}
 		return c.Conn.Write(p)
 	}
 	buf := append(c.header, p...)
@@ -156,6 +159,19 @@ func (c *clientConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// flush sends a header that nothing was there to carry.
+func (c *clientConn) flush() error {
+	_, err := c.Write(nil)
+	return err
+}
+
+func (c *clientConn) CloseWrite() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return closeWrite(c.Conn)
 }
 
 func (c *clientConn) Read(p []byte) (int, error) {
@@ -190,6 +206,9 @@ func (c *serverConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.said {
+		if len(p) == 0 {
+			return 0, nil
+		}
 		return c.Conn.Write(p)
 	}
 	c.said = true
@@ -197,4 +216,17 @@ func (c *serverConn) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// flush sends an OK that nothing was there to carry.
+func (c *serverConn) flush() error {
+	_, err := c.Write(nil)
+	return err
+}
+
+func (c *serverConn) CloseWrite() error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return closeWrite(c.Conn)
 }

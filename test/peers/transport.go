@@ -83,7 +83,10 @@ func smuxConfig(version int) *smux.Config {
 
 func isTLS(t string) bool { return t == "tls" || t == "wss" || t == "mtls" || t == "mwss" }
 func isWS(t string) bool  { return t == "ws" || t == "wss" || t == "mws" || t == "mwss" }
-func isMux(t string) bool { return t == "mtls" || t == "mws" || t == "mwss" || t == "mtcp" }
+func isMux(t string) bool { return t == "mtls" || t == "mws" || t == "mwss" }
+func isKnown(t string) bool {
+	return t == "tcp" || isTLS(t) || isWS(t) || isMux(t)
+}
 
 // serve accepts connections of the transport and hands each stream to handle, until the listener ends.
 func serve(addr, transport, wsPath string, muxVersion int, files tlsFiles, handle func(net.Conn)) error {
@@ -138,18 +141,22 @@ func serve(addr, transport, wsPath string, muxVersion int, files tlsFiles, handl
 	}
 }
 
-// dialer opens streams over the transport; a multiplexed one keeps `conns` sessions and goes round.
+// dialer opens streams over the transport; a multiplexed one keeps a session a slot and goes round.
 type dialer struct {
 	addr, transport, wsPath string
-	muxVersion, conns       int
+	muxVersion              int
 	files                   tlsFiles
 	next                    atomic.Uint64
-	mu                      sync.Mutex
-	sessions                []*smux.Session
+	slots                   []slot
+}
+
+type slot struct {
+	mu      sync.Mutex
+	session *smux.Session
 }
 
 func (d *dialer) connect() (net.Conn, error) {
-	c, err := net.DialTimeout("tcp", d.addr, 8*time.Second)
+	c, err := net.DialTimeout("tcp", d.addr, dialTimeout)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +173,7 @@ func (d *dialer) connect() (net.Conn, error) {
 		c = tc
 	}
 	if isWS(d.transport) {
-		wd := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return c, nil }, HandshakeTimeout: 8 * time.Second}
+		wd := websocket.Dialer{NetDial: func(string, string) (net.Conn, error) { return c, nil }, HandshakeTimeout: dialTimeout}
 		ws, _, err := wd.Dial("ws://"+d.addr+d.wsPath, nil)
 		if err != nil {
 			c.Close()
@@ -181,22 +188,20 @@ func (d *dialer) open() (net.Conn, error) {
 	if !isMux(d.transport) {
 		return d.connect()
 	}
-	i := int(d.next.Add(1)) % d.conns
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for len(d.sessions) < d.conns {
-		d.sessions = append(d.sessions, nil)
-	}
-	if s := d.sessions[i]; s == nil || s.IsClosed() {
+	// Session by session: a slow dial holds up only the streams that would go through it.
+	slot := &d.slots[d.next.Add(1)%uint64(len(d.slots))]
+	slot.mu.Lock()
+	defer slot.mu.Unlock()
+	if slot.session == nil || slot.session.IsClosed() {
 		c, err := d.connect()
 		if err != nil {
 			return nil, err
 		}
-		if d.sessions[i], err = smux.Client(c, smuxConfig(d.muxVersion)); err != nil {
+		if slot.session, err = smux.Client(c, smuxConfig(d.muxVersion)); err != nil {
 			return nil, err
 		}
 	}
-	return d.sessions[i].OpenStream()
+	return slot.session.OpenStream()
 }
 
 // wsConn is a stream over binary messages, without a Close frame at its end (1006 is EOF), as gost speaks it.

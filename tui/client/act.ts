@@ -122,7 +122,7 @@ const EXECUTORS: Executors = {
         kind: 'done',
         sheet: e.sheet,
         text: words(
-          `${r.version.label} puts back ${r.version.rollbackOf ?? ''} on ${r.nodes.length} nodes; u takes it back`,
+          `${r.version.label} puts back ${r.version.rollbackOf ?? ''} on ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
           `${r.version.label} 在 ${r.nodes.length} 个节点恢复 ${r.version.rollbackOf ?? ''}；u 可再回滚`,
         ),
       }),

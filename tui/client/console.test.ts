@@ -217,7 +217,7 @@ describe('acts', () => {
     expect(text(r.state())).toBe('reload hk-1: received');
     await r.settle(2_000);
     expect(text(r.state())).toBe(
-      'reload hk-1: succeeded 1.8 s, generation 4 → 5, unchanged, 12 streams kept',
+      'reload hk-1: succeeded 1.8 s, 12 streams kept, generation 4 → 5, unchanged',
     );
     r.time.advance(11_000);
     r.hub.dispatch({ kind: 'tick' });
@@ -281,6 +281,21 @@ describe('acts', () => {
     r.meant({ kind: 'type', text: '3' });
     const preview = { ...sheet.preview, nodes: sheet.preview.nodes.slice(1) };
     r.hub.dispatch({ kind: 'rollback-preview', sheet: sheet.id, preview });
+    expect(r.state().sheet).toMatchObject({ typed: '', error: { en: 'it was 3 nodes, now 2' } });
+  });
+
+  test('a preview is asked again every 5 s while its sheet is open', async () => {
+    const r = rig();
+    r.master.commit([{ kind: 'version', key: 'v1', value: fakeVersion('v1', { parent: 'v0' as never }) }]);
+    await r.second();
+    r.meant({ kind: 'roll-back' });
+    await r.settle(0);
+    r.hub.dispatch({ kind: 'sheet-armed', sheet: r.state().sheet?.id ?? 0 });
+    r.meant({ kind: 'field', by: 1 });
+    r.meant({ kind: 'type', text: '3' });
+    r.master.commit([], [{ kind: 'node', key: 'us-1' }]);
+    for (let i = 0; i < 6; i++) await r.second();
+    expect(r.master.asked.filter((a) => a === 'previewRollback v1')).toHaveLength(2);
     expect(r.state().sheet).toMatchObject({ typed: '', error: { en: 'it was 3 nodes, now 2' } });
   });
 

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import { type CommandResult, type CommandTask, isSettled } from '../../proto/vocab/command.ts';
 import type { NodeName, SilenceId } from '../../proto/vocab/ids.ts';
@@ -19,7 +19,9 @@ export function tokenCommands(program: Command, ctl: Ctl): void {
     .requiredOption('--type <type>', 'edge or core', nodeType)
     .requiredOption('--region <region>', 'where the node stands', word)
     .option('--name <name>', 'only for a node of this name', nodeName)
-    .option('--ttl <duration>', 'how long it works', duration, 30 * 60_000)
+    .addOption(
+      new Option('--ttl <duration>', 'how long it works').argParser(duration).default(30 * 60_000, '30m'),
+    )
     .action((flags: { type: NodeType; region: string; name?: NodeName; ttl: number }) =>
       ctl.run(async ({ io, api, form }) => {
         const made = await api.createToken(

@@ -152,7 +152,8 @@ function onScreen(state: State, key: Key): Match {
 
 /** A key, in the state it meets. */
 export function matchKey(state: State, key: Key): Match {
-  if (state.room.tooSmall && state.sheet === null) {
+  // What a key would do cannot be seen: an open sheet or prompt waits until it can.
+  if (state.room.tooSmall) {
     if (key.name === 'ctrl-c' || key.name === 'q') return means({ kind: 'quit' });
     return NOTHING;
   }
@@ -164,6 +165,7 @@ export function matchKey(state: State, key: Key): Match {
 
 /** A paste fills a focused text field with its first line, and does nothing else. */
 function matchPaste(state: State, text: string): Match {
+  if (state.room.tooSmall) return NOTHING;
   const line = text.split(/[\r\n]/, 1)[0] ?? '';
   const field =
     (state.sheet !== null && takesText(state.sheet)) ||

@@ -1,9 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import type { SilenceId } from '../../proto/vocab/ids.ts';
+import type { Sheet } from '../store/sheet.ts';
 import { initialState, type State } from '../store/state.ts';
 import { match, matchKey, ORDER_KEYS, rowsAt } from './match.ts';
 import { KEY_ROWS, WHERES } from './rows.ts';
 
 const key = (name: string) => ({ name, text: name.length === 1 ? name : '' });
+const EXPIRE: Sheet = {
+  kind: 'expire',
+  id: 1,
+  armed: true,
+  sending: false,
+  error: null,
+  silence: 'S-1' as SilenceId,
+};
 const press = (state: State, name: string) => matchKey(state, key(name));
 
 describe('the key table', () => {
@@ -52,6 +62,14 @@ describe('the key table', () => {
     const small: State = { ...initialState(0), room: { ...initialState(0).room, tooSmall: true } };
     expect(press(small, 'r')).toEqual({ kind: 'nothing' });
     expect(press(small, 'q')).toMatchObject({ intent: { kind: 'quit' } });
+    // Nor do they reach a sheet or a filter that was open when it shrank.
+    const asked: State = { ...small, sheet: EXPIRE };
+    const typing: State = { ...small, prompt: { kind: 'filter', text: '', before: '' } };
+    for (const state of [asked, typing]) {
+      expect(press(state, 'y')).toEqual({ kind: 'nothing' });
+      expect(match(state, { kind: 'paste', text: 'hk' })).toEqual({ kind: 'nothing' });
+      for (const k of ['q', 'ctrl-c']) expect(press(state, k)).toMatchObject({ intent: { kind: 'quit' } });
+    }
   });
 
   test('full-width forms are folded; a letter of an input method says so', () => {

@@ -40,7 +40,12 @@ export interface KeyRow {
   readonly section: Section;
   readonly description: Words;
   /** In the key row: a short name and where it stands; those with the highest number are left out first. */
-  readonly bar?: { readonly label: Words; readonly rank: number };
+  readonly bar?: {
+    readonly label: Words;
+    readonly rank: number;
+    /** On the alerts screen: only while this table has the cursor. */
+    readonly pane?: 'alerts' | 'silences';
+  };
   /** Touches a node or the master's state: never from a paste, only on what was drawn. */
   readonly acts: boolean;
   /** `null`: it works. Otherwise why it is off. */
@@ -110,7 +115,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     off: describable,
   }),
   looks(['enter', 'd'], ['alerts'], 'look', { kind: 'describe' }, words('the node it is about', '所涉节点'), {
-    bar: bar('the node', '节点', 1),
+    bar: { ...bar('the node', '节点', 1), pane: 'alerts' },
     off: describable,
   }),
   later(
@@ -230,7 +235,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   looks(['g', 'home'], EVERYWHERE, 'go', { kind: 'jump', to: 'first' }, words('first', '首行')),
   looks(['G', 'end'], EVERYWHERE, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
   looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
-    bar: bar('silences', '静默表', 4),
+    bar: bar('other table', '另一表', 3),
   }),
   looks(['-'], SCREENS, 'go', { kind: 'last-screen' }, words('last screen', '上一屏'), { off: hasLast }),
   later(',', SCREENS, 'go', words('history back', '历史后退'), '- goes to the last screen', '- 回到上一屏'),
@@ -266,7 +271,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'silence' },
     words('silence this alert', '静默该告警'),
     all(allowed('silence.create'), onAlert),
-    bar('silence', '静默', 2),
+    { ...bar('silence', '静默', 2), pane: 'alerts' },
   ),
   acts(
     ['e'],
@@ -274,7 +279,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'expire-silence' },
     words('end a silence now', '立即结束静默'),
     all(allowed('silence.expire'), onActiveSilence),
-    bar('end a silence', '结束静默', 5),
+    { ...bar('end it', '结束', 2), pane: 'silences' },
   ),
   acts(
     ['u'],
@@ -310,6 +315,14 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'm 可静默告警',
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
+  later(
+    'e',
+    ['nodes'],
+    'act',
+    words('a token for another type or region', '为其他类型或地区生成令牌'),
+    'aicdnctl token create --help',
+    '可用 aicdnctl token create',
+  ),
   // fleet
   later(
     'P',

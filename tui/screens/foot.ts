@@ -41,8 +41,9 @@ function hint(row: KeyRow, state: State, ui: Ui, count: number): KeyHint {
 /** The few keys that matter here, from the key table; one that is off stays in its place. */
 export function keybar(state: State, ui: Ui): Row {
   const where = whereAmI(state);
+  const pane = where === 'alerts' ? state.alerts.focus : null;
   const rows = rowsAt(where)
-    .filter((r) => r.bar !== undefined)
+    .filter((r) => r.bar !== undefined && (r.bar.pane ?? pane) === pane)
     .sort((a, b) => (a.bar?.rank ?? 0) - (b.bar?.rank ?? 0));
   const marked = where === 'nodes' ? hit(state).length : 1;
   const keys = rows.map((r) => hint(r, state, ui, marked));

@@ -57,7 +57,10 @@ function axes(i: NodeItem): readonly AxisRow[] {
 function failure(n: Node): readonly string[] {
   if (n.configSync !== 'failed' || n.failure === null) return n.warnings;
   const f = n.failure;
-  const kept = f.reverted ? `kept ${n.effective?.version ?? 'what it ran'}` : 'not put back';
+  const runs = n.effective?.version ?? 'what it ran';
+  // Before the switch nothing had been changed, so there was nothing to put back.
+  const early = f.phase === 'validate' || f.phase === 'prepare';
+  const kept = f.reverted || early ? `keeps ${runs}` : 'not put back';
   const head = `${n.target?.version ?? ''} ${f.phase.toUpperCase()} at ${clock(f.at)}, ${kept}`;
   const tail = f.logTail.split('\n').filter((l) => l.trim() !== '');
   return [head, formatRefusal(f.refusal), ...tail.slice(-8)];

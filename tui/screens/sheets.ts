@@ -14,6 +14,7 @@ import {
   wantsCount,
 } from '../store/sheet.ts';
 import type { State } from '../store/state.ts';
+import { countedOnce } from '../store/task-words.ts';
 import type { Row } from '../theme/row.ts';
 import type { KeyHint } from '../views/foot.ts';
 import {
@@ -74,6 +75,8 @@ function silenceRows(sheet: SilenceSheet, state: State, ui: Ui): readonly Row[] 
     matchers: sheet.matchers.map((m) => ({ name: m.name, op: op(m), value: m.value })),
     preview: preview(sheet, now),
     error: sending ?? errorOf(sheet, ui),
+    // `?` is a letter of the comment here.
+    last: null,
   };
   if (sheet.preview?.asksTwice !== true) return silenceSheetRows(props, ui);
   const count = { want: String(sheet.preview.nodes.length), typed: sheet.typed };
@@ -103,6 +106,9 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
     published === undefined
       ? ''
       : `${published.publishedBy.replace(/\(\d+\)$/, '')} ${clock(published.publishedAt)}`;
+  // Nothing to take back, or not by you: the master says why, and there is nothing to type.
+  const refusedAtOnce = p === null && sheet.error !== null;
+  const none = refusedAtOnce ? '-' : asking;
   const facts = [
     {
       label: say('takes back', '撤回'),
@@ -115,7 +121,7 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
       label: say('puts back', '恢复'),
       text:
         p === null
-          ? asking
+          ? none
           : say(
               `the content of ${p.toLabel} as a new version ${p.newLabel}, byte for byte`,
               `${p.toLabel} 的内容，作为新版本 ${p.newLabel}，逐字节相同`,
@@ -125,9 +131,9 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
       label: say('hits', '影响'),
       text:
         p === null
-          ? ''
+          ? '-'
           : say(
-              `${p.nodes.length} nodes: ${someOf(p.nodes, say)}`,
+              `${p.nodes.length} ${p.nodes.length === 1 ? 'node' : 'nodes'}: ${someOf(p.nodes, say)}`,
               `${p.nodes.length} 台：${someOf(p.nodes, say)}`,
             ),
     },
@@ -135,7 +141,7 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
       label: say('streams', '流'),
       text:
         p === null
-          ? ''
+          ? '-'
           : say(
               `${p.streams.toLocaleString('en')} live on them; those on listeners that stay are kept`,
               `现有 ${p.streams.toLocaleString('en')} 条；监听不变者保留`,
@@ -147,17 +153,29 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
       title: say(`Roll back ${sheet.label}`, `回滚 ${sheet.label}`),
       aside: sheet.sending
         ? say('sent, waiting for the master', '已发送，等待主控')
-        : say('nothing has been sent yet', '尚未发送'),
+        : p === null
+          ? ''
+          : say(
+              `dry run ${clock(sheet.askedAt)}, again every 5 s`,
+              `试运行 ${clock(sheet.askedAt)}，每 5 s 更新`,
+            ),
       facts,
-      reason: { label: say('why (kept in the audit log)', '原因（记入审计）'), typed: sheet.reason },
-      type: {
-        want: p === null ? '' : String(p.nodes.length),
-        what: say('the number of nodes', '节点数'),
-        typed: sheet.typed,
-      },
+      reason: refusedAtOnce
+        ? null
+        : { label: say('why (kept in the audit log)', '原因（记入审计）'), typed: sheet.reason },
+      type:
+        p === null
+          ? null
+          : {
+              want: String(p.nodes.length),
+              what: say('the number of nodes', '节点数'),
+              typed: sheet.typed,
+            },
       focus: sheet.focus,
       error: errorOf(sheet, ui),
-      keys: typedKeys(say('roll back', '回滚'), say, true),
+      keys: refusedAtOnce
+        ? [{ key: 'Esc', label: say('close', '关闭') }]
+        : typedKeys(say('roll back', '回滚'), say, true),
       last: null,
     },
     ui,
@@ -167,8 +185,13 @@ function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[
 function reloadRows(sheet: ReloadSheet, state: State, ui: Ui): readonly Row[] {
   const say = picker(ui);
   const n = sheet.nodes.length;
-  const title = say(`Reload ${n} marked nodes`, `重载 ${n} 个已标记节点`);
-  const streams = sheet.nodes.reduce((sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0), 0);
+  const which = n === 1 ? 'the marked node' : `${n} marked nodes`;
+  const title = say(`Reload ${which}`, `重载 ${n} 个已标记节点`);
+  const isCore = (name: string) => state.fleet.facts.node.get(name)?.nodeType === 'core';
+  const streams = countedOnce(sheet.nodes, isCore).reduce(
+    (sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0),
+    0,
+  );
   const away = sheet.nodes.filter((name) => state.fleet.vitals.get(name)?.status !== 'ready');
   const hits =
     away.length === 0
@@ -208,7 +231,7 @@ function reloadRows(sheet: ReloadSheet, state: State, ui: Ui): readonly Row[] {
         { text: hits },
         errorOf(sheet, ui) === null ? { text: kept } : { text: errorOf(sheet, ui) ?? '' },
       ],
-      question: say(`Reload ${n} nodes?`, `重载 ${n} 个节点？`),
+      question: say(n === 1 ? 'Reload it?' : `Reload ${n} nodes?`, `重载 ${n} 个节点？`),
       yes: say('yes', '是'),
       no: say('no', '否'),
       keys: [
@@ -224,10 +247,10 @@ function expireRows(sheet: ExpireSheet, state: State, ui: Ui): readonly Row[] {
   const say = picker(ui);
   const item = state.alerts.silences.find((i) => i.silence.id === sheet.silence);
   const back =
-    item === undefined || item.alerts === null
+    item === undefined || item.alerts === null || item.alerts === 0
       ? say('it suppresses nothing now', '目前未抑制任何告警')
       : say(
-          `${item.alerts} alerts it suppresses can notify again`,
+          `${item.alerts} ${item.alerts === 1 ? 'alert' : 'alerts'} it suppresses can notify again`,
           `其抑制的 ${item.alerts} 条告警将恢复通知`,
         );
   return confirmSheetRows(

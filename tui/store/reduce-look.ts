@@ -41,6 +41,9 @@ function enter(state: State, place: Place): Step {
     };
     return stay({ ...next, detail }, { kind: 'fetch-node', name: node.name });
   }
+  // `4 Tab e` means the same wherever you were last.
+  if (place.screen === 'alerts')
+    return stay(ordered({ ...next, alerts: { ...next.alerts, focus: 'alerts' } }));
   return stay(ordered(next));
 }
 

@@ -34,7 +34,15 @@ function equals(name: string, value: string): Matcher {
 
 /** On the alerts screen the alert under the cursor, by its exact labels; elsewhere the node or the marked ones. */
 function openSilence(state: State): Step {
-  const at = { ...base(state), chosen: 1, comment: '', typed: '', focus: 'comment' as const, preview: null };
+  const at = {
+    ...base(state),
+    chosen: 1,
+    comment: '',
+    typed: '',
+    focus: 'comment' as const,
+    preview: null,
+    askedAt: state.now,
+  };
   const ask = (matchers: readonly Matcher[]): Effect => ({ kind: 'preview-silence', sheet: at.id, matchers });
   if (state.place.kind === 'screen' && state.place.screen === 'alerts') {
     const alert = cursorAlert(state.alerts);
@@ -99,6 +107,7 @@ function openRollback(state: State): Step {
     typed: '',
     focus: 'reason',
     preview: null,
+    askedAt: state.now,
   };
   return open(state, sheet, { kind: 'preview-rollback', sheet: sheet.id, label, target });
 }
@@ -301,6 +310,23 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
     default:
       return stay(state);
   }
+}
+
+/** A preview is asked again while it is looked at: what it shows is what would be hit now. */
+export const PREVIEW_EVERY_MS = 5_000;
+
+export function previewAgain(state: State, now: number): Step {
+  const { sheet } = state;
+  if (sheet === null || sheet.sending || (sheet.kind !== 'silence' && sheet.kind !== 'rollback')) {
+    return stay(state);
+  }
+  if (now - sheet.askedAt < PREVIEW_EVERY_MS) return stay(state);
+  const asked = stay({ ...state, sheet: { ...sheet, askedAt: now } });
+  const effect: Effect =
+    sheet.kind === 'silence'
+      ? { kind: 'preview-silence', sheet: sheet.id, matchers: sheet.matchers }
+      : { kind: 'preview-rollback', sheet: sheet.id, label: sheet.label, target: sheet.target };
+  return { ...asked, effects: [effect] };
 }
 
 /** The answer to what a sheet sent: it closes, and the message line says it. */

@@ -7,7 +7,7 @@ import type { Intent } from './intent.ts';
 import { addMessage, SUCCESS_MS, settleTasks, WARNING_MS } from './message.ts';
 import { refit, regroup } from './nodes-view.ts';
 import { inPrompt, look } from './reduce-look.ts';
-import { answered, inSheet, openSheet, previewed, refused } from './reduce-sheet.ts';
+import { answered, inSheet, openSheet, previewAgain, previewed, refused } from './reduce-sheet.ts';
 import type { ConsoleEvent, DetailView, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
 import { words } from './words.ts';
@@ -59,6 +59,11 @@ function tick(state: State, now: number): Step {
     if (now - next.lastKeyAt >= ORDER_HELD_MS && next.frozenAt === null) next = relist(next, true);
   }
   const live = next.connection.kind === 'live';
+  if (live) {
+    const again = previewAgain(next, now);
+    next = again.state;
+    effects.push(...again.effects);
+  }
   if (detailDue(next.detail, now) && live && next.frozenAt === null) {
     const node = next.fleet.facts.node.get(next.detail.name);
     if (node !== undefined) {

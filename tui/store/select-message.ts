@@ -50,7 +50,7 @@ export function shownMessage(state: State): ShownMessage | null {
     if (task === undefined) {
       return { kind: 'own', at, verdict: 'waiting', text: words('sent', '已发送'), more };
     }
-    const said = taskWords(task);
+    const said = taskWords(task, (n) => state.fleet.facts.node.get(n)?.nodeType === 'core');
     return { kind: 'own', at, verdict: said.verdict, text: said.text, more };
   }
   const event = newestEvent(state);

@@ -54,6 +54,8 @@ export interface SilenceSheet extends SheetBase {
   readonly typed: string;
   readonly focus: SilenceField;
   readonly preview: SilencePreview | null;
+  /** When the master was last asked what it would match. */
+  readonly askedAt: Millis;
 }
 
 export interface RollbackSheet extends SheetBase {
@@ -65,6 +67,8 @@ export interface RollbackSheet extends SheetBase {
   readonly typed: string;
   readonly focus: 'reason' | 'type';
   readonly preview: RollbackPreview | null;
+  /** When the master was last asked who is hit. */
+  readonly askedAt: Millis;
 }
 
 /** A marked set; from `TYPE_OVER` nodes on the count is typed instead of `y`. */

@@ -40,7 +40,7 @@ export function tookSeconds(ms: number): string {
   return ms < 100 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** `1.8 s, generation 4 → 5, unchanged, 12 streams kept`; for a failure the last line the node sent. */
+/** `1.8 s, 12 streams kept, generation 4 → 5, unchanged`, what matters first; for a failure the last line the node sent. */
 export function resultWords(r: CommandResult): Words {
   if (r.state !== 'succeeded') {
     const tail = r.outputTail.trim().split('\n').at(-1) ?? '';
@@ -50,6 +50,8 @@ export function resultWords(r: CommandResult): Words {
   }
   const en = [tookSeconds(r.tookMs)];
   const zh = [tookSeconds(r.tookMs)];
+  en.push(`${r.streamsKept} streams kept`);
+  zh.push(`保留 ${r.streamsKept} 条流`);
   if (r.before !== null && r.after !== null) {
     en.push(`generation ${r.before.generation} → ${r.after.generation}`);
     zh.push(`代 ${r.before.generation} → ${r.after.generation}`);
@@ -58,8 +60,6 @@ export function resultWords(r: CommandResult): Words {
     en.push('unchanged');
     zh.push('无变化');
   }
-  en.push(`${r.streamsKept} streams kept`);
-  zh.push(`保留 ${r.streamsKept} 条流`);
   return words(en.join(', '), zh.join('，'));
 }
 
@@ -73,8 +73,14 @@ export interface TaskSaid {
   readonly wrong: number;
 }
 
+/** A stream is counted once, at its edge; cores alone count their own. */
+export function countedOnce<T>(all: readonly T[], isCore: (t: T) => boolean): readonly T[] {
+  const edges = all.filter((t) => !isCore(t));
+  return edges.length > 0 ? edges : all;
+}
+
 /** A command in one line: of one node its result, of many the count. */
-export function taskWords(task: CommandTask): TaskSaid {
+export function taskWords(task: CommandTask, isCore: (node: string) => boolean = () => false): TaskSaid {
   const results = Object.entries(task.results);
   const total = results.length;
   const done = results.filter(([, r]) => isSettled(r.state)).length;
@@ -98,7 +104,8 @@ export function taskWords(task: CommandTask): TaskSaid {
     };
   }
   const verdict: Verdict = bad > 0 ? 'wrong' : settled ? 'well' : 'changing';
-  const kept = results.reduce((sum, [, r]) => sum + (r.state === 'succeeded' ? r.streamsKept : 0), 0);
+  const counted = countedOnce(results, ([name]) => isCore(name));
+  const kept = counted.reduce((sum, [, r]) => sum + (r.state === 'succeeded' ? r.streamsKept : 0), 0);
   const en = settled
     ? `${task.type}: ${done - bad} succeeded${bad > 0 ? `, ${bad} failed` : ''}, ${kept} streams kept`
     : `${task.type} ${done}/${total}${bad > 0 ? `, ${bad} failed` : ''}`;

@@ -198,6 +198,7 @@ describe('alerts', () => {
             total: 200,
           },
           error: null,
+          last: { key: '?', label: u.theme.say('keys.help') },
         },
         u,
       ),

@@ -196,6 +196,7 @@ function everyView(bad: string, u: Ui): Row[] {
         },
         count: { want: bad, typed: bad },
         error: bad,
+        last: null,
       },
       u,
     ),

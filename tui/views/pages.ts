@@ -94,11 +94,18 @@ function helpSection(
     const body = padTo(cutEnd(words, Math.max(0, room - 1), sym.cut), room);
     return [
       seg(' '),
-      seg(padTo(text(r.keys), at.keys), r.off === undefined ? 'strong' : 'quiet'),
+      seg(padTo(fitKeys(text(r.keys), at.keys - 1), at.keys), r.off === undefined ? 'strong' : 'quiet'),
       seg(body, token),
     ];
   });
   return [head, ...rows];
+}
+
+/** `PgDn ctrl-f` where both fit, else the first alone. */
+function fitKeys(keys: string, cells: number): string {
+  let fits = keys;
+  while (width(fits) > cells && fits.includes(' ')) fits = fits.slice(0, fits.lastIndexOf(' '));
+  return fits;
 }
 
 /** The whole frame below 60x15. */

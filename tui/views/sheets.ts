@@ -37,6 +37,8 @@ export interface SilenceSheetProps {
   /** Asked when it covers over half the fleet. */
   readonly count?: { readonly want: string; readonly typed: string };
   readonly error: string | null;
+  /** Stands at the right end of the key row. */
+  readonly last: KeyHint | null;
 }
 /** Where the end of the silence stands. */
 const ENDS_AT = 58;
@@ -78,9 +80,7 @@ export function silenceSheetRows(p: SilenceSheetProps, ui: Ui): readonly Row[] {
     );
   }
   if (p.error !== null) out.push(errorRow(p.error, ui));
-  out.push(
-    keybarRow({ keys: silenceKeys(ui), last: { key: '?', label: say('keys.help') }, roomy: true }, ui),
-  );
+  out.push(keybarRow({ keys: silenceKeys(ui), last: p.last, roomy: true }, ui));
   return out;
 }
 
@@ -130,14 +130,15 @@ export interface TypedSheetProps {
   /** Label and text; an empty label continues the one before. `loud`: what is cut. */
   readonly facts: readonly { readonly label: string; readonly text: string; readonly loud?: boolean }[];
   readonly reason: { readonly label: string; readonly typed: string } | null;
-  readonly type: { readonly want: string; readonly what: string; readonly typed: string };
+  /** `null`: nothing can be asked yet, or at all. */
+  readonly type: { readonly want: string; readonly what: string; readonly typed: string } | null;
   readonly focus: 'reason' | 'type';
   readonly error: string | null;
   readonly keys: readonly KeyHint[];
   readonly last: KeyHint | null;
 }
 export function typedSheetRows(p: TypedSheetProps, ui: Ui): readonly Row[] {
-  const { text, say } = ui.theme;
+  const { text } = ui.theme;
   const out: Row[] = [ruleRow(ui), titleRow(p.title, p.aside, ui)];
   for (const f of p.facts)
     out.push(
@@ -152,16 +153,21 @@ export function typedSheetRows(p: TypedSheetProps, ui: Ui): readonly Row[] {
         ...field(p.reason.typed, p.focus === 'reason', ui),
       ),
     );
-  const hit = p.type.typed === p.type.want;
-  const verdict = hit
-    ? [verdictSeg('well', ui), seg(` ${say('sheet.matches')}`)]
-    : p.type.typed === ''
-      ? []
-      : [seg(say('sheet.notyet', { typed: text(p.type.typed), want: text(p.type.want) }), 'quiet')];
-  const ask = say('sheet.type', { want: text(p.type.want), what: text(p.type.what) });
-  out.push(row(` ${ask}     `, ...field(p.type.typed, p.focus === 'type', ui), '      ', ...verdict));
+  if (p.type !== null) out.push(questionRow(p.type, p.focus === 'type', ui));
   out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
   return out;
+}
+
+function questionRow(q: NonNullable<TypedSheetProps['type']>, focused: boolean, ui: Ui): Row {
+  const { text, say } = ui.theme;
+  const hit = q.typed === q.want;
+  const verdict = hit
+    ? [verdictSeg('well', ui), seg(` ${say('sheet.matches')}`)]
+    : q.typed === ''
+      ? []
+      : [seg(say('sheet.notyet', { typed: text(q.typed), want: text(q.want) }), 'quiet')];
+  const ask = say('sheet.type', { want: text(q.want), what: text(q.what) });
+  return row(` ${ask}     `, ...field(q.typed, focused, ui), '      ', ...verdict);
 }
 
 /** A question answered by one letter: Enter and Esc say no. */

@@ -11,7 +11,7 @@ import { DataPlane } from './data/plane.ts';
 import type { Hello } from './protocol.ts';
 import { PROTOCOL_MAX, PROTOCOL_MIN } from './protocol.ts';
 
-const CAPABILITIES = [
+export const CAPABILITIES = [
   'connector.relay',
   'dialer.tcp',
   'dialer.tls',

@@ -55,17 +55,6 @@ export function intersect(a: Target, b: Target): Target | null {
   };
 }
 
-/** One spelling of a target. */
-export function targetKey(t: Target): string {
-  const labels = Object.entries(t.labels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify([
-    [...(t.nodes ?? [])].sort(),
-    labels,
-    t.nodeType ?? '',
-    [...(t.regions ?? [])].sort(),
-  ]);
-}
-
 /** `type=edge region=hk`, for people. */
 export function describeTarget(t: Target): string {
   const nodes = named(t.nodes);

@@ -3,6 +3,7 @@ import tls from 'node:tls';
 import { Leg, SEALED } from './leg.ts';
 import type { DataNode } from './messages.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
+import { socketWire } from './wires.ts';
 
 export type Dialled =
   | { readonly ok: true; readonly leg: Leg }
@@ -49,7 +50,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
     const deadline = setTimeout(() => fail(`no connection in ${needs.timeoutMs} ms`, true), needs.timeoutMs);
     raw.on('error', fault);
     if (node.tls === null || ready === undefined) {
-      raw.once('connect', () => give({ ok: true, leg: new Leg(raw, raw, false) }));
+      raw.once('connect', () => give({ ok: true, leg: new Leg(socketWire({ socket: raw, raw })) }));
       return;
     }
     const { serverName, peers } = node.tls;
@@ -72,7 +73,11 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
       const host = serverName ?? (peers === 'ca' ? node.host : null);
       const why = refusePeer({ socket: secured, ready, peers, role: 'server', host, now: needs.now() });
       if (why !== null) fail(why);
-      else give({ ok: true, leg: new Leg(secured, raw, secured.alpnProtocol === SEALED) });
+      else
+        give({
+          ok: true,
+          leg: new Leg(socketWire({ socket: secured, raw, sealed: secured.alpnProtocol === SEALED })),
+        });
     });
   });
 }

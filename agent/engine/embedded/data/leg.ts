@@ -1,4 +1,5 @@
-import type net from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Wire } from './wires.ts';
 
 // One side of a carried stream. A plain leg says "complete" with a FIN and "cut" with a RST. TLS cannot: Node reports
 // a connection that dies without close_notify as a normal end, so a killed core would make half an answer look whole.
@@ -16,11 +17,6 @@ const CUT_MARKS: Readonly<Record<CutBy, number>> = { client: CUT + 1, origin: CU
 // What is still under way before a cut gets this long to arrive; then the connection is reset.
 const CUT_GRACE_MS = 5_000;
 const DISMISS_MS = 1_000;
-// A connection whose peer has said its end is no longer watched for a reset, and a TLS socket that lost a write of its
-// own (a session ticket to a client that had reset) never calls back again: an empty write asks the kernel.
-const ASK_FIRST_MS = 100;
-const ASK_AGAIN_MS = 1_000;
-const NOTHING = Buffer.alloc(0);
 
 export interface LegEvents {
   data(chunk: Buffer): void;
@@ -32,10 +28,13 @@ export interface LegEvents {
   closed(): void;
 }
 
+/** One side of a stream, whatever it comes over. */
 export class Leg {
-  readonly socket: net.Socket;
+  readonly socket: Duplex;
+  /** An end of it is one, and a cut is told: by marks in the bytes, or by the wire itself. */
   readonly sealed: boolean;
-  readonly #raw: net.Socket;
+  readonly #wire: Wire;
+  readonly #marked: boolean;
   #events: LegEvents | null = null;
   #preface: ((bytes: Buffer) => number) | null = null;
   #prefaced: Buffer | null = null;
@@ -49,17 +48,19 @@ export class Leg {
   #markBytes = 0;
   #left = 0;
 
-  /** `raw` is the TCP socket under `socket`, or the same: only that one can be reset. */
-  constructor(socket: net.Socket, raw: net.Socket, sealed: boolean) {
+  constructor(wire: Wire) {
+    const { socket, raw } = wire;
     this.socket = socket;
-    this.sealed = sealed;
-    this.#raw = raw;
-    socket.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
-    if (raw !== socket) raw.on('error', (e: NodeJS.ErrnoException) => this.#lost(null, e.code ?? e.message));
+    this.sealed = wire.ends !== 'plain';
+    this.#wire = wire;
+    this.#marked = wire.ends === 'sealed';
+    const fault = (e: NodeJS.ErrnoException & { readonly by?: CutBy | null }): void =>
+      this.#lost(e.by ?? null, e.code ?? e.message);
+    socket.on('error', fault);
+    if (raw !== null && raw !== socket) raw.on('error', fault);
     socket.on('end', () => {
       this.#eof = true;
       this.#end();
-      this.#askWhetherItLives();
     });
     socket.on('close', () => {
       if (!this.#ended || !socket.writableFinished) this.#lost(null, 'closed before all was said');
@@ -67,8 +68,14 @@ export class Leg {
     });
   }
 
+  /** The client's address, as far as it is known. */
   get remote(): string {
-    return this.#raw.remoteAddress ?? '';
+    return this.#wire.ways.from.address;
+  }
+
+  /** Whence and whither the connection went. */
+  get ways(): Wire['ways'] {
+    return this.#wire.ways;
   }
 
   /** Already over, before anybody attached. */
@@ -92,7 +99,7 @@ export class Leg {
     socket.on('data', (chunk) => {
       if (this.#told) return;
       if (this.#preface !== null) this.#readPreface(chunk as Buffer);
-      else if (this.sealed) this.#unseal(chunk as Buffer);
+      else if (this.#marked) this.#unseal(chunk as Buffer);
       else events.data(chunk as Buffer);
     });
     socket.resume();
@@ -107,7 +114,7 @@ export class Leg {
   write(chunk: Buffer): boolean {
     const { socket } = this;
     if (this.#told) return true;
-    if (!this.sealed) return socket.write(chunk);
+    if (!this.#marked) return socket.write(chunk);
     const mark = Buffer.allocUnsafe(4);
     mark.writeUInt32BE(chunk.length, 0);
     socket.cork();
@@ -120,7 +127,7 @@ export class Leg {
   /** A sealed leg keeps its own FIN until both have ended: what is cut after a half-close can still say by whom. */
   end(): void {
     if (this.#told) return;
-    if (!this.sealed) this.socket.end();
+    if (!this.#marked) this.socket.end();
     else if (!this.#saidEnd && !this.socket.writableEnded) {
       this.#saidEnd = true;
       this.#writeMark(0);
@@ -136,19 +143,28 @@ export class Leg {
     this.socket.resume();
   }
 
-  /** Says "not complete" to the other side: a mark where it can be sent, a RST where not. */
+  /** Says "not complete" to the other side: in words where it can be told, by a RST where not. */
   cut(by: CutBy): void {
     const { socket } = this;
+    const { cut } = this.#wire;
     this.#told = true;
-    if (!this.sealed || socket.destroyed || socket.writableEnded || this.#fault !== null) {
+    if (
+      socket.destroyed ||
+      this.#fault !== null ||
+      (cut === null && (!this.#marked || socket.writableEnded))
+    ) {
       this.reset();
       return;
     }
-    this.#writeMark(CUT_MARKS[by]);
-    socket.end();
+    if (cut === null) {
+      this.#writeMark(CUT_MARKS[by]);
+      socket.end();
+    } else cut(by);
     socket.removeAllListeners('data');
     socket.resume();
-    this.#giveUpAfter(CUT_GRACE_MS);
+    const late = setTimeout(() => this.reset(), CUT_GRACE_MS);
+    late.unref();
+    socket.once('close', () => clearTimeout(late));
   }
 
   /** After a last word: ends in good order, or by a reset when the other side does not. */
@@ -158,69 +174,20 @@ export class Leg {
     socket.end();
     socket.once('end', () => socket.destroy());
     socket.resume();
-    this.#giveUpAfter(DISMISS_MS);
-  }
-
-  /** Breaks the connection so that the other side cannot take it for a good end. */
-  reset(): void {
-    this.#told = true;
-    const { socket } = this;
-    if (socket.destroyed || !socket.writableEnded || socket.writableFinished) {
-      this.#resetNow();
-      return;
-    }
-    // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
-    // close the descriptor.
-    this.#giveUpAfter(CUT_GRACE_MS);
-    socket.once('finish', () => this.#resetNow());
-    socket.removeAllListeners('data');
-    socket.resume();
-  }
-
-  #giveUpAfter(ms: number): void {
-    const { socket } = this;
-    const late = setTimeout(() => {
-      // With bytes left no shutdown has been asked for yet, and what is cut short must not end in good order.
-      const shutting = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0;
-      if (shutting) socket.destroy();
-      else this.#resetNow();
-    }, ms);
-    late.unref();
+    const late = setTimeout(() => this.reset(), DISMISS_MS);
     socket.once('close', () => clearTimeout(late));
   }
 
-  #askWhetherItLives(): void {
-    const { socket } = this;
-    const raw = this.#raw;
-    let asking: NodeJS.Timeout;
-    const ask = (): void => {
-      if (socket.destroyed || socket.writableFinished) return;
-      if (!raw.destroyed && (raw !== socket || !socket.writableEnded)) raw.write(NOTHING);
-      asking = setTimeout(ask, ASK_AGAIN_MS).unref();
-    };
-    asking = setTimeout(ask, ASK_FIRST_MS).unref();
-    socket.once('close', () => clearTimeout(asking));
-  }
-
-  #resetNow(): void {
-    const raw = this.#raw;
-    const { socket } = this;
-    if (raw === socket) {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      return;
-    }
-    // Not now: this may run inside OpenSSL (the handshake's and the tickets' callbacks do), and with the TCP socket
-    // gone Node frees the TLS state at once, under OpenSSL's feet.
-    setImmediate(() => {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      socket.destroy();
-    });
+  /** Breaks it so that the other side cannot take it for a good end. */
+  reset(): void {
+    this.#told = true;
+    this.#wire.reset();
   }
 
   #end(): void {
     if (this.#ended || this.#events === null) return;
     if (this.#preface !== null) this.#lost(null, 'ended before it answered');
-    else if (this.sealed) this.#lost(null, 'ended without saying so');
+    else if (this.#marked) this.#lost(null, 'ended without saying so');
     else {
       this.#ended = true;
       this.#events.end();
@@ -240,7 +207,7 @@ export class Leg {
     if (own <= 0) return;
     this.#preface = null;
     if (own === bytes.length) return;
-    if (this.sealed) this.#unseal(bytes.subarray(own));
+    if (this.#marked) this.#unseal(bytes.subarray(own));
     else this.#events?.data(bytes.subarray(own));
   }
 

@@ -5,6 +5,7 @@ import type { Endpoint } from './messages.ts';
 import type { Service } from './service.ts';
 import type { SteadyLog } from './steady-log.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
+import { socketWire } from './wires.ts';
 
 const HANDSHAKE_MS = 10_000;
 /** A look at a port ends its handshake early; that is not worth a line. */
@@ -91,20 +92,8 @@ export class Listener {
     if (this.#service === null) {
       raw.on('error', () => undefined);
       this.#early.push(raw);
-    } else if (this.#secure === null) this.#service.accept(new Leg(raw, raw, false));
-    else this.#shakeHands(this.#secure, raw);
-  }
-
-  #shakeHands(secure: tls.Server, raw: net.Socket): void {
-    raw.on('error', () => undefined);
-    // Reset already: it has no address left to know it by.
-    if (raw.remotePort === undefined) {
-      raw.destroy();
-      return;
-    }
-    // A client that ends in mid-handshake is gone; half-open begins when the handshake is done.
-    raw.allowHalfOpen = false;
-    secure.emit('connection', raw);
+    } else if (this.#secure === null) this.#service.accept(new Leg(socketWire({ socket: raw, raw })));
+    else this.#secure.emit('connection', raw);
   }
 
   /** Never listens itself: it gets its connections from the port, so that a new one can take over at once. */
@@ -128,28 +117,23 @@ export class Listener {
     server.prependListener('connection', (raw: net.Socket) => {
       const at = endpoints(raw);
       raws.set(at, raw);
-      raw.once('close', () => {
-        // The address may be another connection's by now.
-        if (raws.get(at) === raw) raws.delete(at);
-      });
+      raw.on('error', () => undefined);
+      raw.once('close', () => raws.delete(at));
     });
     server.on('secureConnection', (socket) => {
+      const raw = raws.get(endpoints(socket));
       socket.on('error', () => undefined);
-      const raw = socket.remotePort === undefined ? undefined : raws.get(endpoints(socket));
-      // Reset since its last word: two such look alike, and neither may be given the other's TCP socket.
       if (raw === undefined) {
-        setImmediate(() => socket.destroy());
+        socket.destroy();
         return;
       }
-      raw.allowHalfOpen = true;
-      socket.allowHalfOpen = true;
       const why = refusePeer({ socket, ready, peers, role: 'client', host: null, now: this.#now() });
       if (why !== null) {
         this.#say(service, `refused ${raw.remoteAddress}: ${why}`);
         socket.destroy();
         return;
       }
-      service.accept(new Leg(socket, raw, socket.alpnProtocol === SEALED));
+      service.accept(new Leg(socketWire({ socket, raw, sealed: socket.alpnProtocol === SEALED })));
     });
     server.on('tlsClientError', (e: NodeJS.ErrnoException, socket) => {
       if (!QUIET.has(e.code ?? ''))

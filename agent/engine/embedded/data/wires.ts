@@ -1,0 +1,101 @@
+import type net from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SmuxStream } from '../wire/smux-stream.ts';
+import type { WebSocketStream } from '../wire/websocket.ts';
+import type { CutBy } from './leg.ts';
+
+// What a leg may stand on. They differ in how they break and in whether an end can be told from a cut.
+
+const LAST_BYTES_MS = 5_000;
+
+export interface Address {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Of a client's connection: as the sockets say, or as a PROXY header said. */
+export interface Ways {
+  readonly from: Address;
+  readonly to: Address;
+}
+
+export interface Wire {
+  readonly socket: Duplex;
+  /** The TCP socket it has to itself. */
+  readonly raw: net.Socket | null;
+  readonly ways: Ways;
+  /** `plain` ends look like cuts, `sealed` bytes carry marks of both, `told` is what the wire itself can say. */
+  readonly ends: 'plain' | 'sealed' | 'told';
+  /** Breaks it at once, or as soon as that is possible. */
+  readonly reset: () => void;
+  /** Tells a cut without marks in the bytes; null where it cannot. */
+  readonly cut: ((by: CutBy) => void) | null;
+}
+
+export function waysOf(raw: net.Socket): Ways {
+  return {
+    from: { address: raw.remoteAddress ?? '', port: raw.remotePort ?? 0 },
+    to: { address: raw.localAddress ?? '', port: raw.localPort ?? 0 },
+  };
+}
+
+/** TCP, or TLS over it: `raw` is the TCP socket under `socket`, or the same, and only that one can be reset. */
+export function socketWire(of: { socket: net.Socket; raw: net.Socket; ways?: Ways; sealed?: boolean }): Wire {
+  const { socket, raw } = of;
+  return {
+    socket,
+    raw,
+    ways: of.ways ?? waysOf(raw),
+    ends: of.sealed ? 'sealed' : 'plain',
+    reset: () => resetSocket(socket, raw),
+    cut: null,
+  };
+}
+
+/** A WebSocket of its own over TCP or TLS. */
+export function webSocketWire(of: { stream: WebSocketStream; ways: Ways; sealed: boolean }): Wire {
+  const { stream, ways } = of;
+  const reset = (): void => stream.resetAndDestroy();
+  return { socket: stream, raw: null, ways, ends: of.sealed ? 'sealed' : 'plain', reset, cut: null };
+}
+
+/** A stream of a session; `ours` is what is at its other end. */
+export function smuxWire(of: { stream: SmuxStream; ways: Ways; ours: boolean }): Wire {
+  const { stream, ways } = of;
+  return {
+    socket: stream,
+    raw: null,
+    ways,
+    ends: of.ours ? 'told' : 'plain',
+    reset: () => stream.resetAndDestroy(),
+    cut: (by) => stream.cut(by),
+  };
+}
+
+function resetSocket(socket: net.Socket, raw: net.Socket): void {
+  if (socket.destroyed || !socket.writableEnded || socket.writableFinished) {
+    resetNow(socket, raw);
+    return;
+  }
+  // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
+  // close the descriptor.
+  const late = setTimeout(() => socket.destroy(), LAST_BYTES_MS);
+  late.unref();
+  socket.once('finish', () => resetNow(socket, raw));
+  socket.once('close', () => clearTimeout(late));
+  socket.removeAllListeners('data');
+  socket.resume();
+}
+
+function resetNow(socket: net.Socket, raw: net.Socket): void {
+  if (raw === socket) {
+    if (!raw.destroyed) raw.resetAndDestroy();
+    return;
+  }
+  // Not now: this may run inside OpenSSL (the handshake's and the tickets' callbacks do), and with the TCP socket
+  // gone Node frees the TLS state at once, under OpenSSL's feet.
+  setImmediate(() => {
+    if (!raw.destroyed) raw.resetAndDestroy();
+    socket.destroy();
+  });
+}

@@ -1,0 +1,29 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Running } from './running.ts';
+
+const ENGINE = join(import.meta.dirname, '../../dist/engine.mjs');
+
+/** The engine as it is installed, without an agent, carrying this document. `dir` is its own. */
+export async function startBareEngine(args: {
+  dir: string;
+  document: string;
+  identity?: { certFile: string; keyFile: string; caFile: string };
+  nodeFlags?: readonly string[];
+}): Promise<Running> {
+  const { dir, document, identity, nodeFlags = [] } = args;
+  const file = join(dir, 'effective.yml');
+  await writeFile(file, document);
+  const flags = ['--socket', join(dir, 'engine.sock'), '--document', file];
+  if (identity !== undefined) {
+    const { certFile, keyFile, caFile } = identity;
+    flags.push('--identity-cert', certFile, '--identity-key', keyFile, '--identity-ca', caFile);
+  }
+  const engine = new Running(process.execPath, [...nodeFlags, ENGINE, ...flags], { NODE_ENV: 'production' });
+  const said = await engine.wrote(/generation 1 carries|is not carried.*/);
+  if (said.startsWith('is not')) {
+    await engine.stop();
+    throw new Error(`the engine: ${engine.text}`);
+  }
+  return engine;
+}

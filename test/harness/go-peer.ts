@@ -1,0 +1,41 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ExecaError, execa } from 'execa';
+import { Running } from './running.ts';
+
+const SOURCE = join(import.meta.dirname, '../peers');
+
+/** The Go program of `test/peers`, built once into a directory of its own. */
+export interface GoPeer {
+  readonly binary: string;
+  /** Starts it and waits until it says where it listens. */
+  start(...args: string[]): Promise<Running & { readonly port: number }>;
+  remove(): Promise<void>;
+}
+
+/** Throws in words when Go is not there or its modules cannot be had. */
+export async function buildGoPeer(): Promise<GoPeer> {
+  const dir = await mkdtemp(join(tmpdir(), 'aicdn-peer-'));
+  const binary = join(dir, 'peer');
+  try {
+    await execa('go', ['build', '-o', binary, '.'], {
+      cwd: SOURCE,
+      env: { GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
+    });
+  } catch (e) {
+    await rm(dir, { recursive: true, force: true });
+    if (!(e instanceof ExecaError)) throw e;
+    const missing = e.code === 'ENOENT';
+    throw new Error(missing ? 'go is not on PATH; apt-get install golang-go' : `test/peers: ${e.message}`);
+  }
+  return {
+    binary,
+    start: async (...args) => {
+      const running = new Running(binary, args);
+      const port = Number(await running.wrote(/^listening \S*:(\d+)$/m));
+      return Object.assign(running, { port });
+    },
+    remove: () => rm(dir, { recursive: true, force: true }),
+  };
+}
