@@ -2,12 +2,12 @@ import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-lin
 import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { EngineInfo, Node, Refusal } from '../../proto/vocab/node.ts';
-import { safeText } from '../../proto/vocab/safe-text.ts';
 import { due, reported } from '../core/command/task.ts';
 import { answered, drifted, greeted, offerDue, offered, offerLost, retarget } from '../core/node/axes.ts';
 import type { AgentEvents } from './api.ts';
+import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
@@ -24,8 +24,8 @@ interface Needs {
 }
 
 const MOST_EVENTS = 50;
-const MOST_WARNINGS = 20;
-const MOST_LISTENERS = 256;
+/** In a row, before an engine is said to run something else. */
+const ODD_READINGS = 2;
 /** Words of agents that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
@@ -81,10 +81,14 @@ export class AgentsService implements AgentEvents {
     sessions.heard(name, clock.now(), health);
     if (!engine) return;
     const known = writer.view().get('node', name);
-    if (!known || known.configSync === 'applying') return;
-    const same =
-      known.engine?.instance === engine.instance && known.engine.documentHash === engine.documentHash;
-    if (same) return;
+    if (!known || known.configSync === 'applying') {
+      sessions.oddReading(name, false);
+      return;
+    }
+    const other = engine.documentHash !== (known.engine?.documentHash ?? null);
+    const odd = sessions.oddReading(name, other);
+    // A reading may have crossed an answer on its way: one that is other is believed when the next says the same.
+    if (other ? odd < ODD_READINGS : known.engine?.instance === engine.instance) return;
     const safe = safeEngine(engine);
     this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, safe), view));
   }
@@ -294,70 +298,4 @@ function configEvent(node: Node, r: Exclude<ConfigStatusReport, { status: 'apply
         level: 'error',
         text: `refused ${label} in ${r.phase}: ${formatRefusal(r.refusal)}${r.reverted ? '; last-known-good put back' : ''}`,
       };
-}
-
-function madeSafe(l: LogLine): LogLine {
-  return { ...l, text: safeText(l.text, { max: 1000 }) };
-}
-
-function logOf(tail: string, at: Millis): LogLine[] {
-  return tail
-    .split('\n')
-    .filter((t) => t !== '')
-    .map((text) => ({ at, level: 'warn', text: safeText(text, { max: 1000 }) }));
-}
-
-function safeHello(h: AgentHello): AgentHello {
-  const labels = Object.entries(h.labels).map(([k, v]) => [
-    safeText(k, { max: 63 }),
-    safeText(v, { max: 253 }),
-  ]);
-  return {
-    ...h,
-    agentVersion: safeText(h.agentVersion, { max: 64 }),
-    engine: h.engine && safeEngine(h.engine),
-    labels: Object.fromEntries(labels) as Record<string, string>,
-    capabilities: h.capabilities.map((c) => safeText(c, { max: 64 })),
-  };
-}
-
-function safeEngine(e: EngineInfo): EngineInfo {
-  const word = (s: string): string => safeText(s, { max: 256 });
-  return {
-    ...e,
-    version: word(e.version),
-    instance: word(e.instance),
-    reason: word(e.reason),
-    listeners: e.listeners
-      .slice(0, MOST_LISTENERS)
-      .map((l) => ({ service: word(l.service), addr: word(l.addr), type: word(l.type) })),
-  };
-}
-
-function safeResult(r: CommandResult): CommandResult {
-  return {
-    ...r,
-    outputTail: safeText(r.outputTail, { max: 4096, newline: 'keep' }),
-    before: r.before && safeEngine(r.before),
-    after: r.after && safeEngine(r.after),
-  };
-}
-
-function safeReport<R extends ConfigStatusReport>(r: R): R {
-  const warnings = r.warnings.slice(0, MOST_WARNINGS).map((w) => safeText(w, { max: 500 }));
-  const engine = r.engine && safeEngine(r.engine);
-  if (r.status !== 'failed') return { ...r, warnings, engine };
-  const { refusal } = r;
-  return {
-    ...r,
-    warnings,
-    engine,
-    refusal: {
-      ...refusal,
-      message: safeText(refusal.message, { max: 1000 }),
-      ...(refusal.path ? { path: safeText(refusal.path, { max: 256 }) } : {}),
-      ...(refusal.hint ? { hint: safeText(refusal.hint, { max: 500 }) } : {}),
-    },
-    logTail: safeText(r.logTail, { max: 4096, newline: 'keep' }),
-  };
 }

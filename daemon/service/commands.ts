@@ -8,7 +8,7 @@ import { describeTarget, targets } from '../core/config-version/target.ts';
 import type { CommandsService as Api, Mutation } from './api.ts';
 import type { AgentLink, Random, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
-import type { Decision, Writer } from './write.ts';
+import { authorise, type Decision, type Writer } from './write.ts';
 
 export interface CommandSettings {
   /** How long a node may take, where the request does not say. */
@@ -66,6 +66,7 @@ export class CommandsService implements Api {
       };
     };
     if (args.dryRun) {
+      authorise(m.caller, `command.${args.type}`);
       const view = writer.view();
       const command = { ...make(view, 0), modRevision: 0 };
       return { revision: view.revision, command, nodes: Object.keys(command.results) as NodeName[] };

@@ -1,14 +1,15 @@
 import { bodyHash } from '../../proto/document/hash.ts';
-import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
+import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import { isVersionLabel, type NodeName, type VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import { nextLabel, tieWith, undo, winner } from '../core/config-version/select.ts';
-import { describeTarget, targets } from '../core/config-version/target.ts';
+import { nextLabel, tieWith } from '../core/config-version/select.ts';
+import { describeTarget } from '../core/config-version/target.ts';
 import { type AgentsService, aimed } from './agents.ts';
 import type { ConfigsService as Api, Mutation } from './api.ts';
 import type { Clock, Draft, MetricsRings, Snapshot, Store } from './ports.ts';
+import { must, overlay, targetOf, undone, winnersOf } from './published.ts';
 import { lacking, type Templates, templateRefusals } from './rendering.ts';
 import { authorise, type Decision, type Effect, guardRevision, type Writer } from './write.ts';
 
@@ -291,30 +292,6 @@ export class ConfigsService implements Api {
   }
 }
 
-function winnersOf(templates: Templates, after: Snapshot, publication: Publication): readonly Node[] {
-  const stands = templates.standing(after);
-  return after
-    .list('node')
-    .filter((n) => n.identity === 'accepted' && winner(stands, n)?.publication === publication);
-}
-
-/** @throws AppError `precondition`: why there is nothing to take back */
-function undone(
-  view: Snapshot,
-  args: { label: string; target: Target },
-): { from: ConfigVersion; target: Target } {
-  const { label } = must(view, args.label);
-  const u = undo(view.list('version'), label, args.target);
-  if (!u.ok) throw new AppError('precondition', u.why);
-  return { from: must(view, u.to), target: u.target };
-}
-
-/** Those of a target whose version it is. */
-function targetOf(view: Snapshot, label: string, target: Target): NodeName[] {
-  const nodes = view.list('node').filter((n) => n.target?.version === label && targets(target, n));
-  return nodes.map((n) => n.name);
-}
-
 function refuseBad(refusals: readonly Refusal[]): void {
   const [first, ...more] = refusals;
   if (!first) return;
@@ -330,23 +307,6 @@ function decode(body: Uint8Array): string {
   } catch (cause) {
     throw new AppError('invalid', 'the config is not UTF-8 text', { cause });
   }
-}
-
-function must(view: Snapshot, label: string): ConfigVersion {
-  const version = view.get('version', label);
-  if (!version) throw new AppError('not_found', `there is no config version ${quoted(label)}`);
-  return version;
-}
-
-function overlay(view: Snapshot, version: ConfigVersion): Snapshot {
-  const versions = [...view.list('version').filter((v) => v.label !== version.label), version];
-  return {
-    revision: view.revision,
-    get: (kind, key) =>
-      kind === 'version' && key === version.label ? (version as never) : view.get(kind, key),
-    list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)),
-    count: (kind) => view.count(kind),
-  };
 }
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 64 }));

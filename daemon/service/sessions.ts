@@ -16,6 +16,7 @@ const NEVER: Presence = { connected: false, lastSeen: null };
 export class Sessions {
   private readonly timing: PresenceTiming;
   private readonly byName = new Map<NodeName, Session>();
+  private readonly odd = new Map<NodeName, number>();
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
 
   constructor(timing: PresenceTiming) {
@@ -37,6 +38,7 @@ export class Sessions {
   }
 
   began(name: NodeName, remote: string, now: Millis): void {
+    this.odd.delete(name);
     this.byName.set(name, { connected: true, lastSeen: now, since: now, remote, health: 'ok' });
   }
 
@@ -48,6 +50,13 @@ export class Sessions {
   ended(name: NodeName): void {
     const s = this.byName.get(name);
     if (s) this.byName.set(name, { ...s, connected: false });
+  }
+
+  /** Counts readings in a row that are not what is known. */
+  oddReading(name: NodeName, odd: boolean): number {
+    const count = odd ? (this.odd.get(name) ?? 0) + 1 : 0;
+    this.odd.set(name, count);
+    return count;
   }
 
   /** A node said that it has a command: its time to carry it out runs. */

@@ -82,8 +82,16 @@ describe('publish', () => {
     await m.ack('hk-1', hash);
     const engine = m.node('hk-1').engine;
     if (!engine) throw new Error('no engine');
-    m.services.agents.heartbeat('hk-1' as never, 'ok', { ...engine, documentHash: 'ff'.repeat(32) as never });
-    await m.services.settled();
+    const beat = async (documentHash: string | null): Promise<void> => {
+      m.services.agents.heartbeat('hk-1' as never, 'ok', { ...engine, documentHash: documentHash as never });
+      await m.services.settled();
+    };
+    // One reading may have been taken before the answer, and sent after it.
+    await beat('ff'.repeat(32));
+    await beat(hash);
+    await beat('ff'.repeat(32));
+    expect(m.node('hk-1').configSync).toBe('in_sync');
+    await beat('ff'.repeat(32));
     expect(m.node('hk-1')).toMatchObject({ configSync: 'applying', effective: { version: null } });
     expect(m.offers('hk-1').map((o) => o.hash)).toEqual([hash, hash]);
   });

@@ -1,0 +1,58 @@
+import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
+import { AppError } from '../../proto/vocab/errors.ts';
+import type { NodeName } from '../../proto/vocab/ids.ts';
+import type { Node } from '../../proto/vocab/node.ts';
+import { safeText } from '../../proto/vocab/safe-text.ts';
+import { undo, winner } from '../core/config-version/select.ts';
+import { targets } from '../core/config-version/target.ts';
+import type { Snapshot } from './ports.ts';
+import type { Templates } from './rendering.ts';
+
+// What publishing asks of a snapshot.
+
+/** Nodes this very publication wins: not those that something closer is published to. */
+export function winnersOf(templates: Templates, after: Snapshot, publication: Publication): readonly Node[] {
+  const stands = templates.standing(after);
+  return after
+    .list('node')
+    .filter((n) => n.identity === 'accepted' && winner(stands, n)?.publication === publication);
+}
+
+/** @throws AppError `precondition`: why there is nothing to take back */
+export function undone(
+  view: Snapshot,
+  args: { label: string; target: Target },
+): { from: ConfigVersion; target: Target } {
+  const { label } = must(view, args.label);
+  const u = undo(view.list('version'), label, args.target);
+  if (!u.ok) throw new AppError('precondition', u.why);
+  return { from: must(view, u.to), target: u.target };
+}
+
+/** Those of a target whose version it is. */
+export function targetOf(view: Snapshot, label: string, target: Target): NodeName[] {
+  const nodes = view.list('node').filter((n) => n.target?.version === label && targets(target, n));
+  return nodes.map((n) => n.name);
+}
+
+export function must(view: Snapshot, label: string): ConfigVersion {
+  const version = view.get('version', label);
+  if (!version)
+    throw new AppError(
+      'not_found',
+      `there is no config version ${JSON.stringify(safeText(label, { max: 64 }))}`,
+    );
+  return version;
+}
+
+/** The state as it will be with this version in it. */
+export function overlay(view: Snapshot, version: ConfigVersion): Snapshot {
+  const versions = [...view.list('version').filter((v) => v.label !== version.label), version];
+  return {
+    revision: view.revision,
+    get: (kind, key) =>
+      kind === 'version' && key === version.label ? (version as never) : view.get(kind, key),
+    list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)),
+    count: (kind) => view.count(kind),
+  };
+}
