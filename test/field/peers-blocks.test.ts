@@ -1,43 +1,42 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import tls from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { SmuxVersion } from '../../agent/engine/embedded/wire/smux-frame.ts';
 import { SmuxSession } from '../../agent/engine/embedded/wire/smux-session.ts';
 import type { StreamLost } from '../../agent/engine/embedded/wire/smux-stream.ts';
 import { openWebSocket, WebSocketAcceptor } from '../../agent/engine/embedded/wire/websocket.ts';
+import { buildGoPeer, type GoPeer } from '../harness/go-peer.ts';
+import { createTestCa, writeIdentity } from '../harness/test-ca.ts';
 
 // The tunnel's building blocks against the libraries that gost stands on, ours on either side.
 
 const MB = 1024 * 1024;
 const SIZES = [0, 1, 65_535, 65_537, 8 * MB];
 
-let folder = '';
-let peer = '';
+let peer: GoPeer;
+let identity: Awaited<ReturnType<typeof writeIdentity>>;
+let context: tls.SecureContext;
 beforeAll(async () => {
-  folder = await mkdtemp(path.join(os.tmpdir(), 'peers-'));
-  peer = path.join(folder, 'peer');
-  const cwd = path.join(import.meta.dirname, '../peers');
-  await promisify(execFile)('go', ['build', '-o', peer, '.'], {
-    cwd,
-    env: { ...process.env, GOTOOLCHAIN: 'local' },
-  });
+  peer = await buildGoPeer();
+  const ca = await createTestCa();
+  identity = await writeIdentity(ca, 'peer');
+  context = tls.createSecureContext({ ...(await ca.issueNode('ours')), ca: ca.ca });
 }, 180_000);
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await peer.remove();
+  await identity.remove();
+});
 
 const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-type Transport = 'mtcp' | 'mws' | 'ws';
+type Transport = 'mtls' | 'mws' | 'ws';
 
 interface Way {
   readonly transport: Transport;
@@ -85,12 +84,12 @@ async function connect(at: string): Promise<net.Socket> {
   return socket;
 }
 
-async function start(...args: string[]): Promise<{ at: string; child: ChildProcess }> {
-  const child = spawn(peer, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  closers.push(() => child.kill('SIGKILL'));
-  let said = '';
-  while (!said.includes('\n')) said += String((await once(child.stdout, 'data'))[0]);
-  return { at: said.trim().replace('listening ', ''), child };
+async function start(...args: string[]): Promise<{ at: string; kill: () => void }> {
+  const { certFile, keyFile, caFile } = identity;
+  const running = await peer.start(...args, '-cert', certFile, '-key', keyFile, '-ca', caFile);
+  const kill = (): void => void running.stop();
+  closers.push(kill);
+  return { at: `127.0.0.1:${running.port}`, kill };
 }
 
 async function rig(way: Way, origin: (s: Duplex) => void): Promise<Rig> {
@@ -110,11 +109,11 @@ async function rig(way: Way, origin: (s: Duplex) => void): Promise<Rig> {
   const quiet = (s: Duplex): Duplex => s.on('error', () => undefined);
   if (way.ours === 'edge') {
     const target = await listen(origin);
-    const { at, child } = await start('core', ...common, '-target', target);
-    const kill = (): void => void child.kill('SIGKILL');
+    const { at, kill } = await start('core', ...common, '-target', target);
     const carrier = async (): Promise<Duplex> => {
       const socket = await connect(at);
-      if (way.transport === 'mtcp') return socket;
+      if (way.transport === 'mtls')
+        return tls.connect({ socket, secureContext: context, rejectUnauthorized: false });
       const opened = await openWebSocket({ socket, raw: socket, host: at }, {}, { every });
       if (!opened.ok) throw new Error(opened.why);
       return opened.stream;
@@ -139,9 +138,11 @@ async function rig(way: Way, origin: (s: Duplex) => void): Promise<Rig> {
     {},
     { every, onStream: (s) => (way.transport === 'ws' ? origin(quiet(s)) : serve(s)) },
   );
-  const at = await listen((s) => (way.transport === 'mtcp' ? serve(s) : acceptor.accept(s, s)));
-  const { at: edge, child } = await start('edge', ...common, '-dial', at);
-  return { open: () => connect(edge), kill: () => void child.kill('SIGKILL'), tick };
+  const secured = (s: net.Socket): Duplex =>
+    new tls.TLSSocket(s, { isServer: true, secureContext: context, requestCert: true });
+  const at = await listen((s) => (way.transport === 'mtls' ? serve(secured(s)) : acceptor.accept(s, s)));
+  const { at: edge, kill } = await start('edge', ...common, '-dial', at);
+  return { open: () => connect(edge), kill, tick };
 }
 
 function hear(stream: Duplex): Promise<{ bytes: number; sum: string; how: string }> {
@@ -182,7 +183,7 @@ const named = (way: Way): Way & { toString(): string } => ({
   toString: () => `${way.transport}${way.transport === 'ws' ? '' : ` v${way.mux}`}, ours is the ${way.ours}`,
 });
 
-const MUXED = (['mtcp', 'mws'] as const)
+const MUXED = (['mtls', 'mws'] as const)
   .flatMap((transport) => ([1, 2] as const).map((mux) => ({ transport, mux })))
   .flatMap((t) => (['edge', 'core'] as const).map((ours) => named({ ...t, ours })));
 const PLAIN = (['edge', 'core'] as const).map((ours) => named({ transport: 'ws', mux: 2, ours }));
