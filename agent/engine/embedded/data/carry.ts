@@ -77,7 +77,11 @@ export function carry(c: Carried): Stream {
       if (!up.write(chunk)) client.pause();
       turns?.fromClient(chunk, clock());
     },
-    end: () => up.end(),
+    end: () => {
+      up.end();
+      // An ending socket no longer says `drain`; a sealed leg held back by it would never hear of a cut.
+      client.resume();
+    },
     lost: (by, why) => lost(by ?? c.near, client, why),
     drain: () => up.resume(),
     closed,
@@ -97,6 +101,7 @@ export function carry(c: Carried): Stream {
         }
         if (turns?.outstanding) blame(up.sealed ? 'origin' : c.far);
         client.end();
+        up.resume();
       },
       lost: (by, why) => lost(by ?? c.far, up, why),
       drain: () => client.resume(),

@@ -93,7 +93,19 @@ export class Listener {
       raw.on('error', () => undefined);
       this.#early.push(raw);
     } else if (this.#secure === null) this.#service.accept(new Leg(socketWire({ socket: raw, raw })));
-    else this.#secure.emit('connection', raw);
+    else this.#shakeHands(this.#secure, raw);
+  }
+
+  #shakeHands(secure: tls.Server, raw: net.Socket): void {
+    raw.on('error', () => undefined);
+    // Reset already: it has no address left to know it by.
+    if (raw.remotePort === undefined) {
+      raw.destroy();
+      return;
+    }
+    // A client that ends in mid-handshake is gone; half-open begins when the handshake is done.
+    raw.allowHalfOpen = false;
+    secure.emit('connection', raw);
   }
 
   /** Never listens itself: it gets its connections from the port, so that a new one can take over at once. */
@@ -117,16 +129,21 @@ export class Listener {
     server.prependListener('connection', (raw: net.Socket) => {
       const at = endpoints(raw);
       raws.set(at, raw);
-      raw.on('error', () => undefined);
-      raw.once('close', () => raws.delete(at));
+      raw.once('close', () => {
+        // The address may be another connection's by now.
+        if (raws.get(at) === raw) raws.delete(at);
+      });
     });
     server.on('secureConnection', (socket) => {
-      const raw = raws.get(endpoints(socket));
       socket.on('error', () => undefined);
+      const raw = socket.remotePort === undefined ? undefined : raws.get(endpoints(socket));
+      // Reset since its last word: two such look alike, and neither may be given the other's TCP socket.
       if (raw === undefined) {
-        socket.destroy();
+        setImmediate(() => socket.destroy());
         return;
       }
+      raw.allowHalfOpen = true;
+      socket.allowHalfOpen = true;
       const why = refusePeer({ socket, ready, peers, role: 'client', host: null, now: this.#now() });
       if (why !== null) {
         this.#say(service, `refused ${raw.remoteAddress}: ${why}`);

@@ -183,6 +183,19 @@ describe.each(WAYS)('two hops, %o', (way) => {
     expect(await core.stats('svc')).toMatchObject(blamed);
   });
 
+  it('notices a reset after a half-close though nobody says a word', async () => {
+    const silent: net.Socket[] = [];
+    const { connectRaw, core, edge } = await start(way, (s) => void silent.push(s.resume()));
+    const { socket: client, raw } = connectRaw();
+    for (const s of [client, raw]) s.on('error', () => undefined);
+    client.end('GET / HTTP/1.1\r\n\r\n');
+    await until(async () => (await core.stats('svc')).bytesIn > 0);
+    raw.resetAndDestroy();
+    await until(async () => (await core.stats('svc')).streams + (await edge.stats('in')).streams === 0);
+    expect(await edge.stats('in')).toMatchObject({ abortedClient: 1, abortedTunnel: 0, abortedOrigin: 0 });
+    for (const s of silent) s.destroy();
+  });
+
   it('sees each turn of a kept connection, at the edge and at the core', async () => {
     const THINKING_MS = 60;
     let finish = (): void => undefined;

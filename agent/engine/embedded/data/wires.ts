@@ -7,6 +7,11 @@ import type { CutBy } from './leg.ts';
 // What a leg may stand on. They differ in how they break and in whether an end can be told from a cut.
 
 const LAST_BYTES_MS = 5_000;
+// A connection whose peer has said its end is no longer watched for a reset, and a TLS socket that lost a write of its
+// own (a session ticket to a client that had reset) never calls back again: an empty write asks the kernel.
+const ASK_FIRST_MS = 100;
+const ASK_AGAIN_MS = 1_000;
+const NOTHING = Buffer.alloc(0);
 
 export interface Address {
   readonly address: string;
@@ -42,6 +47,7 @@ export function waysOf(raw: net.Socket): Ways {
 /** TCP, or TLS over it: `raw` is the TCP socket under `socket`, or the same, and only that one can be reset. */
 export function socketWire(of: { socket: net.Socket; raw: net.Socket; ways?: Ways; sealed?: boolean }): Wire {
   const { socket, raw } = of;
+  socket.once('end', () => askWhetherItLives(socket, raw));
   return {
     socket,
     raw,
@@ -79,12 +85,27 @@ function resetSocket(socket: net.Socket, raw: net.Socket): void {
   }
   // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
   // close the descriptor.
-  const late = setTimeout(() => socket.destroy(), LAST_BYTES_MS);
+  const late = setTimeout(() => {
+    // With bytes left no shutdown has been asked for yet, and what is cut short must not end in good order.
+    if (socket.writableLength > 0) resetNow(socket, raw);
+    else socket.destroy();
+  }, LAST_BYTES_MS);
   late.unref();
   socket.once('finish', () => resetNow(socket, raw));
   socket.once('close', () => clearTimeout(late));
   socket.removeAllListeners('data');
   socket.resume();
+}
+
+function askWhetherItLives(socket: net.Socket, raw: net.Socket): void {
+  let asking: NodeJS.Timeout;
+  const ask = (): void => {
+    if (socket.destroyed || socket.writableFinished) return;
+    if (!raw.destroyed && (raw !== socket || !socket.writableEnded)) raw.write(NOTHING);
+    asking = setTimeout(ask, ASK_AGAIN_MS).unref();
+  };
+  asking = setTimeout(ask, ASK_FIRST_MS).unref();
+  socket.once('close', () => clearTimeout(asking));
 }
 
 function resetNow(socket: net.Socket, raw: net.Socket): void {
