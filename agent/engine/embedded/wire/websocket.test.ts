@@ -2,8 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Readable } from 'node:stream';
+import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { createTestCa } from '../../../../test/harness/test-ca.ts';
 import { SmuxSession } from './smux-session.ts';
 import {
   type OpenedWebSocket,
@@ -209,6 +211,36 @@ describe('the end of a WebSocket', () => {
     const { bytes, how } = await heard;
     expect(bytes.toString()).toBe('half');
     expect(how).toMatch(/ECONNRESET/);
+  });
+
+  it('is none either when TLS is in between, and both sockets are gone', async () => {
+    const ca = await createTestCa();
+    const { cert, key } = await ca.issue('core');
+    const secureContext = tls.createSecureContext({ cert, key });
+    const taken: WebSocketStream[] = [];
+    const { every } = new Ticks();
+    const acceptor = new WebSocketAcceptor({}, { every, onStream: (s) => taken.push(s) });
+    const raws: net.Socket[] = [];
+    const server = net.createServer({ allowHalfOpen: true }, (raw) => {
+      raws.push(raw.on('error', () => undefined));
+      acceptor.accept(new tls.TLSSocket(raw, { isServer: true, secureContext }), raw);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    open.push(() => server.close());
+    const raw = net.connect({ port: (server.address() as net.AddressInfo).port, host: '127.0.0.1' });
+    raws.push(raw.on('error', () => undefined));
+    const socket = tls.connect({ socket: raw, rejectUnauthorized: false });
+    const opened = await openWebSocket({ socket, raw, host: 'core' }, {}, { every });
+    if (!opened.ok) throw new Error(opened.why);
+    await until(() => taken.length === 1);
+    opened.stream.write('half');
+    const heard = hear(taken[0] as WebSocketStream);
+    await once(taken[0] as WebSocketStream, 'data');
+    opened.stream.destroy();
+    const { bytes, how } = await heard;
+    expect([bytes.toString(), how === 'end']).toEqual(['half', false]);
+    await until(() => raws.every((r) => r.closed));
   });
 
   it('is none when it speaks text', async () => {

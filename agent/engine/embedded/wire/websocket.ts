@@ -90,13 +90,10 @@ export class WebSocketStream extends Duplex {
 
   override _destroy(e: Error | null, done: (e: Error | null) => void): void {
     this.#stopTicking();
-    const { ws, socket, raw } = this.#wire;
+    const { ws } = this.#wire;
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (ws.readyState !== WebSocket.CLOSED) {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      socket.destroy();
-    }
+    if (ws.readyState !== WebSocket.CLOSED) breakWire(this.#wire);
     waiting?.(e ?? new Error('destroyed before it was sent'));
     done(e);
   }
@@ -160,6 +157,21 @@ export class WebSocketStream extends Duplex {
     this.#unanswered += 1;
     // Behind what the peer does not take it would only be one ping more that it does not see.
     if (!socket.writableNeedDrain) ws.ping();
+  }
+}
+
+/** By a reset wherever there can be one. */
+function breakWire({ socket, raw }: Wire): void {
+  if (socket.destroyed) return;
+  // Its FIN is on its way: libuv refuses a reset then, and the descriptor would stay.
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
+  else if (raw === socket) raw.resetAndDestroy();
+  else {
+    // Not now: this may run inside OpenSSL, whose state goes with the TCP socket.
+    setImmediate(() => {
+      if (!raw.destroyed) raw.resetAndDestroy();
+      socket.destroy();
+    });
   }
 }
 
