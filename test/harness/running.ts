@@ -1,5 +1,7 @@
 import { execa } from 'execa';
 
+const STOP_MS = 3_000;
+
 /** A program that runs until it is stopped, and what it has written. */
 export class Running {
   readonly pid: number;
@@ -48,9 +50,12 @@ export class Running {
     await this.#exit;
   }
 
-  async stop(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
-    if (!this.#exited) this.#child.kill(signal);
+  /** Asks it to end, so that it can end its own children, and makes it after a while. */
+  async stop(): Promise<void> {
+    if (!this.#exited) this.#child.kill('SIGTERM');
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), STOP_MS);
     await this.#exit;
+    clearTimeout(late);
   }
 
   #over(why: string): void {
