@@ -100,7 +100,7 @@ export class AgentsService implements AgentEvents {
     if (safe.status === 'failed') this.needs.rings.addLog(name, logOf(safe.logTail, this.needs.clock.now()));
     this.decide(name, 'config status', (node, view, now) => {
       const next = answered(node, safe, now);
-      return merge(this.settle(node, next, view), { ...nothing(), events: [configEvent(node, safe)] });
+      return merge(this.settle(node, next, view), { ...nothing(), events: configEvents(node, safe) });
     });
   }
 
@@ -287,15 +287,22 @@ export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
   };
 }
 
-function configEvent(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft {
-  const label = node.target?.version ?? 'a config';
-  return r.status === 'applied'
-    ? { kind: 'config', who: node.name, subject: node.name, level: 'info', text: `applied ${label}` }
-    : {
-        kind: 'config',
-        who: node.name,
-        subject: node.name,
-        level: 'error',
-        text: `refused ${label} in ${r.phase}: ${formatRefusal(r.refusal)}${r.reverted ? '; last-known-good put back' : ''}`,
-      };
+/** Agents say again after a reconnect what may not have been heard: the timeline is told of what is new only. */
+function configEvents(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft[] {
+  const of = { kind: 'config', who: node.name, subject: node.name } as const;
+  const wanted = node.target?.hash;
+  if (r.status === 'applied') {
+    if (node.configSync === 'in_sync' && node.effective?.hash === r.effectiveHash) return [];
+    const label = r.effectiveHash === wanted ? node.target?.version : null;
+    return [{ ...of, level: 'info', text: `applied ${label ?? 'a config'}` }];
+  }
+  const known = node.rejectedHash === r.rejectedHash;
+  if (known && (r.rejectedHash !== wanted || node.failure !== null)) return [];
+  // Another version is its target by now; this one must not be blamed.
+  const label = r.rejectedHash === wanted ? node.target?.version : null;
+  const back = r.reverted ? '; last-known-good put back' : '';
+  const why = formatRefusal(r.refusal);
+  return [
+    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${why}${back}` },
+  ];
 }

@@ -1,64 +1,28 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from '@lydell/node-pty';
-import xterm from '@xterm/headless';
 import { afterEach, describe, expect, test } from 'vitest';
+import { guarded, openTty, type Tty } from '../harness/tty.ts';
 
 // A shell in a real pty starts the program; what the shell's terminal is like before and after must be equal.
 
 const CHILD = new URL('./terminal-child.ts', import.meta.url).pathname;
-const open: { kill: () => void }[] = [];
+const open: Tty[] = [];
 
 afterEach(() => {
-  for (const o of open.splice(0)) o.kill();
+  for (const o of open.splice(0)) o.close();
 });
 
-function shell(more: Record<string, string> = {}) {
-  const term = new xterm.Terminal({ cols: 100, rows: 20, allowProposedApi: true, scrollback: 200 });
-  const env = { ...process.env, TERM: 'xterm-256color', PS1: '$ ', CHILD, NODE: process.execPath, ...more };
-  const pty = spawn('/bin/bash', ['--norc', '--noprofile', '-i'], { cols: 100, rows: 20, env });
-  pty.onData((d) => term.write(d));
-  // The terminal's own answers go back to the program.
-  term.onData((d) => pty.write(d));
-  let alive = true;
-  pty.onExit(() => {
-    alive = false;
-  });
-  open.push({
-    kill: () => {
-      if (alive) process.kill(pty.pid, 'SIGKILL');
-      term.dispose();
-    },
-  });
-  const text = () => {
-    const b = term.buffer.active;
-    return Array.from({ length: b.length }, (_, y) => b.getLine(y)?.translateToString(true) ?? '').join('\n');
-  };
-  const wait = async (what: RegExp) => {
-    const until = Date.now() + 15_000;
-    while (!what.test(text())) {
-      if (Date.now() > until) throw new Error(`never saw ${what} in:\n${text()}`);
-      await new Promise((r) => setTimeout(r, 20));
-    }
-    return text();
-  };
-  return { term, pty, wait, type: (s: string) => pty.write(s), text };
-}
-
-// The shell's own line editor marks pastes too: off, so that what is seen is ours.
-const QUIET = "bind 'set enable-bracketed-paste off'; ";
-const START = QUIET + 'B=$(stty -g); $NODE "$CHILD"; echo "code=$?"; [ "$B" = "$(stty -g)" ] && echo same\r';
-
 async function started(more: Record<string, string> = {}) {
-  const s = shell(more);
-  s.type(START);
+  const s = openTty({ cols: 100, rows: 20, env: { CHILD, NODE: process.execPath, ...more } });
+  open.push(s);
+  s.type(guarded('$NODE "$CHILD"'));
   await s.wait(/^frame 1 started, pid \d+ at 100x20/m);
   expect(s.term.buffer.active.type).toBe('alternate');
   return s;
 }
 
-async function given(s: ReturnType<typeof shell>, code: number, also?: RegExp) {
+async function given(s: Tty, code: number, also?: RegExp) {
   await s.wait(new RegExp(`code=${code}\\s+same`));
   if (also) await s.wait(also);
   expect(s.term.buffer.active.type).toBe('normal');
@@ -73,8 +37,7 @@ describe('the terminal is given back', () => {
     await s.wait(/^frame 4 up/m);
     s.type('\u001b[200~rm -rf q\r\u001b[201~');
     await s.wait(/^frame 5 paste\(rm -rf q/m);
-    s.pty.resize(70, 18);
-    s.term.resize(70, 18);
+    s.resize(70, 18);
     await s.wait(/^frame \d+ resized at 70x18/m);
     s.type('q');
     await given(s, 0);
@@ -128,7 +91,7 @@ test('a stalled terminal stops the picture, not the program; the newest picture 
     const pid = Number(/pid (\d+)/.exec(s.text())?.[1]);
     s.type('F');
     await s.wait(/flood/);
-    s.pty.pause();
+    s.pause();
     const frames: number[] = [];
     const until = Date.now() + 15_000;
     while (frames.length < 5 && Date.now() < until) {
@@ -139,7 +102,7 @@ test('a stalled terminal stops the picture, not the program; the newest picture 
       if (n > (frames.at(-1) ?? 0) + 10) frames.push(n);
     }
     expect(frames).toHaveLength(5);
-    s.pty.resume();
+    s.resume();
     const last = frames[4] ?? 0;
     const seen = async () => Number(/frame (\d+) flood/.exec(await s.wait(/frame \d+ flood/))?.[1]);
     while ((await seen()) < last && Date.now() < until) await new Promise((r) => setTimeout(r, 20));

@@ -40,8 +40,8 @@ function axes(i: NodeItem): readonly AxisRow[] {
   };
   const runs = n.effective?.version;
   const wants = n.target?.version;
-  const extra =
-    n.configSync === 'in_sync' ? runs : [wants, n.failure?.phase].filter((x) => x != null).join(' ');
+  // The phase of a refusal stands with its reason.
+  const extra = n.configSync === 'in_sync' ? runs : wants;
   const drains = { none: 'well', draining: 'changing', drained: 'aside' } as const;
   const ids = { pending: 'waiting', accepted: 'well', revoked: 'aside' } as const;
   return [
@@ -115,9 +115,10 @@ function marks(detail: NodeDetail | null): DescribeProps['marks'] {
   return out;
 }
 
-function certificates(n: Node, now: Millis): DescribeProps['certificates'] {
+function certificates(n: Node, now: Millis, ui: Ui): DescribeProps['certificates'] {
   if (n.certificate === null) return [];
-  return [{ name: 'agent', leftMs: n.certificate.notAfter - now }];
+  const note = ui.theme.lang === 'zh' ? '过半自动续期' : 'renews itself';
+  return [{ name: 'agent', leftMs: n.certificate.notAfter - now, note }];
 }
 
 function commands(detail: NodeDetail | null, name: string, ui: Ui): DescribeProps['commands'] {
@@ -175,7 +176,7 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
             listeners: engine.listeners,
           },
     agentVersion: node.agentVersion,
-    certificates: certificates(node, now),
+    certificates: certificates(node, now, ui),
     series: series(fetched, ui),
     marks: marks(fetched),
     axis: [59, 44, 29, 14].map((ago) => hourMinute(last - ago * MINUTE)),

@@ -29,6 +29,7 @@ export const EN = {
     'no master for {age}: {reason}.  Try {n} in {next}, ctrl-r now.  Nodes and streams run on without it',
   'notice.nomaster.short': 'no master for {age}: {reason}. Try {n} in {next}.  ctrl-r now',
   'notice.reconnecting': 'reconnecting, try {n}',
+  'notice.back.one': 'back after {age}: 1 change taken in, none missed',
   'notice.back': 'back after {age}: {n} changes taken in, none missed',
   'notice.whole': 'back after {age}: too old to resume, whole state read again, {n} nodes',
   'notice.degraded': 'the master keeps nothing: {reason}.  Acts are refused until it can',

@@ -30,6 +30,7 @@ export const ZH: Readonly<Record<WordKey, string>> = {
   'notice.nomaster': '与主控断开 {age}: {reason}.  {next}后第 {n} 次重试, ctrl-r 立即.  节点与流照常运行',
   'notice.nomaster.short': '与主控断开 {age}: {reason}. {next}后第 {n} 次重试.  ctrl-r 立即',
   'notice.reconnecting': '正在重连, 第 {n} 次',
+  'notice.back.one': '断开 {age}后恢复: 收到 1 处变更, 无遗漏',
   'notice.back': '断开 {age}后恢复: 收到 {n} 处变更, 无遗漏',
   'notice.whole': '断开 {age}后恢复: 间隔过久, 已重读全部状态, {n} 个节点',
   'notice.degraded': '主控无法保存: {reason}.  恢复之前拒绝操作',

@@ -216,7 +216,7 @@ function noticeRow(n: Notice, ui: Ui): Row {
       const values = { age: spoken(n.afterSeconds), n: count(n.changes) };
       return n.whole
         ? line('warning', say('notice.whole', values))
-        : line('well', say('notice.back', values));
+        : line('well', say(n.changes === 1 ? 'notice.back.one' : 'notice.back', values));
     }
     case 'degraded':
       return line('wrong', say('notice.degraded', { reason: text(n.reason) }));
