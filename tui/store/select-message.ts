@@ -55,6 +55,8 @@ export function shownMessage(state: State): ShownMessage | null {
   }
   const event = newestEvent(state);
   if (event === null) return null;
-  const who = event.text.includes(event.subject) ? event.text : `${event.subject} ${event.text}`;
+  // The subject of a command is its id, which says nothing to a person.
+  const named = event.kind === 'command' || event.text.includes(event.subject);
+  const who = named ? event.text : `${event.subject} ${event.text}`;
   return { kind: 'event', at: event.at, verdict: LEVEL[event.level], text: asIs(who) };
 }
