@@ -11,6 +11,7 @@ export function check(doc: TunnelDocument, problems: Problems): void {
   unique(doc.chains, 'chains', problems);
   unique(doc.hops, 'hops', problems);
   unique(doc.authers, 'authers', problems);
+  for (const list of GUARD_LISTS) unique(doc[list] ?? [], list, problems);
   for (const [i, service] of doc.services.entries()) checkService(service, `services[${i}]`, doc, problems);
   checkListeners(doc, problems);
   checkChains(doc, problems);
@@ -63,7 +64,20 @@ function checkService(service: Service, path: string, doc: TunnelDocument, probl
       message: 'a tcp handler asks for no credentials, everyone would get in',
       hint: 'remove it, or use type: relay',
     });
+  checkGuards(service, path, doc, problems);
   checkServiceTls(service, path, problems);
+}
+
+const GUARDS = ['limiter', 'climiter', 'rlimiter', 'admission'] as const;
+const GUARD_LISTS = ['limiters', 'climiters', 'rlimiters', 'admissions'] as const;
+
+function checkGuards(service: Service, path: string, doc: TunnelDocument, problems: Problems): void {
+  for (const guard of GUARDS) {
+    const name = service[guard];
+    if (name === undefined) continue;
+    const without = guard === 'admission' ? 'let everyone in' : 'set no limit';
+    refer(name, doc[`${guard}s`] ?? [], guard, `${path}.${guard}`, problems, `gost would ${without}`);
+  }
 }
 
 function checkServiceTls({ handler, listener }: Service, path: string, problems: Problems): void {
@@ -217,6 +231,9 @@ function warnUnused(doc: TunnelDocument, problems: Problems): void {
     ['chains', doc.chains, chains],
     ['hops', doc.hops, hops],
     ['authers', doc.authers, authers],
+    ...GUARDS.map(
+      (g) => [`${g}s`, doc[`${g}s`] ?? [], new Set(doc.services.map((s) => s[g] ?? null))] as const,
+    ),
   ] as const;
   for (const [path, list, used] of lists)
     for (const [i, { name }] of list.entries())

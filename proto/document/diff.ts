@@ -41,5 +41,8 @@ function routeOf(doc: TunnelDocument, s: Service): string {
   const chain = doc.chains.find((c) => c.name === s.handler.chain) ?? null;
   const hops = (chain?.hops ?? []).map((name) => doc.hops.find((h) => h.name === name) ?? null);
   const auther = doc.authers.find((a) => a.name === s.handler.auther) ?? null;
-  return canonicalJson([s.handler, s.forwarder, s.enableStats, s.dialTimeoutMs, chain, hops, auther]);
+  const guards = (['limiter', 'climiter', 'rlimiter', 'admission'] as const).map(
+    (g) => (doc[`${g}s`] ?? []).find((one) => one.name === s[g]) ?? null,
+  );
+  return canonicalJson([s.handler, s.forwarder, s.enableStats, s.dialTimeoutMs, chain, hops, auther, guards]);
 }

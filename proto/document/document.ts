@@ -45,6 +45,11 @@ export interface Service {
   readonly forwarder: { readonly nodes: readonly ForwardNode[]; readonly selector: Selector } | null;
   readonly enableStats: boolean;
   readonly dialTimeoutMs: number;
+  /** Names of what guards it; absent: nothing does. */
+  readonly limiter?: string;
+  readonly climiter?: string;
+  readonly rlimiter?: string;
+  readonly admission?: string;
 }
 
 export interface ForwardNode {
@@ -89,9 +94,40 @@ export interface Auther {
   readonly auths: readonly Auth[];
 }
 
+/** `$`: all together, `$$`: each address (of a limiter: each connection), else an address, or each address of a range. */
+export interface CountLimit {
+  readonly key: string;
+  readonly limit: number;
+}
+
+/** Bytes a second from clients and to them; `null`: no limit. */
+export interface BandwidthLimit {
+  readonly key: string;
+  readonly in: number | null;
+  readonly out: number | null;
+}
+
+export interface Limiter<Limit> {
+  readonly name: string;
+  readonly limits: readonly Limit[];
+}
+
+export interface Admission {
+  readonly name: string;
+  /** Only these get in, or all but these. */
+  readonly whitelist: boolean;
+  /** Addresses and ranges. */
+  readonly matchers: readonly string[];
+}
+
 export interface TunnelDocument {
   readonly services: readonly Service[];
   readonly chains: readonly Chain[];
   readonly hops: readonly Hop[];
   readonly authers: readonly Auther[];
+  /** Absent where there are none, so that documents without them keep their hash. */
+  readonly limiters?: readonly Limiter<BandwidthLimit>[];
+  readonly climiters?: readonly Limiter<CountLimit>[];
+  readonly rlimiters?: readonly Limiter<CountLimit>[];
+  readonly admissions?: readonly Admission[];
 }

@@ -1,10 +1,14 @@
 import { parseDuration } from '../vocab/duration.ts';
 import type {
+  Admission,
   Auth,
+  BandwidthLimit,
+  CountLimit,
   DialerType,
   ForwardNode,
   HandlerType,
   HopNode,
+  Limiter,
   Listener,
   ListenerType,
   Selector,
@@ -13,6 +17,7 @@ import type {
   TlsFiles,
   TunnelDocument,
 } from './document.ts';
+import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit } from './limits.ts';
 import { child, items, type Tree, unescapeText } from './tree.ts';
 
 const DEFAULT_SELECTOR: Selector = { strategy: 'round', maxFails: 1, failTimeoutMs: 10_000 };
@@ -47,7 +52,54 @@ export function normalise(tree: Tree): TunnelDocument {
       name: text(a, 'name'),
       auths: items(child(a, 'auths')).map(auth),
     })),
+    ...guards(tree),
   };
+}
+
+type Guards = Pick<TunnelDocument, 'limiters' | 'climiters' | 'rlimiters' | 'admissions'>;
+
+/** Only what there is: a document without guards has no keys of theirs. */
+function guards(tree: Tree): Guards {
+  const limiters = limitersOf<BandwidthLimit>(child(tree, 'limiters'), parseBandwidthLimit);
+  const climiters = limitersOf<CountLimit>(child(tree, 'climiters'), parseConnectionLimit);
+  const rlimiters = limitersOf<CountLimit>(child(tree, 'rlimiters'), parseRateLimit);
+  const admissions = items(child(tree, 'admissions')).map(
+    (a): Admission => ({
+      name: text(a, 'name'),
+      whitelist: bool(a, 'whitelist', false),
+      matchers: texts(child(a, 'matchers')),
+    }),
+  );
+  return {
+    ...(limiters.length > 0 ? { limiters } : {}),
+    ...(climiters.length > 0 ? { climiters } : {}),
+    ...(rlimiters.length > 0 ? { rlimiters } : {}),
+    ...(admissions.length > 0 ? { admissions } : {}),
+  };
+}
+
+function limitersOf<T extends object>(
+  tree: Tree | undefined,
+  parse: (text: string) => T | string,
+): Limiter<T>[] {
+  return items(tree).map((l) => ({
+    name: text(l, 'name'),
+    limits: texts(child(l, 'limits'))
+      .map(parse)
+      .filter((limit) => typeof limit !== 'string'),
+  }));
+}
+
+function texts(tree: Tree | undefined): string[] {
+  return items(tree).flatMap((t) => (t.kind === 'scalar' && typeof t.value === 'string' ? [t.value] : []));
+}
+
+function guardNames(tree: Tree): Pick<Service, 'limiter' | 'climiter' | 'rlimiter' | 'admission'> {
+  const name = (key: string): Record<string, string> => {
+    const value = textOrNull(tree, key);
+    return value === null ? {} : { [key]: value };
+  };
+  return { ...name('limiter'), ...name('climiter'), ...name('rlimiter'), ...name('admission') };
 }
 
 function service(tree: Tree): Service {
@@ -75,6 +127,7 @@ function service(tree: Tree): Service {
       : null,
     enableStats: bool(metadata, 'enableStats', true),
     dialTimeoutMs: duration(metadata, 'dialTimeout', 8000),
+    ...guardNames(tree),
   };
 }
 

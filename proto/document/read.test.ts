@@ -32,7 +32,7 @@ describe('whole documents', () => {
   });
 
   it.each([
-    ['limiters: []', 'unsupported'],
+    ['bypasses: []', 'unsupported'],
     ['hops: [{name: h, nodes: [{name: n, addr: "a:1", connector: {type: http}}]}]', 'unsupported'],
     ['# '.repeat(200_000), 'too_large'],
     ['x: 1', 'invalid'],

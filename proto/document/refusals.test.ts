@@ -27,7 +27,7 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     '  metadata:\n    dialTimeout: 8s',
     '  frobnicate: 1',
     [
-      'line 12, column 3: services[0].frobnicate: unknown key (known here: name, addr, handler, listener, forwarder, metadata)',
+      'line 12, column 3: services[0].frobnicate: unknown key (known here: name, addr, handler, listener, forwarder, metadata, limiter, climiter, rlimiter, admission)',
     ],
   ],
   ['services:', 'Services:', ['line 1, column 1: Services: unknown key (did you mean services?)']],
@@ -73,13 +73,13 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
       'line 22, column 5: services[1].forwarder.nodes: is missing (write nodes: [{name: origin, addr: "127.0.0.1:8000"}])',
     ],
   ],
-  ['authers:', 'limiters: []\nauthers:', ['line 41, column 1: limiters: not carried by this engine']],
+  ['authers:', 'bypasses: []\nauthers:', ['line 41, column 1: bypasses: not carried by this engine']],
   [
     '  addr: ":8443"',
     '  addr: ":8443"\n  climiter: a\n  admission: b',
     [
-      'line 16, column 3: services[1].climiter: not carried by this engine',
-      'line 17, column 3: services[1].admission: not carried by this engine',
+      'line 16, column 13: services[1].climiter: no climiter is named a (there are no climiters; gost would set no limit)',
+      'line 17, column 14: services[1].admission: no admission is named b (there are no admissions; gost would let everyone in)',
     ],
   ],
   [
@@ -106,17 +106,23 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
   [
     'authers:',
     '__proto__: {polluted: true}\nauthers:',
-    ['line 41, column 1: __proto__: unknown key (known here: services, chains, hops, authers)'],
+    [
+      'line 41, column 1: __proto__: unknown key (known here: services, chains, hops, authers, limiters, climiters, rlimiters, admissions)',
+    ],
   ],
   [
     'authers:',
     'constructor: 1\nauthers:',
-    ['line 41, column 1: constructor: unknown key (known here: services, chains, hops, authers)'],
+    [
+      'line 41, column 1: constructor: unknown key (known here: services, chains, hops, authers, limiters, climiters, rlimiters, admissions)',
+    ],
   ],
   [
     'authers:',
     '<<: {}\nauthers:',
-    ['line 41, column 1: <<: unknown key (known here: services, chains, hops, authers)'],
+    [
+      'line 41, column 1: <<: unknown key (known here: services, chains, hops, authers, limiters, climiters, rlimiters, admissions)',
+    ],
   ],
   ['addr: ":443"', 'addr: 443', ['line 3, column 9: services[0].addr: must be host:port (write ":443")']],
   [

@@ -6,5 +6,7 @@ export function requiredCapabilities(doc: TunnelDocument): string[] {
   for (const s of doc.services) all.add(`listener.${s.listener.type}`).add(`handler.${s.handler.type}`);
   for (const node of doc.hops.flatMap((h) => h.nodes))
     all.add(`dialer.${node.dialer.type}`).add(`connector.${node.connector.type}`);
+  for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)
+    if (doc.services.some((s) => s[guard] !== undefined)) all.add(guard);
   return [...all].toSorted();
 }

@@ -7,6 +7,8 @@ export type Shape =
   | { readonly kind: 'text'; readonly maxBytes: number; readonly secret: boolean }
   | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
   | { readonly kind: 'bool' }
+  /** A text of its own form; `wrong` says what is wrong with it. */
+  | { readonly kind: 'line'; readonly wrong: (text: string) => string | null; readonly hint: string }
   | { readonly kind: 'count'; readonly min: number; readonly max: number }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   /** `later` are gost's own, not carried by this engine. */

@@ -2,6 +2,8 @@
 // what gost would silently ignore is refused with the spelling that works.
 
 import { OTHER_CONNECTORS, OTHER_DIALERS, OTHER_HANDLERS, OTHER_LISTENERS } from './gost-types.ts';
+import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit } from './limits.ts';
+import { parseNetwork } from './network.ts';
 import type { KeyRule, Shape } from './rules.ts';
 
 const read = (shape: Shape): KeyRule => ({ is: 'read', shape, required: false });
@@ -147,11 +149,12 @@ const SERVICE = map({
       ...later('limiter', 'observePeriod', 'observer', 'readTimeout', 'keepAlive', 'ignoreChain', 'label'),
     }),
   ),
-  limiter: { is: 'later' },
-  climiter: { is: 'later' },
-  rlimiter: { is: 'later' },
-  admission: { is: 'later' },
-  ...later('admissions', 'bypass', 'bypasses', 'resolver', 'hosts', 'recorders', 'interface', 'sockopts'),
+  limiter: read(NAME),
+  climiter: read(NAME),
+  rlimiter: read(NAME),
+  admission: read(NAME),
+  admissions: { is: 'later', hint: 'write admission: NAME' },
+  ...later('bypass', 'bypasses', 'resolver', 'hosts', 'recorders', 'interface', 'sockopts'),
   ...later('logger', 'loggers', 'observer', 'status'),
 });
 
@@ -207,6 +210,36 @@ const HOP_NODE = map({
   ...later('protocol', 'path', 'filter', 'matcher', 'http', 'tls'),
 });
 
+const limiters = (parse: (text: string) => object | string, hint: string): KeyRule =>
+  read(
+    list(
+      map({
+        name: must(NAME, 'write name: per-client'),
+        limits: must(
+          list(
+            {
+              kind: 'line',
+              hint,
+              wrong: (text) => {
+                const parsed = parse(text);
+                return typeof parsed === 'string' ? parsed : null;
+              },
+            },
+            'write at least one',
+          ),
+          hint,
+        ),
+        ...later('file', 'reload', 'redis', 'http', 'plugin'),
+      }),
+    ),
+  );
+
+const MATCHER: Shape = {
+  kind: 'line',
+  hint: 'write "203.0.113.0/24"',
+  wrong: (text) => (parseNetwork(text) === null ? `${text} is neither an address nor a range` : null),
+};
+
 const HOP_LATER = later('bypass', 'bypasses', 'resolver', 'hosts', 'interface', 'sockopts', 'reload', 'file');
 
 export const DOCUMENT: Shape = map({
@@ -258,10 +291,20 @@ export const DOCUMENT: Shape = map({
       }),
     ),
   ),
-  limiters: { is: 'later' },
-  climiters: { is: 'later' },
-  rlimiters: { is: 'later' },
-  admissions: { is: 'later' },
+  limiters: limiters(parseBandwidthLimit, 'write limits: ["$ 100MB 100MB", "$$ 10MB 10MB"]'),
+  climiters: limiters(parseConnectionLimit, 'write limits: ["$ 1000", "$$ 100"]'),
+  rlimiters: limiters(parseRateLimit, 'write limits: ["$ 100", "$$ 10"]'),
+  admissions: read(
+    list(
+      map({
+        name: must(NAME, 'write name: office'),
+        whitelist: read(BOOL),
+        matchers: must(list(MATCHER, 'write at least one'), 'write matchers: ["203.0.113.0/24"]'),
+        reverse: wrong('is an old word of gost', 'write whitelist'),
+        ...later('file', 'reload', 'redis', 'http', 'plugin'),
+      }),
+    ),
+  ),
   ...later(
     'bypasses',
     'resolvers',

@@ -112,6 +112,11 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
         );
       return;
     }
+    case 'line': {
+      const wrong = typeof value === 'string' ? shape.wrong(value) : 'must be a text';
+      if (wrong !== null) refuse(safeText(wrong, { max: 120 }), shape.hint);
+      return;
+    }
     case 'choice':
       if (typeof value === 'string' && shape.values.includes(value)) return;
       if (typeof value === 'string' && shape.later.includes(value)) {
