@@ -12,6 +12,7 @@ beforeAll(async () => {
   origin = await endlessOrigin();
   fleet = await Fleet.start({ origins: { a: origin.port, b: origin.port }, nodes: ['cn-1', 'hk-1'] });
   streams.open(fleet.ports.chat1, 10);
+  await until('10 streams flow', 15_000, () => (streams.advanced([], 3) ? true : null));
 });
 afterAll(async () => {
   streams.close();
