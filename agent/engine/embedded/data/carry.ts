@@ -1,5 +1,5 @@
 import type { Counters } from './counters.ts';
-import type { CutBy, Leg } from './leg.ts';
+import type { CutBy, Leg, LegEvents } from './leg.ts';
 import { Turns } from './turns.ts';
 
 /** What carrying one stream needs to know about where it lies. */
@@ -25,7 +25,7 @@ export interface Carried {
 
 export interface Stream {
   /** Cuts it from outside; `by` is told to both sides. */
-  readonly fail: (by: CutBy) => void;
+  fail(by: CutBy): void;
 }
 
 /**
@@ -33,85 +33,134 @@ export interface Stream {
  * one side is cut on the other: a truncated answer never looks complete. The stream was counted `opened` before.
  */
 export function carry(c: Carried): Stream {
-  const { client, up, counters, clock } = c;
-  const turns = c.turns ? new Turns(counters) : null;
-  let open = 2;
-  let over = false;
-  let blamed = false;
+  return new Joined(c);
+}
 
-  const blame = (by: CutBy): void => {
-    if (!blamed) counters.aborted(by);
-    blamed = true;
-  };
+// Classes, not closures: there are two sides and a join for every idle connection.
 
-  const finish = (): void => {
-    over = true;
-    if (turns === null) counters.request();
-    counters.closed += 1;
-    c.onOver();
-  };
+class Joined implements Stream {
+  readonly c: Carried;
+  readonly turns: Turns | null;
+  #open = 2;
+  #over = false;
+  #blamed = false;
 
-  const cut = (by: CutBy, from: Leg | null): void => {
-    finish();
-    for (const leg of [client, up]) {
+  constructor(c: Carried) {
+    this.c = c;
+    this.turns = c.turns ? new Turns(c.counters) : null;
+    c.client.attach(new ClientSide(this));
+    c.up.attach(new UpSide(this), c.preface ?? undefined);
+  }
+
+  fail(by: CutBy): void {
+    if (!this.#over) this.#cut(by, null);
+  }
+
+  blame(by: CutBy): void {
+    if (!this.#blamed) this.c.counters.aborted(by);
+    this.#blamed = true;
+  }
+
+  lost(by: CutBy, from: Leg, why: string): void {
+    if (this.#over) return;
+    const { c, turns } = this;
+    if (from === c.up && !c.standing()) c.onFault(why);
+    else if (turns === null || turns.opaque || turns.outstanding) this.blame(by);
+    this.#cut(by, from);
+  }
+
+  closed(): void {
+    this.#open -= 1;
+    if (this.#open === 0 && !this.#over) this.#finish();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    if (this.turns === null) this.c.counters.request();
+    this.c.counters.closed += 1;
+    this.c.onOver();
+  }
+
+  #cut(by: CutBy, from: Leg | null): void {
+    this.#finish();
+    for (const leg of [this.c.client, this.c.up]) {
       if (leg === from) leg.reset();
       else leg.cut(by);
     }
-  };
+  }
+}
 
-  const lost = (by: CutBy, from: Leg, why: string): void => {
-    if (over) return;
-    if (from === up && !c.standing()) c.onFault(why);
-    else if (turns === null || turns.opaque || turns.outstanding) blame(by);
-    cut(by, from);
-  };
+class ClientSide implements LegEvents {
+  readonly #joined: Joined;
 
-  const closed = (): void => {
-    open -= 1;
-    if (open === 0 && !over) finish();
-  };
+  constructor(joined: Joined) {
+    this.#joined = joined;
+  }
 
-  client.attach({
-    data: (chunk) => {
-      counters.bytesIn += chunk.length;
-      if (!up.write(chunk)) client.pause();
-      turns?.fromClient(chunk, clock());
-    },
-    end: () => {
-      up.end();
-      // An ending socket no longer says `drain`; a sealed leg held back by it would never hear of a cut.
-      client.resume();
-    },
-    lost: (by, why) => lost(by ?? c.near, client, why),
-    drain: () => up.resume(),
-    closed,
-  });
-  up.attach(
-    {
-      data: (chunk) => {
-        counters.bytesOut += chunk.length;
-        if (!client.write(chunk)) up.pause();
-        turns?.fromOrigin(chunk, clock());
-      },
-      end: () => {
-        turns?.originEnd();
-        if (turns?.answering && c.doubtUp) {
-          lost(c.far, up, 'ended in the middle of an answer');
-          return;
-        }
-        if (turns?.outstanding) blame(up.sealed ? 'origin' : c.far);
-        client.end();
-        up.resume();
-      },
-      lost: (by, why) => lost(by ?? c.far, up, why),
-      drain: () => client.resume(),
-      closed,
-    },
-    c.preface ?? undefined,
-  );
-  return {
-    fail: (by) => {
-      if (!over) cut(by, null);
-    },
-  };
+  data(chunk: Buffer): void {
+    const { c, turns } = this.#joined;
+    c.counters.bytesIn += chunk.length;
+    if (!c.up.write(chunk)) c.client.pause();
+    turns?.fromClient(chunk, c.clock());
+  }
+
+  end(): void {
+    const { c } = this.#joined;
+    c.up.end();
+    // An ending socket no longer says `drain`; a sealed leg held back by it would never hear of a cut.
+    c.client.resume();
+  }
+
+  lost(by: CutBy | null, why: string): void {
+    const { c } = this.#joined;
+    this.#joined.lost(by ?? c.near, c.client, why);
+  }
+
+  drain(): void {
+    this.#joined.c.up.resume();
+  }
+
+  closed(): void {
+    this.#joined.closed();
+  }
+}
+
+class UpSide implements LegEvents {
+  readonly #joined: Joined;
+
+  constructor(joined: Joined) {
+    this.#joined = joined;
+  }
+
+  data(chunk: Buffer): void {
+    const { c, turns } = this.#joined;
+    c.counters.bytesOut += chunk.length;
+    if (!c.client.write(chunk)) c.up.pause();
+    turns?.fromOrigin(chunk, c.clock());
+  }
+
+  end(): void {
+    const { c, turns } = this.#joined;
+    turns?.originEnd();
+    if (turns?.answering && c.doubtUp) {
+      this.#joined.lost(c.far, c.up, 'ended in the middle of an answer');
+      return;
+    }
+    if (turns?.outstanding) this.#joined.blame(c.up.sealed ? 'origin' : c.far);
+    c.client.end();
+    c.up.resume();
+  }
+
+  lost(by: CutBy | null, why: string): void {
+    const { c } = this.#joined;
+    this.#joined.lost(by ?? c.far, c.up, why);
+  }
+
+  drain(): void {
+    this.#joined.c.client.resume();
+  }
+
+  closed(): void {
+    this.#joined.closed();
+  }
 }

@@ -3,12 +3,15 @@
 
 export type Body = number | 'chunked' | 'none' | 'eof' | 'odd' | 'again';
 
+/** Which direction a scanner looks at: one listener hears both. */
+export type Direction = 'request' | 'answer';
+
 export interface ScannerEvents {
   /** The head without its last empty line; says what follows. `again`: another head (1xx), `odd`: stop scanning. */
-  head(head: string): Body;
+  head(of: Direction, head: string): Body;
   /** Body bytes `from` until `to` of the chunk being fed. */
-  body(chunk: Buffer, from: number, to: number): void;
-  end(): void;
+  body(of: Direction, chunk: Buffer, from: number, to: number): void;
+  end(of: Direction): void;
 }
 
 type Place = 'head' | 'length' | 'eof' | 'size' | 'extension' | 'chunk' | 'chunk-end' | 'trailer';
@@ -19,6 +22,7 @@ const CR = 0x0d;
 const LF = 0x0a;
 
 export class MessageScanner {
+  readonly #of: Direction;
   readonly #events: ScannerEvents;
   #place: Place = 'head';
   #head = '';
@@ -27,7 +31,8 @@ export class MessageScanner {
   #line = 0;
   #trailer = 0;
 
-  constructor(events: ScannerEvents) {
+  constructor(of: Direction, events: ScannerEvents) {
+    this.#of = of;
     this.#events = events;
   }
 
@@ -90,7 +95,7 @@ export class MessageScanner {
     if (end < 0) return this.#head.length >= LONGEST_HEAD ? -1 : chunk.length;
     const head = this.#head.slice(0, end);
     this.#head = '';
-    return this.#start(this.#events.head(head)) ? at + end + 4 - before : -1;
+    return this.#start(this.#events.head(this.#of, head)) ? at + end + 4 - before : -1;
   }
 
   #start(body: Body): boolean {
@@ -107,7 +112,7 @@ export class MessageScanner {
 
   #feedBody(chunk: Buffer, at: number): number {
     const to = this.#place === 'eof' ? chunk.length : Math.min(chunk.length, at + this.#left);
-    this.#events.body(chunk, at, to);
+    this.#events.body(this.#of, chunk, at, to);
     if (this.#place === 'eof') return to;
     this.#left -= to - at;
     if (this.#left === 0) {
@@ -168,7 +173,7 @@ export class MessageScanner {
 
   #finish(): void {
     this.#place = 'head';
-    this.#events.end();
+    this.#events.end(this.#of);
   }
 }
 

@@ -1,4 +1,4 @@
-import { MessageScanner } from './message-scanner.ts';
+import { type Body, type Direction, MessageScanner, type ScannerEvents } from './message-scanner.ts';
 
 export interface TurnSink {
   request(): void;
@@ -20,7 +20,7 @@ const LONGEST_METHOD = 16;
  * request's last byte to the first body byte that is not an SSE comment, a gap lies between body chunks after it.
  * Whatever it does not understand makes the stream opaque for good: one request, no TTFT. It never alters a byte.
  */
-export class Turns {
+export class Turns implements ScannerEvents {
   readonly #sink: TurnSink;
   readonly #requests: MessageScanner;
   readonly #answers: MessageScanner;
@@ -36,16 +36,8 @@ export class Turns {
 
   constructor(sink: TurnSink) {
     this.#sink = sink;
-    this.#requests = new MessageScanner({
-      head: (head) => this.#requestHead(head),
-      body: () => undefined,
-      end: () => this.#requestEnd(),
-    });
-    this.#answers = new MessageScanner({
-      head: (head) => this.#answerHead(head),
-      body: (chunk, from, to) => this.#answerBody(chunk, from, to),
-      end: () => this.#answerEnd(),
-    });
+    this.#requests = new MessageScanner('request', this);
+    this.#answers = new MessageScanner('answer', this);
   }
 
   get opaque(): boolean {
@@ -89,13 +81,29 @@ export class Turns {
     if (!this.#opaque) this.#answers.eof();
   }
 
+  /** A scanner found a head. */
+  head(of: Direction, head: string): Body {
+    return of === 'request' ? this.#requestHead(head) : this.#answerHead(head);
+  }
+
+  /** A scanner passed body bytes. */
+  body(of: Direction, chunk: Buffer, from: number, to: number): void {
+    if (of === 'answer') this.#answerBody(chunk, from, to);
+  }
+
+  /** A scanner came to a message's end. */
+  end(of: Direction): void {
+    if (of === 'request') this.#requestEnd();
+    else this.#answerEnd();
+  }
+
   #giveUp(): void {
     this.#opaque = true;
     this.#waiting.length = 0;
     this.#sink.request();
   }
 
-  #requestHead(head: string): ReturnType<typeof bodyOf> {
+  #requestHead(head: string): Body {
     const line = /^([A-Z]+) \S+ HTTP\/1\.[01]$/.exec(head.slice(0, endOfLine(head)));
     if (line === null || line[1] === 'CONNECT') return 'odd';
     this.#method = line[1] ?? '';
@@ -107,7 +115,7 @@ export class Turns {
     this.#sink.request();
   }
 
-  #answerHead(head: string): ReturnType<typeof bodyOf> | 'again' {
+  #answerHead(head: string): Body {
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(head)?.[1] ?? 0);
     if (status >= 100 && status < 200 && status !== 101) return 'again';
     const turn = this.#waiting[0];
@@ -165,14 +173,31 @@ function endOfLine(head: string): number {
   return at < 0 ? head.length : at;
 }
 
-function bodyOf(head: string, otherwise: 'none' | 'eof'): number | 'chunked' | 'none' | 'eof' | 'odd' {
-  const encodings = [...head.matchAll(/\r\ntransfer-encoding:[ \t]*([^\r]*)/gi)];
-  const lengths = new Set([...head.matchAll(/\r\ncontent-length:[ \t]*([^\r]*)/gi)].map((m) => m[1]?.trim()));
-  if (encodings.length > 0) {
-    const chunked = encodings.length === 1 && encodings[0]?.[1]?.trim().toLowerCase() === 'chunked';
-    return chunked && lengths.size === 0 ? 'chunked' : 'odd';
+function bodyOf(head: string, otherwise: 'none' | 'eof'): Body {
+  let encoding: string | null = null;
+  let length: string | null = null;
+  // Only what begins like one of the two is cut out of the head: most lines never become strings of their own.
+  for (let at = endOfLine(head); at < head.length; ) {
+    const from = at + 2;
+    const next = head.indexOf('\r\n', from);
+    const to = next < 0 ? head.length : next;
+    at = to;
+    const first = head.charCodeAt(from) | 0x20;
+    if (first !== 0x63 && first !== 0x74) continue;
+    const colon = head.indexOf(':', from);
+    if (colon < 0 || colon > to) continue;
+    const name = head.slice(from, colon).toLowerCase();
+    if (name !== 'transfer-encoding' && name !== 'content-length') continue;
+    const value = head.slice(colon + 1, to).trim();
+    if (name === 'transfer-encoding') {
+      if (encoding !== null) return 'odd';
+      encoding = value.toLowerCase();
+    } else {
+      if (length !== null && length !== value) return 'odd';
+      length = value;
+    }
   }
-  if (lengths.size === 0) return otherwise;
-  const [length] = lengths;
-  return lengths.size === 1 && /^\d{1,15}$/.test(length ?? '') ? Number(length) : 'odd';
+  if (encoding !== null) return encoding === 'chunked' && length === null ? 'chunked' : 'odd';
+  if (length === null) return otherwise;
+  return /^\d{1,15}$/.test(length) ? Number(length) : 'odd';
 }
