@@ -83,6 +83,11 @@ export const AGENT_KEYS = {
     'start the engine when it is not there; where systemd starts it: false',
     'bool',
   ),
+  'engine.workers': key(
+    reading<number | 'auto'>(z.union([z.number(), text]), workerCount),
+    'auto',
+    'processes that carry streams, for an engine started here: auto (one a core, at most 8) or a number; 0: one process for all',
+  ),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
 };
 
@@ -97,6 +102,14 @@ function joinToken(v: string) {
   const hint = 'make one with `aicdnctl token create` on the master; a node that has joined needs none';
   if (isSample(v)) return { message: 'is the example from the documentation', hint };
   return v.startsWith('ct1.') ? { ok: v } : { message: 'is not a join token', hint };
+}
+
+function workerCount(v: string | number) {
+  if (v === 'auto') return { ok: v } as const;
+  const n = typeof v === 'number' || /^\d+$/.test(v) ? Number(v) : Number.NaN;
+  return Number.isInteger(n) && n >= 0 && n <= 64
+    ? { ok: n }
+    : { message: `${quote(String(v))} is no number of workers`, hint: 'auto, or a whole number up to 64' };
 }
 
 function oneOfBooleans() {
@@ -118,7 +131,7 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
     master: { addr: v['master.addr'], token: v['master.token'] },
     gost: { configPath: v['gost.config_path'] },
     stateDir: v.state_dir,
-    engine: { socket: v['engine.socket'], spawn: v['engine.spawn'] },
+    engine: { socket: v['engine.socket'], spawn: v['engine.spawn'], workers: v['engine.workers'] },
     log: { level: v['log.level'] },
   } as const;
 }

@@ -16,6 +16,7 @@ export interface EngineProcessSettings {
   /** `gost.config_path`: what it carries before any agent speaks to it. */
   readonly document: string;
   readonly identity: EngineIdentity;
+  readonly workers: number | 'auto';
   readonly logFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -51,8 +52,8 @@ export class EngineProcess {
   }
 
   #start(): Failure {
-    const { program, socket, document, identity, logFile } = this.#settings;
-    const flags = ['--socket', socket, '--document', document];
+    const { program, socket, document, identity, workers, logFile } = this.#settings;
+    const flags = ['--socket', socket, '--document', document, '--workers', String(workers)];
     flags.push('--identity-cert', identity.certFile, '--identity-key', identity.keyFile);
     flags.push('--identity-ca', identity.caFile);
     let out: number;

@@ -209,7 +209,7 @@ log: {level: info}
 master: {addr: "127.0.0.1:${this.ports.grpc}", token: ${token}}
 gost: {config_path: ${path.join(dir, 'gost.yml')}}
 state_dir: ${path.join(dir, 'state')}
-engine: {socket: ${path.join(dir, 'engine.sock')}, spawn: true}
+engine: {socket: ${path.join(dir, 'engine.sock')}, spawn: true, workers: 1}
 `,
       { mode: 0o600 },
     );

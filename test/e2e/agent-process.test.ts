@@ -9,6 +9,7 @@ import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
 import { alive, type Child, end, forget, program, ready, start, until } from '../../scripts/demo/process.ts';
+import { childrenOf } from '../harness/live-engine.ts';
 import { run } from '../harness/run.ts';
 import { type ScriptedMaster, scriptedMaster } from '../harness/scripted-master.ts';
 
@@ -40,7 +41,7 @@ beforeAll(async () => {
 master: {addr: "${master.address}", token: ${master.token()}}
 gost: {config_path: ${path.join(dir, 'gost.yml')}}
 state_dir: ${path.join(dir, 'state')}
-engine: {socket: ${path.join(dir, 'e.sock')}, spawn: true}
+engine: {socket: ${path.join(dir, 'e.sock')}, spawn: true, workers: 1}
 `,
   );
 });
@@ -111,14 +112,21 @@ describe('agent and engine', () => {
     const { child, facts } = await agent();
     const health = () => master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[0];
     await until('ok', 5000, () => (health() === 'ok' ? true : null));
-    process.kill(facts.enginePid, 'SIGSTOP');
+    const beat = (): EngineInfo =>
+      master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[1] as EngineInfo;
+    const carriers = await until('its worker', 5000, () => {
+      const pids = beat().workers?.map((w) => w.pid) ?? [];
+      return pids.length > 0 ? pids : null;
+    });
+    // Control answers for the engine; stopped, it keeps its socket and says nothing.
+    const control = (await childrenOf(facts.enginePid)).find((p) => !carriers.includes(p)) ?? 0;
+    process.kill(control, 'SIGSTOP');
     await until('engine_lost', 5000, () => (health() === 'engine_lost' ? true : null));
     const beats = master.heard.calls.length;
     await until('heartbeats go on', 5000, () => (master.heard.calls.length > beats + 2 ? true : null));
-    process.kill(facts.enginePid, 'SIGCONT');
+    process.kill(control, 'SIGCONT');
     await until('ok again', 15_000, () => (health() === 'ok' ? true : null));
-    const engine = master.heard.calls.filter((c) => c.method === 'heartbeat').at(-1)?.args[1] as EngineInfo;
-    expect(engine.pid).toBe(facts.enginePid);
+    expect(beat().pid).toBe(facts.enginePid);
     child.kill('SIGTERM');
     await child.ended;
   });

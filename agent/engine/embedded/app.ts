@@ -51,8 +51,37 @@ export async function startEngine(
   const { version, instance, pid, now } = needs;
   const logs = new LogRing({ now, write: needs.write });
   const { log } = logs;
-  const plane = new DataPlane({ ...needs, log });
-  const data = localData(plane.calls);
+  const data = localData(new DataPlane({ ...needs, log }).calls);
+  let stopping = false;
+  const stop = async (): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    log('info', 'stopping');
+    // Streams are cut, not ended: what is half an answer must not look whole.
+    await data.call('stop', {});
+    await running.close();
+    setTimeout(needs.exit, FLUSH_MS);
+  };
+  const running = await startControl(settings, {
+    ...{ version, instance, pid, now, data, logs, startedAt: now() },
+    onStop: () => void stop(),
+  });
+  return { stop, log };
+}
+
+/** Control on its socket, with what carries for it. @throws AppError when the socket cannot be had */
+export async function startControl(
+  settings: EngineSettings,
+  needs: Omit<ConstructorParameters<typeof Control>[0], 'hello'> & {
+    readonly version: string;
+    readonly instance: string;
+    readonly pid: number;
+    /** Called with what an earlier control had carried, before anybody can ask for something else. */
+    readonly resumed?: (plan: Control['carried']) => Promise<void>;
+  },
+): Promise<{ close: () => Promise<void> }> {
+  const { version, instance, pid, logs } = needs;
+  const { log } = logs;
   const hello: Hello['hello'] = {
     protocol: [PROTOCOL_MIN, PROTOCOL_MAX],
     kind: 'embedded',
@@ -61,18 +90,8 @@ export async function startEngine(
     pid,
     capabilities: CAPABILITIES,
   };
-  let stopping = false;
-  const stop = async (): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    clearInterval(look);
-    log('info', 'stopping');
-    // Streams are cut, not ended: what is half an answer must not look whole.
-    await data.call('stop', {});
-    await server.close();
-    setTimeout(needs.exit, FLUSH_MS);
-  };
-  const control = new Control({ data, hello, logs, startedAt: now(), now, onStop: () => void stop() });
+  const control = new Control({ ...needs, hello });
+  await needs.resumed?.(control.carried);
   const server = new ControlServer({ calls: control.calls, hello: { hello }, log });
   await server.listen(settings.socket);
   log('info', `engine ${version} (pid ${pid}) listens on ${settings.socket}`);
@@ -80,10 +99,21 @@ export async function startEngine(
     control.refresh().catch((e: unknown) => log('error', `certificates: ${String(e)}`));
   }, LOOK_AT_FILES_MS);
   look.unref();
-  if (settings.document !== null) {
-    void startBare({ file: settings.document, settings, control, log, stopped: () => stopping });
+  let closed: Promise<void> | null = null;
+  if (settings.document !== null && control.untouched) {
+    void startBare({ file: settings.document, settings, control, log, stopped: () => closed !== null });
   }
-  return { stop, log };
+  const close = async (): Promise<void> => {
+    clearInterval(look);
+    control.close();
+    await server.close();
+  };
+  return {
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
 }
 
 /** nothing -> carries the last effective document, unless an agent was quicker. */

@@ -1,10 +1,15 @@
+import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import { safeText } from '../../../proto/vocab/safe-text.ts';
 import { VERSION } from '../../../proto/vocab/version.ts';
-import { startEngine } from './app.ts';
+import { type EngineSettings, startEngine } from './app.ts';
+import type { ToWorker } from './process/messages.ts';
+import { Primary } from './process/primary.ts';
+import { EngineWorker } from './process/worker.ts';
 
 interface Flags {
   readonly socket: string;
@@ -12,7 +17,17 @@ interface Flags {
   readonly identityCert?: string;
   readonly identityKey?: string;
   readonly identityCa?: string;
+  readonly workers: number | 'auto';
 }
+
+const MOST_WORKERS = 8;
+
+const PORTS = {
+  now: () => Date.now(),
+  clock: () => performance.now(),
+  random: () => Math.random(),
+  write: (line: string) => void process.stderr.write(line),
+};
 
 const program = new Command('aicdn-engine')
   .description('Carries the streams of one node. Runs on its own, whatever becomes of agent and master.')
@@ -22,44 +37,109 @@ const program = new Command('aicdn-engine')
   .option('--identity-cert <file>', "the node's own certificate, PEM")
   .option('--identity-key <file>', 'its private key, PEM')
   .option('--identity-ca <file>', "the fleet's CA, PEM")
+  .option(
+    '--workers <n>',
+    `processes that carry; auto: one a core, at most ${MOST_WORKERS}; 0: everything in one process`,
+    readWorkers,
+    'auto',
+  )
   .action(async (flags: Flags) => run(flags));
+
+function readWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  const n = Number(text);
+  if (Number.isInteger(n) && n >= 0 && n <= 64) return n;
+  throw new InvalidArgumentError('It is a whole number up to 64, or auto.');
+}
 
 async function run(flags: Flags): Promise<void> {
   // A terminal that goes away takes stderr with it, not the streams.
   process.stderr.on('error', () => undefined);
   process.on('SIGHUP', () => undefined);
   const path = (file: string | undefined): string => (file === undefined ? '' : resolve(file));
-  const engine = await startEngine(
-    {
-      socket: resolve(flags.socket),
-      document: flags.document === undefined ? null : resolve(flags.document),
-      identity: {
-        certFile: path(flags.identityCert),
-        keyFile: path(flags.identityKey),
-        caFile: path(flags.identityCa),
-      },
+  const settings = {
+    socket: resolve(flags.socket),
+    document: flags.document === undefined ? null : resolve(flags.document),
+    identity: {
+      certFile: path(flags.identityCert),
+      keyFile: path(flags.identityKey),
+      caFile: path(flags.identityCa),
     },
-    {
-      version: VERSION,
-      instance: randomBytes(8).toString('hex'),
-      pid: process.pid,
-      now: () => Date.now(),
-      clock: () => performance.now(),
-      random: () => Math.random(),
-      write: (line) => process.stderr.write(line),
-      exit: () => process.exit(0),
-    },
-  );
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop());
-  process.on('uncaughtException', (e: NodeJS.ErrnoException) => {
-    engine.log('error', `fault: ${e.stack ?? e.message}`);
-    // A socket's error that nobody listened for concerns one stream; anything else leaves unknown state behind.
-    if (e.syscall === undefined) process.exit(70);
-  });
+  };
+  const instance = randomBytes(8).toString('hex');
+  const workers = flags.workers === 'auto' ? Math.min(MOST_WORKERS, availableParallelism()) : flags.workers;
+  if (workers === 0) await runAlone(settings, instance);
+  else await runPrimary(settings, { instance, workers });
 }
 
-program.parseAsync().catch((e: unknown) => {
+async function runAlone(settings: EngineSettings, instance: string): Promise<void> {
+  const engine = await startEngine(settings, {
+    ...PORTS,
+    version: VERSION,
+    instance,
+    pid: process.pid,
+    exit: () => process.exit(0),
+  });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop());
+  process.on('uncaughtException', (e) => fault(e, (text) => engine.log('error', text)));
+}
+
+async function runPrimary(
+  settings: EngineSettings,
+  more: { instance: string; workers: number },
+): Promise<void> {
+  const primary = new Primary(
+    // Where it really lies: a link may lead to another release tomorrow.
+    { ...settings, ...more, startedAt: Date.now(), exec: import.meta.filename },
+    { now: PORTS.now, exit: (code) => process.exit(code) },
+  );
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void primary.stop());
+  try {
+    await primary.start();
+  } catch (e) {
+    complain(e);
+    await primary.stop(1);
+  }
+}
+
+/** Streams are ended by the primary alone: a signal to the whole group is not ours to obey. */
+function runWorker(): void {
+  process.stderr.on('error', () => undefined);
+  for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
+  const worker = new EngineWorker({
+    ...PORTS,
+    version: VERSION,
+    send: (message) => {
+      if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+    },
+    exit: (code) => process.exit(code),
+  });
+  process.on('message', (m: ToWorker) => worker.heard(m));
+  process.on('exit', () => worker.cut());
+  // Without its primary it would be ended at once, streams looking whole: it cuts them first.
+  process.prependListener('disconnect', () => {
+    if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
+    worker.heard({ t: 'end' });
+  });
+  process.on('uncaughtException', (e) => fault(e, (text) => worker.say('error', text)));
+  worker.hello();
+}
+
+/** A socket's error that nobody listened for concerns one stream; anything else leaves unknown state behind. */
+function fault(e: NodeJS.ErrnoException, log: (text: string) => void): void {
+  log(`fault: ${e.stack ?? e.message}`);
+  if (e.syscall === undefined) process.exit(70);
+}
+
+function complain(e: unknown): void {
   const text = e instanceof AppError ? e.message : e instanceof Error ? (e.stack ?? e.message) : String(e);
   process.stderr.write(`aicdn-engine: ${safeText(text, { newline: 'keep' })}\n`);
-  process.exitCode = 1;
-});
+}
+
+if (cluster.isWorker) runWorker();
+else {
+  program.parseAsync().catch((e: unknown) => {
+    complain(e);
+    process.exitCode = 1;
+  });
+}

@@ -14,10 +14,15 @@ export class LogRing {
   #lines: EngineLogs['lines'][number][] = [];
   #seq = 0;
 
-  /** `write` takes each line as JSON (stderr in the program, nothing in a test). */
-  constructor(needs: { now: () => number; write: (line: string) => void }) {
+  /** `write` takes each line as JSON (stderr in the program, nothing in a test); `after`: where an earlier one ended. */
+  constructor(needs: { now: () => number; write: (line: string) => void; after?: number }) {
+    this.#seq = needs.after ?? 0;
     this.#now = needs.now;
     this.#write = needs.write;
+  }
+
+  get last(): number {
+    return this.#seq;
   }
 
   readonly log: Log = (level, text) => {

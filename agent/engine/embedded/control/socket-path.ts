@@ -49,7 +49,8 @@ export async function listenOnSocket(server: net.Server, path: string): Promise<
     server.once('error', (cause) =>
       reject(new AppError('unavailable', `cannot listen on ${path}: ${cause.message}`, { cause })),
     );
-    server.listen(path, resolve);
+    // Of this very process, also where that is a worker.
+    server.listen({ path, exclusive: true }, resolve);
   });
   await chmod(path, 0o600);
 }

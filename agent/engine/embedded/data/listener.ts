@@ -35,7 +35,10 @@ export class Listener {
   }
 
   /** The port bound, or why not. */
-  static bind(listen: Endpoint, needs: { log: SteadyLog; now: () => number }): Promise<Listener | string> {
+  static bind(
+    listen: Endpoint,
+    needs: { log: SteadyLog; now: () => number; exclusive?: boolean },
+  ): Promise<Listener | string> {
     return new Promise((resolve) => {
       const server = net.createServer({
         allowHalfOpen: true,
@@ -47,6 +50,8 @@ export class Listener {
       const options = {
         port: listen.port,
         backlog: 4096,
+        // In a worker: bound by itself, not through the primary.
+        exclusive: needs.exclusive ?? false,
         ...(listen.host === '' ? {} : { host: listen.host }),
       };
       server.listen(options, () => {

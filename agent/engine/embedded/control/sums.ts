@@ -1,0 +1,51 @@
+import { Histogram, type SparseHistogram } from '../../../../proto/vocab/metrics.ts';
+import type { ServiceStats } from '../../port.ts';
+
+type Stats = readonly ServiceStats[];
+
+/** Services by name, in the order they first appear; every figure added. */
+export function sumStats(parts: readonly Stats[]): Stats {
+  const byName = new Map<string, ServiceStats[]>();
+  for (const s of parts.flat()) {
+    const same = byName.get(s.service);
+    if (same === undefined) byName.set(s.service, [s]);
+    else same.push(s);
+  }
+  return [...byName.values()].map((same) => same.reduce(add));
+}
+
+/** The figures a dead worker leaves behind: the streams it had were cut. */
+export function bury(stats: Stats): Stats {
+  return stats.map((s) => ({
+    ...s,
+    streams: 0,
+    closed: s.opened,
+    abortedTunnel: s.abortedTunnel + s.streams,
+  }));
+}
+
+function add(a: ServiceStats, b: ServiceStats): ServiceStats {
+  return {
+    service: a.service,
+    streams: a.streams + b.streams,
+    opened: a.opened + b.opened,
+    closed: a.closed + b.closed,
+    errors: a.errors + b.errors,
+    abortedClient: a.abortedClient + b.abortedClient,
+    abortedOrigin: a.abortedOrigin + b.abortedOrigin,
+    abortedTunnel: a.abortedTunnel + b.abortedTunnel,
+    bytesIn: a.bytesIn + b.bytesIn,
+    bytesOut: a.bytesOut + b.bytesOut,
+    requests: a.requests + b.requests,
+    connect: merge(a.connect, b.connect),
+    ttft: merge(a.ttft, b.ttft),
+    gap: merge(a.gap, b.gap),
+  };
+}
+
+function merge(a: SparseHistogram, b: SparseHistogram): SparseHistogram {
+  const sum = new Histogram();
+  sum.merge(a);
+  sum.merge(b);
+  return sum.toSparse();
+}

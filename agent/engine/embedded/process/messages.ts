@@ -1,0 +1,80 @@
+import type { ErrorCode } from '../../../../proto/vocab/errors.ts';
+import type { Refusal } from '../../../../proto/vocab/node.ts';
+import type { LogLevel } from '../control/logs.ts';
+import type { DataCall } from '../data/messages.ts';
+
+// What the processes of one engine say to each other, as JSON. The primary knows no document and no figures: it forks,
+// holds the ports, passes calls on and keeps what control wants back. It outlives releases: unknown messages are
+// ignored, so that an older primary and newer workers understand each other.
+
+export interface WorkerFacts {
+  readonly id: number;
+  readonly pid: number;
+  readonly version: string;
+  /** It takes nothing new and has to be gone by then (milliseconds of the day); `null`: it carries. */
+  readonly retireBy: number | null;
+}
+
+export interface CallFault {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly refusals?: readonly Refusal[];
+}
+
+export type Answer = { readonly ok: unknown } | { readonly error: CallFault };
+
+/** Control's state by name; the primary holds it unread. */
+export type Kept = Readonly<Record<string, unknown>>;
+
+export interface ControlStart {
+  readonly socket: string;
+  readonly document: string | null;
+  readonly identity: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+  readonly instance: string;
+  /** Of the primary: the engine's. */
+  readonly pid: number;
+  readonly startedAt: number;
+  /** Data workers there should be. */
+  readonly wanted: number;
+  readonly restarts: number;
+  readonly workers: readonly WorkerFacts[];
+  readonly kept: Kept;
+}
+
+export type ToWorker =
+  | { readonly t: 'data' }
+  | { readonly t: 'control'; readonly start: ControlStart }
+  | { readonly t: 'call'; readonly id: number; readonly name: DataCall; readonly args: unknown }
+  /** To control: what it called, or asked of the primary. */
+  | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly t: 'joined'; readonly worker: WorkerFacts }
+  | { readonly t: 'left'; readonly worker: number; readonly restarts: number }
+  | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
+  /** Cut what is left and exit. */
+  | { readonly t: 'end' };
+
+export type ToPrimary =
+  /** First of all; answered by the role, for control only when its turn has come. */
+  | { readonly t: 'hello'; readonly version: string }
+  | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
+  | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
+  // From control only:
+  | { readonly t: 'up' }
+  | { readonly t: 'failed'; readonly message: string }
+  | {
+      readonly t: 'call';
+      readonly id: number;
+      readonly worker: number;
+      readonly name: DataCall;
+      readonly args: unknown;
+    }
+  /** Answered `WorkerFacts` once it has said hello. Not replaced when it dies, until `use`. */
+  | { readonly t: 'fork'; readonly id: number; readonly exec: string; readonly role: 'data' | 'control' }
+  /** From now on workers are made from this program. */
+  | { readonly t: 'use'; readonly exec: string }
+  | { readonly t: 'keep'; readonly name: string; readonly value: unknown }
+  | { readonly t: 'retire'; readonly worker: number; readonly by: number }
+  /** `now`: it cannot be spoken to. */
+  | { readonly t: 'end'; readonly worker: number; readonly now: boolean }
+  | { readonly t: 'handover'; readonly to: number }
+  | { readonly t: 'stop' };

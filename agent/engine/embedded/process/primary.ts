@@ -1,0 +1,306 @@
+import cluster, { type Worker as Child } from 'node:cluster';
+import net from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { AppError } from '../../../../proto/vocab/errors.ts';
+import { listenOnSocket } from '../control/socket-path.ts';
+import type { Answer, CallFault, ControlStart, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
+
+const HELLO_MS = 20_000;
+const STOP_MS = 2_000;
+const LINES_KEPT = 200;
+/** One that lived shorter than this is made again more slowly each time. */
+const SHORT_LIFE_MS = 3_000;
+const SLOWEST_MS = 5_000;
+
+type Role = 'data' | 'control';
+
+interface Member {
+  readonly id: number;
+  readonly child: Child;
+  readonly role: Role;
+  readonly exec: string;
+  readonly bornAt: number;
+  /** Replaced when it dies. */
+  wanted: boolean;
+  version: string | null;
+  retireBy: number | null;
+  /** It was told its role, or waits for its turn. */
+  at: 'starting' | 'standby' | 'working';
+  readonly hello: PromiseWithResolvers<WorkerFacts>;
+}
+
+export interface PrimarySettings
+  extends Pick<ControlStart, 'socket' | 'document' | 'identity' | 'instance' | 'startedAt'> {
+  readonly workers: number;
+  readonly exec: string;
+}
+
+/**
+ * The one process that stays: it forks, holds the ports while a worker has them open, passes calls on and keeps what
+ * control wants back. It reads none of it. Ports are shared by `SCHED_NONE`: each worker accepts for itself.
+ */
+export class Primary {
+  readonly #settings: PrimarySettings;
+  readonly #needs: { now: () => number; exit: (code: number) => void };
+  readonly #members = new Map<number, Member>();
+  readonly #kept = new Map<string, unknown>();
+  /** Data's answers on the way: whose, and what control calls it. */
+  readonly #calls = new Map<number, { readonly worker: number; readonly id: number }>();
+  /** Proof that this engine lives while its control is being replaced. */
+  readonly #lock = net.createServer((s) => s.destroy());
+  #lines: Extract<ToWorker, { t: 'line' }>[] = [];
+  #exec: string;
+  #control: Member | null = null;
+  #lastCall = 0;
+  #restarts = 0;
+  #falls = 0;
+  #up: PromiseWithResolvers<void> | null = Promise.withResolvers<void>();
+  #stopping = false;
+
+  constructor(settings: PrimarySettings, needs: { now: () => number; exit: (code: number) => void }) {
+    this.#settings = settings;
+    this.#needs = needs;
+    this.#exec = settings.exec;
+  }
+
+  /** Resolves once control answers on its socket. @throws AppError */
+  async start(): Promise<void> {
+    const { socket, workers } = this.#settings;
+    const lock = join(dirname(socket), `.${basename(socket)}`);
+    try {
+      await listenOnSocket(this.#lock, lock);
+    } catch (e) {
+      if (e instanceof AppError) throw new AppError(e.code, e.message.replaceAll(lock, socket), { cause: e });
+      throw e;
+    }
+    cluster.schedulingPolicy = cluster.SCHED_NONE;
+    cluster.on('message', (child, message: ToPrimary) => {
+      const member = this.#members.get(child.id);
+      if (member !== undefined) this.#heard(member, message);
+    });
+    cluster.on('exit', (child, code, signal: string | null) => {
+      const member = this.#members.get(child.id);
+      if (member !== undefined) this.#gone(member, signal ?? `exit ${code}`);
+    });
+    for (let i = 0; i < workers; i++) this.#fork('data', this.#exec, true);
+    this.#control = this.#fork('control', this.#exec, true);
+    await this.#up?.promise;
+  }
+
+  async stop(code = 0): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const m of this.#members.values()) this.#tell(m, { t: 'end' });
+    const until = this.#needs.now() + STOP_MS;
+    while (this.#members.size > 0 && this.#needs.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    for (const m of this.#members.values()) m.child.process.kill('SIGKILL');
+    await new Promise<void>((resolve) => this.#lock.close(() => resolve()));
+    this.#needs.exit(code);
+  }
+
+  // nothing -> starting
+  #fork(role: Role, exec: string, wanted: boolean): Member {
+    cluster.setupPrimary({ exec, args: [] });
+    const child = cluster.fork();
+    const hello = Promise.withResolvers<WorkerFacts>();
+    hello.promise.catch(() => undefined);
+    const bornAt = this.#needs.now();
+    const at = 'starting';
+    const member: Member = {
+      id: child.id,
+      child,
+      role,
+      exec,
+      bornAt,
+      wanted,
+      at,
+      version: null,
+      retireBy: null,
+      hello,
+    };
+    this.#members.set(child.id, member);
+    child.on('error', (e) => this.#say('error', `worker ${child.process.pid ?? 'unborn'}: ${e.message}`));
+    const late = setTimeout(() => {
+      if (member.at !== 'starting') return;
+      hello.reject(new AppError('timeout', 'it did not answer'));
+      child.process.kill('SIGKILL');
+    }, HELLO_MS);
+    late.unref();
+    return member;
+  }
+
+  #heard(from: Member, m: ToPrimary): void {
+    if (m.t === 'hello') this.#greeted(from, m.version);
+    else if (m.t === 'line') this.#line(m);
+    else if (m.t === 'answer') {
+      const call = this.#calls.get(m.id);
+      this.#calls.delete(m.id);
+      if (call !== undefined) this.#tellControl({ ...m, id: call.id });
+    } else if (from === this.#control) this.#ordered(m);
+  }
+
+  /** What control, and nobody else, may order. */
+  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' }>): void {
+    switch (m.t) {
+      case 'up':
+        this.#up?.resolve();
+        this.#up = null;
+        break;
+      case 'failed':
+        this.#up?.reject(new AppError('unavailable', m.message));
+        break;
+      case 'call':
+        this.#pass(m);
+        break;
+      case 'fork':
+        this.#fork(m.role, m.exec, false).hello.promise.then(
+          (ok) => this.#tellControl({ t: 'answer', id: m.id, answer: { ok } }),
+          (e: unknown) => this.#tellControl({ t: 'answer', id: m.id, answer: { error: faultOf(e) } }),
+        );
+        break;
+      case 'use':
+        this.#exec = m.exec;
+        for (const x of this.#members.values()) if (x.exec === m.exec) x.wanted = true;
+        break;
+      case 'keep':
+        this.#kept.set(m.name, m.value);
+        break;
+      case 'retire':
+      case 'end':
+        this.#dismiss(m);
+        break;
+      case 'handover':
+        this.#handover(m.to);
+        break;
+      case 'stop':
+        void this.stop();
+        break;
+    }
+  }
+
+  #pass(m: Extract<ToPrimary, { t: 'call' }>): void {
+    const worker = this.#members.get(m.worker);
+    if (worker === undefined || !worker.child.isConnected()) {
+      this.#tellControl({ t: 'answer', id: m.id, answer: { error: GONE } });
+      return;
+    }
+    this.#lastCall += 1;
+    this.#calls.set(this.#lastCall, { worker: m.worker, id: m.id });
+    this.#tell(worker, { t: 'call', id: this.#lastCall, name: m.name, args: m.args });
+  }
+
+  #dismiss(m: Extract<ToPrimary, { t: 'retire' | 'end' }>): void {
+    const worker = this.#members.get(m.worker);
+    if (worker === undefined) return;
+    if (m.t === 'retire') {
+      worker.retireBy = m.by;
+      worker.wanted = false;
+    } else if (m.now) worker.child.process.kill('SIGKILL');
+    else this.#tell(worker, { t: 'end' });
+  }
+
+  // starting -> working, or standby
+  #greeted(member: Member, version: string): void {
+    member.version = version;
+    const facts = factsOf(member);
+    if (member.role === 'data') {
+      member.at = 'working';
+      this.#tell(member, { t: 'data' });
+      this.#tellControl({ t: 'joined', worker: facts });
+    } else if (member === this.#control) this.#begin(member);
+    else member.at = 'standby';
+    member.hello.resolve(facts);
+  }
+
+  // starting | standby -> working
+  #begin(control: Member): void {
+    const { socket, document, identity, instance, startedAt, workers } = this.#settings;
+    control.at = 'working';
+    const members = [...this.#members.values()];
+    const start: ControlStart = {
+      ...{ socket, document, identity, instance, startedAt, wanted: workers, pid: process.pid },
+      restarts: this.#restarts,
+      workers: members.filter((m) => m.role === 'data' && m.at === 'working').map(factsOf),
+      kept: Object.fromEntries(this.#kept),
+    };
+    this.#tell(control, { t: 'control', start });
+    const lines = this.#lines;
+    this.#lines = [];
+    for (const line of lines) this.#tell(control, line);
+  }
+
+  /** The old control has let go of its socket. */
+  #handover(to: number): void {
+    const old = this.#control;
+    const next = this.#members.get(to);
+    if (old !== null) {
+      old.wanted = false;
+      this.#tell(old, { t: 'end' });
+    }
+    this.#calls.clear();
+    this.#control = next ?? this.#fork('control', this.#exec, true);
+    this.#control.wanted = true;
+    if (this.#control.at === 'standby') this.#begin(this.#control);
+  }
+
+  // any -> gone
+  #gone(member: Member, how: string): void {
+    const { id, role, child, wanted } = member;
+    this.#members.delete(id);
+    member.hello.reject(new AppError('unavailable', `it ended at once (${how}); its log says why`));
+    if (this.#stopping) return;
+    for (const [call, { worker, id: asked }] of this.#calls) {
+      if (worker !== id) continue;
+      this.#calls.delete(call);
+      this.#tellControl({ t: 'answer', id: asked, answer: { error: GONE } });
+    }
+    const mine = member === this.#control;
+    if (mine) {
+      this.#control = null;
+      this.#calls.clear();
+      this.#up?.reject(new AppError('unavailable', `control ended at its start (${how})`));
+    }
+    if (wanted) this.#restarts += 1;
+    if (role === 'data') this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts });
+    if (!wanted || (role === 'control' && !mine)) return;
+    this.#say('error', `the ${role} worker ${child.process.pid ?? ''} died (${how}) and is replaced`);
+    this.#falls = this.#needs.now() - member.bornAt < SHORT_LIFE_MS ? this.#falls + 1 : 0;
+    const wait = this.#falls < 2 ? 0 : Math.min(SLOWEST_MS, 100 * 2 ** this.#falls);
+    setTimeout(() => {
+      if (this.#stopping) return;
+      const next = this.#fork(role, this.#exec, true);
+      if (mine) this.#control = next;
+    }, wait);
+  }
+
+  #tell(member: Member, message: ToWorker): void {
+    // A write to one that has just died is told by its exit.
+    if (member.child.isConnected()) member.child.send(message, () => undefined);
+  }
+
+  #tellControl(message: ToWorker): void {
+    if (this.#control?.at === 'working') this.#tell(this.#control, message);
+  }
+
+  #line(line: Extract<ToWorker, { t: 'line' }>): void {
+    if (this.#control?.at === 'working') this.#tellControl(line);
+    else this.#lines = [...this.#lines, line].slice(-LINES_KEPT);
+  }
+
+  #say(level: 'info' | 'error', text: string): void {
+    this.#line({ t: 'line', level, text });
+  }
+}
+
+const GONE: CallFault = { code: 'unavailable', message: 'the worker is gone' };
+
+function factsOf({ id, child, version, retireBy }: Member): WorkerFacts {
+  return { id, pid: child.process.pid ?? 0, version: version ?? '', retireBy };
+}
+
+function faultOf(e: unknown): Extract<Answer, { error: unknown }>['error'] {
+  if (!(e instanceof AppError)) return { code: 'internal', message: String(e) };
+  return { code: e.code, message: e.message, refusals: e.refusals };
+}
