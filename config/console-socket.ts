@@ -14,9 +14,9 @@ export function chooseContext(
   flags: ConsoleFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): ConsoleContext {
-  if (flags.socket !== null) return { name: flags.context ?? 'default', socket: flags.socket };
+  if (flags.socket !== null) return { name: flags.context ?? 'default', socket: pathOf(flags.socket) };
   const fromEnv = env['AICDN_SOCKET'] ?? '';
-  if (flags.context === null && fromEnv !== '') return { name: 'default', socket: fromEnv };
+  if (flags.context === null && fromEnv !== '') return { name: 'default', socket: pathOf(fromEnv) };
   const file = consoleSettingsFile(env);
   const { settings } = loadConsoleSettings({
     ...(file === null ? {} : { file, fileOptional: true }),
@@ -24,4 +24,9 @@ export function chooseContext(
     flags: flags.context === null ? {} : { current: flags.context },
   });
   return settings.current;
+}
+
+/** `unix:/run/ai-cdn/master.sock`, as gRPC writes it, is the same socket. */
+function pathOf(socket: string): string {
+  return socket.replace(/^unix:(?:\/\/(?=\/))?/, '');
 }
