@@ -207,13 +207,10 @@ export const KEY_ROWS: readonly KeyRow[] = [
   // go
   looks(['1'], SCREENS, 'go', { kind: 'open-screen', screen: 'nodes' }, words('nodes', '节点')),
   looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区'), {
-    off: notHere('regions rolled up. o g orders the nodes by region', '地区汇总；o g 按地区排序'),
+    off: notHere('o g orders the nodes by region', 'o g 按地区排序'),
   }),
   looks(['3'], SCREENS, 'go', { kind: 'open-screen', screen: 'rollouts' }, words('rollouts', '发布'), {
-    off: notHere(
-      'rollouts and versions. aicdnctl config list shows the versions',
-      '发布与版本；可用 aicdnctl config list',
-    ),
+    off: notHere('aicdnctl config list shows the versions', '可用 aicdnctl config list'),
   }),
   looks(
     ['4'],
@@ -223,10 +220,10 @@ export const KEY_ROWS: readonly KeyRow[] = [
     words('alerts and silences', '告警与静默'),
   ),
   looks(['5'], SCREENS, 'go', { kind: 'open-screen', screen: 'incidents' }, words('incidents', '事件'), {
-    off: notHere('the timeline. describe shows what happened to a node', '时间线；详情页有节点经历'),
+    off: notHere('describe shows what happened to a node', '详情页有节点经历'),
   }),
   looks(['6'], SCREENS, 'go', { kind: 'open-screen', screen: 'pulses' }, words('pulses', '脉搏'), {
-    off: notHere('fleet graphs. The header carries the fleet figures', '全局图表；页眉有全局数字'),
+    off: notHere('the header carries the figures', '页眉有全局数字'),
   }),
   looks(['j', 'down'], EVERYWHERE, 'go', { kind: 'move', by: 1 }, words('down', '下移')),
   looks(['k', 'up'], EVERYWHERE, 'go', { kind: 'move', by: -1 }, words('up', '上移')),
@@ -315,14 +312,6 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'm 可静默告警',
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
-  later(
-    'e',
-    ['nodes'],
-    'act',
-    words('a token for another type or region', '为其他类型或地区生成令牌'),
-    'aicdnctl token create --help',
-    '可用 aicdnctl token create',
-  ),
   // fleet
   later(
     'P',
