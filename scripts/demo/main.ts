@@ -18,7 +18,7 @@ with real mutual TLS, on free ports, their state in a temporary folder; and the 
   --clients N  chat clients an edge, default 4
   --help       this text
 
-ctrl-c (or q in the console) ends all of it and removes the folder.
+ctrl-c (or q twice in the console) ends all of it and removes the folder.
 `;
 
 async function main(): Promise<number> {
