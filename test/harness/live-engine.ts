@@ -10,6 +10,7 @@ import type { ApplyResult, Engine, EngineIdentity } from '../../agent/engine/por
 import { configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
+import { freePorts } from '../../scripts/demo/ports.ts';
 
 export const HOST = '127.0.0.1';
 export const ENGINE = join(import.meta.dirname, '../../dist/engine.mjs');
@@ -28,22 +29,15 @@ export async function namedOrigin(name: string): Promise<{ port: number; close: 
       open.delete(s);
     });
   });
-  await new Promise<void>((r) => server.listen({ port: 0, host: HOST, backlog: 1024 }, r));
+  const [port = 0] = await freePorts(1);
+  await new Promise<void>((r) => server.listen({ port, host: HOST, backlog: 1024 }, r));
   return {
-    port: (server.address() as net.AddressInfo).port,
+    port,
     close: () => {
       server.close();
       for (const s of open) s.destroy();
     },
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((r) => server.listen(0, HOST, r));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise<void>((r) => server.close(() => r()));
-  return port;
 }
 
 /** A stream that stays open and counts what it hears. */
@@ -86,7 +80,9 @@ export function request(
       const serial =
         socket instanceof tls.TLSSocket ? socket.getPeerX509Certificate()?.serialNumber : undefined;
       resolve({ origin: String(c).replaceAll('.', ''), serial });
-      socket.destroy();
+      // A reset leaves no port waiting behind.
+      if (secure) socket.destroy();
+      else socket.resetAndDestroy();
     });
   });
 }
@@ -102,7 +98,7 @@ export function keepAsking(ports: readonly { port: number; secure: boolean }[]):
     while (going) {
       asked += 1;
       await request(port, secure).catch((e: unknown) => failed.push(String(e)));
-      await new Promise((r) => setTimeout(r, 5));
+      await new Promise((r) => setTimeout(r, 20));
     }
   };
   const loops = ports.map(loop);

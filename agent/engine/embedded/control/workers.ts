@@ -93,7 +93,8 @@ export class WorkersData implements Workers {
   }
 
   get list(): readonly WorkerInfo[] {
-    return this.#at('carrying').map(({ pid, version }) => ({ pid, version }));
+    const carrying = this.#at('carrying').toSorted((a, b) => a.id - b.id);
+    return carrying.map(({ pid, version }) => ({ pid, version }));
   }
 
   get restarts(): number {
