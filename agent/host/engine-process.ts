@@ -21,6 +21,12 @@ export interface EngineProcessSettings {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/**
+ * How the runtime is started under the engine. V8's young space grows to 32 MiB and more by default: with thousands of
+ * idle connections that was 5 of 13 KiB each, and requests/s are the same with 8 MiB.
+ */
+export const ENGINE_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8'];
+
 /** One that was started needs this long to answer. */
 const START_MS = 5_000;
 const LOG_BYTES = 8 * 1024 * 1024;
@@ -64,7 +70,7 @@ export class EngineProcess {
     }
     try {
       // Not execa: it ties a child's life and output to ours.
-      const child = spawn(process.execPath, [program, ...flags], {
+      const child = spawn(process.execPath, [...ENGINE_NODE_FLAGS, program, ...flags], {
         cwd: '/',
         detached: true,
         stdio: ['ignore', out, out],

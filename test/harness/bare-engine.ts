@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ENGINE_NODE_FLAGS } from '../../agent/host/engine-process.ts';
 import { Running } from './running.ts';
 
 const ENGINE = join(import.meta.dirname, '../../dist/engine.mjs');
@@ -9,9 +10,8 @@ export async function startBareEngine(args: {
   dir: string;
   document: string;
   identity?: { certFile: string; keyFile: string; caFile: string };
-  nodeFlags?: readonly string[];
 }): Promise<Running> {
-  const { dir, document, identity, nodeFlags = [] } = args;
+  const { dir, document, identity } = args;
   const file = join(dir, 'effective.yml');
   await writeFile(file, document);
   const flags = ['--socket', join(dir, 'engine.sock'), '--document', file];
@@ -19,7 +19,9 @@ export async function startBareEngine(args: {
     const { certFile, keyFile, caFile } = identity;
     flags.push('--identity-cert', certFile, '--identity-key', keyFile, '--identity-ca', caFile);
   }
-  const engine = new Running(process.execPath, [...nodeFlags, ENGINE, ...flags], { NODE_ENV: 'production' });
+  const engine = new Running(process.execPath, [...ENGINE_NODE_FLAGS, ENGINE, ...flags], {
+    NODE_ENV: 'production',
+  });
   const said = await engine.wrote(/generation 1 carries|is not carried.*/);
   if (said.startsWith('is not')) {
     await engine.stop();
