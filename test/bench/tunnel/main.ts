@@ -14,7 +14,7 @@ import { failuresOf, ratiosOf, tableOf } from './report.ts';
 
 const QUICK: Effort = {
   rounds: 1,
-  rpsSeconds: 2,
+  rpsSeconds: 1,
   connectionSeconds: 1,
   bulkSeconds: 1,
   streams: [500],
@@ -49,7 +49,6 @@ const { values: flags } = parseArgs({
 const USAGE = `npm run bench:tunnel -- [--quick] [--json] [--rounds N] [--only PEER,PEER]
 Measures the engine beside other forwarders on this machine. A minute with --quick, some six without.`;
 
-const running: Running[] = [];
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
 async function main(): Promise<number> {
@@ -60,24 +59,50 @@ async function main(): Promise<number> {
   const rounds =
     flags.rounds === undefined ? {} : { rounds: Math.max(1, Number.parseInt(flags.rounds, 10) || 1) };
   const effort = { ...(flags.quick ? QUICK : WHOLE), ...rounds };
-  const dir = await mkdtemp(join(tmpdir(), 'aicdn-bench-'));
-  let go: GoPeer | null = null;
+  const stage = new Stage(await mkdtemp(join(tmpdir(), 'aicdn-bench-')));
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stage.close().then(() => process.exit(130)));
+  }
   try {
-    go = await buildGoPeer();
-    const ground = await prepare(dir, go);
-    return await measure(ground, effort);
+    return await measure(await prepare(stage), effort, stage);
   } catch (e) {
     // Origin and clients are of Go: without them nothing can be measured.
     note(`bench: ${e instanceof Error ? e.message : String(e)}`);
     return 1;
   } finally {
-    for (const r of running) await r.stop();
-    await go?.remove();
-    await rm(dir, { recursive: true, force: true });
+    await stage.close();
   }
 }
 
-async function prepare(dir: string, go: GoPeer): Promise<Ground> {
+/** What has been started and written, to be taken away again. */
+class Stage {
+  readonly dir: string;
+  readonly #running: Running[] = [];
+  #go: GoPeer | null = null;
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  async build(): Promise<GoPeer> {
+    this.#go = await buildGoPeer();
+    return this.#go;
+  }
+
+  add(...running: readonly Running[]): void {
+    this.#running.push(...running);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#running.map((r) => r.stop()));
+    await this.#go?.remove();
+    await rm(this.dir, { recursive: true, force: true });
+  }
+}
+
+async function prepare(stage: Stage): Promise<Ground> {
+  const { dir } = stage;
+  const go = await stage.build();
   const ca = await createTestCa();
   const { cert, key } = await ca.issue('peer', { dns: 'peer.test' });
   const tls: TlsFilePaths = {
@@ -88,22 +113,22 @@ async function prepare(dir: string, go: GoPeer): Promise<Ground> {
   await writeFile(tls.certFile, cert);
   await writeFile(tls.keyFile, key, { mode: 0o600 });
   await writeFile(tls.caFile, ca.ca);
-  return { dir, go, tls, origins: [await startOrigin(go)], files: await descriptorLimit() };
+  return { dir, go, tls, origins: [await startOrigin(go, stage)], files: await descriptorLimit() };
 }
 
-async function startOrigin(go: GoPeer): Promise<number> {
+async function startOrigin(go: GoPeer, stage: Stage): Promise<number> {
   const origin = await go.start('origin');
-  running.push(origin);
+  stage.add(origin);
   return origin.port;
 }
 
-async function measure(ground: Ground, effort: Effort): Promise<number> {
+async function measure(ground: Ground, effort: Effort, stage: Stage): Promise<number> {
   const { go } = ground;
   const only = flags.only?.split(',');
   const peers = new Map<string, Started>();
   for (const peer of PEERS) {
     if (only !== undefined && !only.includes(peer.name)) continue;
-    const started = await startPeer(peer, ground);
+    const started = await startPeer(peer, ground, stage);
     if (started !== null) peers.set(peer.name, started);
   }
   const results = new Map<string, Map<string, Sample[]>>([...peers.keys()].map((name) => [name, new Map()]));
@@ -127,7 +152,7 @@ async function measure(ground: Ground, effort: Effort): Promise<number> {
       for (const [name, peer] of peers) await take(name, m.name, () => m.run(peer, go));
   }
   const ratios = ratiosOf(results);
-  const many = effort.many > 0 && peers.has(OURS) ? await manyConnections(ground, effort.many) : null;
+  const many = effort.many > 0 && peers.has(OURS) ? await manyConnections(ground, effort.many, stage) : null;
   const failures = failuresOf(results);
   if (flags.json) {
     const medians = Object.fromEntries([...results].map(([peer, m]) => [peer, Object.fromEntries(m)]));
@@ -143,14 +168,14 @@ async function measure(ground: Ground, effort: Effort): Promise<number> {
   return Object.keys(ratios).length > 0 ? 0 : 1;
 }
 
-async function startPeer(peer: Peer, ground: Ground): Promise<Started | null> {
+async function startPeer(peer: Peer, ground: Ground, stage: Stage): Promise<Started | null> {
   if (peer.tool !== null && !(await hasTool(peer.tool.command))) {
     note(`bench: without ${peer.name}: ${peer.tool.command} is not on PATH; ${peer.tool.apt}`);
     return null;
   }
   try {
     const started = await peer.start(ground);
-    running.push(...started.processes);
+    stage.add(...started.processes);
     return started;
   } catch (e) {
     note(`bench: without ${peer.name}: ${e instanceof Error ? e.message : String(e)}`);
@@ -171,13 +196,14 @@ async function available(measures: readonly Measure[]): Promise<Measure[]> {
 async function manyConnections(
   ground: Ground,
   wanted: number,
+  stage: Stage,
 ): Promise<{ standing: number; tried: number; said: string }> {
   const tried = Math.min(wanted, Math.floor((ground.files - OWN_FILES) / 2));
   const origins = [...ground.origins];
-  while (origins.length * CONNECTIONS_AN_ORIGIN < tried) origins.push(await startOrigin(ground.go));
+  while (origins.length * CONNECTIONS_AN_ORIGIN < tried) origins.push(await startOrigin(ground.go, stage));
   const ours = PEERS.find((p) => p.name === OURS) as Peer;
   const started = await ours.start({ ...ground, origins, dir: await mkdtemp(join(ground.dir, 'many-')) });
-  running.push(...started.processes);
+  stage.add(...started.processes);
   const { standing = 0, kibPerConnection = 0 } = await idle(started, ground.go, tried);
   const why = tried < wanted ? `; ${ground.files} descriptors a process allow no more of ${wanted}` : '';
   const said = `many connections: ${standing} of ${tried} stand, ${kibPerConnection.toFixed(1)} KiB each${why}`;
@@ -197,9 +223,4 @@ async function machine(): Promise<string> {
   ].join('\n');
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    void Promise.all(running.map((r) => r.stop())).then(() => process.exit(130));
-  });
-}
 process.exitCode = await main();
