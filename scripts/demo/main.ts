@@ -80,7 +80,7 @@ async function main(): Promise<number> {
       );
       return result ? 0 : 1;
     }
-    return await openConsole(fleet);
+    return await openConsole(fleet, signal);
   } finally {
     await fleet.stop();
   }
@@ -89,13 +89,15 @@ async function main(): Promise<number> {
 const line = (s: Step): string =>
   `${s.ok ? '●' : '✗'} ${s.name.padEnd(16)} ${(s.tookMs / 1000).toFixed(1).padStart(5)} s  ${s.saw}`;
 
-async function openConsole(fleet: Fleet): Promise<number> {
-  // The console has the terminal; ctrl-c is a key to it, so we only wait for its end.
-  const result = await execa(process.execPath, [program('tui'), '--socket', fleet.socket], {
+async function openConsole(fleet: Fleet, signal: Promise<string>): Promise<number> {
+  // The console has the terminal; ctrl-c is a key to it. A signal to us alone ends it as well: it restores the terminal.
+  const tui = execa(process.execPath, [program('tui'), '--socket', fleet.socket], {
     stdio: 'inherit',
     reject: false,
     env: { NODE_ENV: 'production' },
   });
+  void signal.then((s) => tui.kill(s === 'SIGINT' ? 'SIGTERM' : (s as NodeJS.Signals)));
+  const result = await tui;
   return result.exitCode ?? 1;
 }
 
