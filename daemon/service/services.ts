@@ -57,6 +57,8 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
+/** A tick that comes this late says that the master did not run meanwhile. */
+const LATE_TICK_MS = 2500;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -92,6 +94,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
 
   let ticks = 0;
   let lastTick: Millis = clock.now();
+  let lastCall: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
@@ -134,6 +137,11 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     tick() {
       const now = clock.now();
+      if (now - lastCall > LATE_TICK_MS) {
+        sessions.resumed(now);
+        log.warn('the master did not run for a while: nodes were not listened to', { ms: now - lastCall });
+      }
+      lastCall = now;
       watch.tick(now);
       // While the disk refuses nothing could be kept: time decides the same again later.
       if (ticking !== null || store.degraded() !== null) return;

@@ -17,16 +17,26 @@ export class Sessions {
   private readonly timing: PresenceTiming;
   private readonly byName = new Map<NodeName, Session>();
   private readonly odd = new Map<NodeName, number>();
+  private listeningSince: Millis;
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
 
   constructor(timing: PresenceTiming) {
     this.timing = timing;
+    this.listeningSince = timing.masterStartedAt;
   }
 
   /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
   status(node: Node, now: Millis, fleet: number): NodeStatus {
     const heartbeatMs = stretchedHeartbeat(this.timing.heartbeatMs, fleet);
-    return nodeStatus(node, this.presence(node.name), now, { ...this.timing, heartbeatMs });
+    const masterStartedAt = this.listeningSince;
+    const p = this.presence(node.name);
+    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt;
+    return nodeStatus(node, heard ? p : NEVER, now, { heartbeatMs, masterStartedAt });
+  }
+
+  /** The master itself did not run until now (a stopped process, a suspended host, a clock set): as after a start. */
+  resumed(now: Millis): void {
+    this.listeningSince = now;
   }
 
   presence(name: NodeName): Presence {

@@ -57,6 +57,19 @@ describe('NodeDown', () => {
     expect(states()).toEqual(['hk-1 resolved', 'hk-2 pending', 'hk-3 pending']);
   });
 
+  it('a master that was stopped itself holds it against nobody', async () => {
+    await m.disconnect('hk-1');
+    await m.pass(35, ['hk-2', 'hk-3']);
+    m.now += 3_600_000;
+    m.services.tick();
+    await m.services.settled();
+    expect(m.services.nodes.list().vitals.map((v) => v.status)).toEqual(['unknown', 'unknown', 'unknown']);
+    await m.pass(39, ['hk-2']);
+    expect(alerts()).toEqual([]);
+    await m.pass(1, ['hk-2']);
+    expect(alerts()).toEqual(['hk-1 pending', 'hk-3 pending']);
+  });
+
   it('a heartbeat never touches the disk', async () => {
     await m.pass(2, ['hk-1', 'hk-2', 'hk-3']);
     const { revision } = m.store.snapshot();

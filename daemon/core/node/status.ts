@@ -15,6 +15,8 @@ export interface PresenceTiming {
 /** Heartbeats a node may miss, and the grace behind them, in intervals: 40 s at the default of 10 s. */
 const MISSED = 3;
 const GRACE = 1;
+/** Agents that lost their master dial again up to 10 s apart: none is down before it had its turn. */
+const BACK_WITHIN_MS = 15_000;
 /** Heartbeats a second that a master takes. */
 const MOST_HEARTBEATS = 500;
 
@@ -42,7 +44,9 @@ export function nodeStatus(
   // Joining is being heard of.
   const joined = node.joinedAt >= timing.masterStartedAt ? node.joinedAt : null;
   const lastSeen = presence.lastSeen ?? joined;
-  if (lastSeen === null) return now - timing.masterStartedAt < within ? 'unknown' : 'down';
+  if (lastSeen === null) {
+    return now - timing.masterStartedAt < Math.max(within, BACK_WITHIN_MS) ? 'unknown' : 'down';
+  }
   const silentMs = now - lastSeen;
   if (silentMs >= within) return 'down';
   // One late heartbeat is jitter; two are a disconnect, whatever TCP still believes.
