@@ -9,6 +9,7 @@ import { answered, drifted, greeted, offerDue, offered, offerLost, retarget } fr
 import type { AgentEvents } from './api.ts';
 import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
+import { ranKey } from './published.ts';
 import type { Templates } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
 import type { Decision, Effect, EventDraft, Writer } from './write.ts';
@@ -69,9 +70,16 @@ export class AgentsService implements AgentEvents {
         level: 'info',
         text: `connected from ${remote}, agent ${said.agentVersion}`,
       };
+      // Applied while nobody could be told: it is said now, and not again by the status that follows.
+      const arrived =
+        met.configSync === 'in_sync' && node.configSync !== 'in_sync' ? [appliedEvent(met)] : [];
       return merge(
         told,
-        merge(this.settle(node, next, view), { ...nothing(), events: [event], effects: commands }),
+        merge(this.settle(node, next, view), {
+          ...nothing(),
+          events: [event, ...arrived],
+          effects: commands,
+        }),
       );
     });
   }
@@ -100,6 +108,8 @@ export class AgentsService implements AgentEvents {
     if (safe.status === 'failed') this.needs.rings.addLog(name, logOf(safe.logTail, this.needs.clock.now()));
     this.decide(name, 'config status', (node, view, now) => {
       const next = answered(node, safe, now);
+      // Told again until the agent knows that it was heard: nothing is written for nothing.
+      if (saysNothingNew(node, next)) return nothing();
       return merge(this.settle(node, next, view), { ...nothing(), events: configEvents(node, safe) });
     });
   }
@@ -175,12 +185,12 @@ export class AgentsService implements AgentEvents {
       }
     }
     if (next === before) return nothing();
-    return {
-      ops: [{ op: 'put', kind: 'node', key: next.name, value: next }],
-      events: [],
-      effects,
-      result: null,
-    };
+    const ops: Draft[] = [{ op: 'put', kind: 'node', key: next.name, value: next }];
+    const ran = next.configSync === 'in_sync' && next.target ? ranKey(next.target.version) : null;
+    if (ran !== null && !view.get('meta', ran)) {
+      ops.push({ op: 'put', kind: 'meta', key: ran, value: { id: ran, value: view.revision + 1 } });
+    }
+    return { ops, events: [], effects, result: null };
   }
 
   private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
@@ -305,4 +315,20 @@ function configEvents(node: Node, r: Exclude<ConfigStatusReport, { status: 'appl
   return [
     { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${why}${back}` },
   ];
+}
+
+/** Where a node stands with its config, but for when. */
+function standOf(n: Node) {
+  const { configSync, initialized, rejectedHash, warnings } = n;
+  const failure = n.failure && { ...n.failure, at: 0 };
+  return { configSync, initialized, rejectedHash, failure, warnings, effective: n.effective?.hash ?? null };
+}
+
+function saysNothingNew(before: Node, after: Node): boolean {
+  return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
+}
+
+function appliedEvent(node: Node): EventDraft {
+  const text = `applied ${node.target?.version ?? 'a config'}`;
+  return { kind: 'config', who: node.name, subject: node.name, level: 'info', text };
 }

@@ -269,7 +269,7 @@ export class ConfigsService implements Api {
       // Together with the rest of this node's: a rendering is not kept for a whole fleet.
       this.refuseUnfit(version, node);
       const settled = this.needs.agents.settle(node, aimed(node, this.needs.templates, after, now), after);
-      ops.push(...settled.ops);
+      for (const op of settled.ops) if (!ops.some((o) => o.kind === 'meta' && o.key === op.key)) ops.push(op);
       effects.push(...(settled.effects ?? []));
     }
     const verb = version.rollbackOf ? `rolled back to the content of ${version.rollbackOf} as` : 'published';

@@ -24,9 +24,14 @@ export function undone(
   args: { label: string; target: Target },
 ): { from: ConfigVersion; target: Target } {
   const { label } = must(view, args.label);
-  const u = undo(view.list('version'), label, args.target);
+  const u = undo(view.list('version'), label, args.target, (l) => view.get('meta', ranKey(l)) !== undefined);
   if (!u.ok) throw new AppError('precondition', u.why);
   return { from: must(view, u.to), target: u.target };
+}
+
+/** Key of the mark on a version that a node was in sync with once. */
+export function ranKey(label: string): string {
+  return `ran ${label}`;
 }
 
 /** Those of a target whose version it is. */

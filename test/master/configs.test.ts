@@ -205,3 +205,76 @@ describe('rollback', () => {
     await expect(back('v9', { regions: ['us'] })).rejects.toMatchObject({ code: 'precondition' });
   });
 });
+
+describe('what ran where', () => {
+  const preview = (label: string, target = {}) => m.services.configs.previewRollback({ label, target });
+
+  it('the first version of some nodes is not taken back to what others run', async () => {
+    await m.join('hk-1');
+    await m.create('v1', edgeDocument(7001));
+    await m.publish('v1', { nodeType: 'core' });
+    await m.create('v2', edgeDocument(7002));
+    await m.publish('v2', { nodeType: 'edge' });
+    await m.ack('hk-1', m.offers('hk-1')[0]?.hash as never);
+    await expect(preview('v2')).rejects.toThrow(/nothing ran there before v2/);
+  });
+
+  it('a version that every node refused is passed over', async () => {
+    await m.join('hk-1');
+    for (const [i, label] of ['v1', 'v2', 'v3'].entries()) {
+      await m.create(label, edgeDocument(7001 + i));
+      await m.publish(label);
+      const hash = m.offers('hk-1')[i]?.hash as never;
+      await (label === 'v2' ? m.nack('hk-1', hash) : m.ack('hk-1', hash));
+    }
+    expect(await preview('v3')).toMatchObject({ toLabel: 'v1', nodes: ['hk-1'] });
+    const { version } = await m.services.configs.rollback(m.m(), {
+      label: 'v3',
+      target: {},
+      confirmNodes: null,
+    });
+    expect(version).toMatchObject({ label: 'v4', rollbackOf: 'v1' });
+  });
+});
+
+describe('what is told again', () => {
+  const said = () =>
+    m.store
+      .snapshot()
+      .list('event')
+      .filter((e) => e.subject === 'hk-1' && e.kind === 'config')
+      .map((e) => e.text);
+  const hash = (i = 0) => m.offers('hk-1')[i]?.hash as never;
+  beforeEach(async () => {
+    await m.join('hk-1');
+    await m.create('v1', edgeDocument(7001));
+    await m.publish('v1');
+  });
+
+  it('an answer after a reconnect is one event, and nothing is written', async () => {
+    await m.ack('hk-1', hash());
+    await m.create('v2', edgeDocument(7002));
+    await m.publish('v2');
+    await m.nack('hk-1', hash(1));
+    await m.disconnect('hk-1');
+    await m.connect('hk-1', { effectiveHash: hash(), rejectedHash: hash(1) });
+    const { revision } = m.store.snapshot();
+    await m.nack('hk-1', hash(1));
+    expect(m.store.snapshot().revision).toBe(revision);
+    expect(said()).toEqual(['applied v1', expect.stringMatching(/^refused v2 in prepare: /)]);
+  });
+
+  it('one that was never heard is said once, by the hello', async () => {
+    await m.disconnect('hk-1');
+    await m.connect('hk-1', { effectiveHash: hash() });
+    await m.ack('hk-1', hash());
+    expect(said()).toEqual(['applied v1']);
+  });
+
+  it('a late refusal is not laid to the version that is wanted by now', async () => {
+    await m.create('v2', edgeDocument(7002));
+    await m.publish('v2');
+    await m.nack('hk-1', hash());
+    expect(said()).toEqual([expect.stringMatching(/^refused an earlier config in prepare/)]);
+  });
+});

@@ -137,7 +137,8 @@ describe('undo', () => {
     version('v3', [[3, HK]], 'v2'),
     version('c1', [[4, { nodeType: 'core' }]]),
   ];
-  const of = (label: string, target: Target, vs = versions) => undo(vs, label as VersionLabel, target);
+  const of = (label: string, target: Target, vs = versions, ran = (_: VersionLabel) => true) =>
+    undo(vs, label as VersionLabel, target, ran);
   const no = (why: string) => ({ ok: false, why: expect.stringContaining(why) as string });
 
   it('brings back what ran on that target before', () => {
@@ -158,6 +159,11 @@ describe('undo', () => {
   it('a version that was rolled back to is itself taken back to what ran before it', () => {
     const after = [...versions, version('v4', [[5, EDGES]], 'v2')];
     expect(of('v4', {}, after)).toMatchObject({ to: 'v2' });
+  });
+
+  it('passes over what no node ever ran', () => {
+    expect(of('v3', {}, versions, (l) => l === 'v1')).toMatchObject({ to: 'v1' });
+    expect(of('v3', {}, versions, () => false)).toEqual(no('nothing ran there'));
   });
 
   it('says why there is nothing', () => {

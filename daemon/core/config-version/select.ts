@@ -61,8 +61,14 @@ export type Undo =
 /**
  * What a rollback of `label` on `target` brings back: the content that ran there before it was published.
  * An empty target is the one it was published to last; another must lie within it.
+ * @param ran whether any node was ever in sync with a version: one that every node refused is passed over
  */
-export function undo(versions: readonly Published[], label: VersionLabel, target: Target): Undo {
+export function undo(
+  versions: readonly Published[],
+  label: VersionLabel,
+  target: Target,
+  ran: (label: VersionLabel) => boolean,
+): Undo {
   const own = versions.find((v) => v.label === label);
   const last = own?.publications.at(-1);
   if (!own || !last) return { ok: false, why: `${label} has not been published: there is nothing to undo` };
@@ -82,14 +88,13 @@ export function undo(versions: readonly Published[], label: VersionLabel, target
   if (over)
     return { ok: false, why: `${over.label} was published there after it: roll back ${over.label} first` };
   const before = versions
-    .filter((v) => v.label !== label)
+    .filter((v) => v.label !== label && ran(v.label))
     .map((v) => ({ ...v, publications: v.publications.filter((p) => p.revision < mine.revision) }));
-  const ran = standing(before)
+  const found = standing(before)
     .filter((s) => covers(s.publication.target, where))
     .sort((a, b) => rank(b.publication.target) - rank(a.publication.target))[0];
-  const to = ran?.label ?? own.parent;
-  if (to === null) return { ok: false, why: `nothing ran there before ${label}: publish another version` };
-  return { ok: true, to, target: where };
+  if (!found) return { ok: false, why: `nothing ran there before ${label}: publish another version` };
+  return { ok: true, to: found.label, target: where };
 }
 
 /** The next free `vN`: one above the highest there is. */
