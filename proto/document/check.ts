@@ -1,6 +1,7 @@
 import { collide, type HostPort, isHost, parseAddress } from './address.ts';
-import type { HopNode, Service, TunnelDocument } from './document.ts';
+import type { HopNode, ListenerType, Service, TunnelDocument } from './document.ts';
 import type { Problems } from './problems.ts';
+import { isMux, isSecure, isWebSocket } from './transports.ts';
 
 /**
  * What the table cannot see: references, uniqueness, and everything that must fail closed.
@@ -46,7 +47,7 @@ function checkService(service: Service, path: string, doc: TunnelDocument, probl
   if (handler.chain === null && forwarder === null)
     problems.refuseAt(
       `${path}.handler`,
-      handler.type === 'tcp'
+      handler.type !== 'relay'
         ? { message: 'has neither a chain nor a forwarder', hint: 'write handler.chain (edge) or forwarder' }
         : {
             message: 'has neither a forwarder nor a chain',
@@ -59,9 +60,9 @@ function checkService(service: Service, path: string, doc: TunnelDocument, probl
       message: 'beside handler.chain is not carried by this engine',
       hint: "remove one; with a chain the last core's forwarder names the origin",
     });
-  if (handler.type === 'tcp' && handler.auther !== null)
+  if (handler.type !== 'relay' && handler.auther !== null)
     problems.refuseAt(`${path}.handler.auther`, {
-      message: 'a tcp handler asks for no credentials, everyone would get in',
+      message: `a ${handler.type} handler asks for no credentials, everyone would get in`,
       hint: 'remove it, or use type: relay',
     });
   checkGuards(service, path, doc, problems);
@@ -83,11 +84,12 @@ function checkGuards(service: Service, path: string, doc: TunnelDocument, proble
 function checkServiceTls({ handler, listener }: Service, path: string, problems: Problems): void {
   const at = `${path}.listener`;
   if (problems.refused(`${at}.type`)) return;
-  if (listener.type === 'tcp') {
+  checkLayers(`${at}.metadata`, listener.type, 'listener', problems);
+  if (!isSecure(listener.type)) {
     if (problems.has(`${at}.tls`))
       problems.refuseAt(`${at}.tls`, {
-        message: 'a tcp listener ignores it',
-        hint: 'write listener.type: tls',
+        message: `a ${listener.type} listener ignores it`,
+        hint: `write listener.type: ${securely(listener.type)}`,
       });
     if (handler.type === 'relay' && handler.auther === null)
       problems.warnAt(at, { message: 'a relay in clear without auther: whoever reaches the port uses it' });
@@ -122,10 +124,24 @@ function checkServiceTls({ handler, listener }: Service, path: string, problems:
 
 function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Problems): void {
   const at = `${path}.dialer`;
+  if (connector.type === 'forward' && connector.auth)
+    problems.refuseAt(`${path}.connector.auth`, {
+      message: 'a forward connector sends no credentials',
+      hint: 'remove it, or write type: relay',
+    });
   if (problems.refused(`${at}.type`)) return;
-  if (dialer.type === 'tcp') {
+  checkLayers(`${at}.metadata`, dialer.type, 'dialer', problems);
+  if (dialer.host !== undefined && !isHostHeader(dialer.host))
+    problems.refuseAt(`${at}.metadata.host`, {
+      message: 'is no host name',
+      hint: 'write host: core.example',
+    });
+  if (!isSecure(dialer.type)) {
     if (problems.has(`${at}.tls`))
-      problems.refuseAt(`${at}.tls`, { message: 'a tcp dialer ignores it', hint: 'write dialer.type: tls' });
+      problems.refuseAt(`${at}.tls`, {
+        message: `a ${dialer.type} dialer ignores it`,
+        hint: `write dialer.type: ${securely(dialer.type)}`,
+      });
     else if (connector.auth)
       problems.warnAt(`${path}.connector.auth`, { message: 'the password goes over the line in clear' });
     return;
@@ -152,6 +168,26 @@ function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Pr
     problems.warnAt(`${at}.tls.secure`, {
       message: 'the core is not verified: anyone on the line can be it',
     });
+}
+
+/** Settings of layers that the type does not have would be silently ignored. */
+function checkLayers(at: string, type: ListenerType, what: 'listener' | 'dialer', problems: Problems): void {
+  const refuse = (key: string, hint: string): void => {
+    if (problems.has(`${at}.${key}`))
+      problems.refuseAt(`${at}.${key}`, { message: `a ${type} ${what} has none`, hint });
+  };
+  if (!isWebSocket(type)) for (const key of ['path', 'host']) refuse(key, 'it is of ws, wss and mwss');
+  if (!isMux(type))
+    for (const key of ['mux.version', 'mux.connections']) refuse(key, 'it is of mtls and mwss');
+}
+
+function securely(type: ListenerType): ListenerType {
+  return type === 'ws' ? 'wss' : 'tls';
+}
+
+function isHostHeader(text: string): boolean {
+  const parsed = parseAddress(text, 'dial');
+  return isHost(text) || typeof parsed !== 'string';
 }
 
 function checkListeners(doc: TunnelDocument, problems: Problems): void {

@@ -1,9 +1,14 @@
 // The tunnel document, normalised: what every engine reads. A gost v3 subset, strictly read (see schema.ts).
-// Everything defaulted, durations in ms, names resolved to what they name.
+// Everything defaulted, durations in ms, names resolved to what they name. Optional keys belong to some transports only,
+// or came later: where they say nothing they are absent, so that documents without them keep their hash.
 
-export type HandlerType = 'tcp' | 'relay';
-export type ListenerType = 'tcp' | 'tls';
-export type DialerType = 'tcp' | 'tls';
+/** `tcp` and `forward` both carry bytes as they are; `forward` is for the next hop's edges, whose ends can be sealed. */
+export type HandlerType = 'tcp' | 'relay' | 'forward';
+export type ConnectorType = 'relay' | 'forward';
+export type ListenerType = 'tcp' | 'tls' | 'ws' | 'wss' | 'mtls' | 'mwss';
+export type DialerType = ListenerType;
+/** Version of the PROXY protocol. */
+export type ProxyVersion = 1 | 2;
 export type SelectorStrategy = 'round' | 'rand' | 'fifo' | 'hash';
 
 /** Own certificate files. On a listener, `caFile` makes a client certificate required. */
@@ -26,14 +31,21 @@ export interface Handler {
   readonly chain: string | null;
   readonly auther: string | null;
   readonly retries: number;
+  /** Streams begin with a PROXY header of this version, for the origin. */
+  readonly proxyProtocol?: ProxyVersion;
 }
 
 export interface Listener {
   readonly type: ListenerType;
-  /** `null` on tcp, and where the node's own identity is used. */
+  /** `null` on tcp and ws, and where the node's own identity is used. */
   readonly tls: TlsFiles | null;
-  /** relay over tls without certFile: own identity, peers must show a `spiffe://ai-cdn/node/*` certificate of the fleet CA. */
+  /**
+   * relay or forward over tls, wss, mtls, mwss without certFile: own identity, peers must show a
+   * `spiffe://ai-cdn/node/*` certificate of the fleet CA.
+   */
   readonly identity: boolean;
+  /** Of ws, wss, mwss. */
+  readonly path?: string;
 }
 
 export interface Service {
@@ -50,6 +62,8 @@ export interface Service {
   readonly climiter?: string;
   readonly rlimiter?: string;
   readonly admission?: string;
+  /** Connections begin with a PROXY header, of either version. */
+  readonly proxyProtocol?: ProxyVersion;
 }
 
 export interface ForwardNode {
@@ -65,13 +79,19 @@ export interface Auth {
 export interface HopNode {
   readonly name: string;
   readonly addr: string;
-  readonly connector: { readonly type: 'relay'; readonly auth: Auth | null };
+  readonly connector: { readonly type: ConnectorType; readonly auth: Auth | null };
   readonly dialer: {
     readonly type: DialerType;
-    /** `null` on tcp. `secure` defaults to true (gost's own default is false). */
+    /** `null` on tcp and ws. `secure` defaults to true (gost's own default is false). */
     readonly tls: (TlsFiles & { readonly secure: boolean; readonly serverName: string | null }) | null;
     /** tls without certFile and caFile: own identity, always verified, the peer's SAN must be `spiffe://ai-cdn/node/*`. */
     readonly identity: boolean;
+    /** Of ws, wss, mwss. */
+    readonly path?: string;
+    /** The Host header of ws, wss, mwss where it is not the node's addr. */
+    readonly host?: string;
+    /** Of mtls and mwss: smux sessions kept to the node. */
+    readonly connections?: number;
   };
   readonly backup: boolean;
   readonly weight: number;

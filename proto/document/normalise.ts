@@ -3,6 +3,7 @@ import type {
   Admission,
   Auth,
   BandwidthLimit,
+  ConnectorType,
   CountLimit,
   DialerType,
   ForwardNode,
@@ -11,6 +12,7 @@ import type {
   Limiter,
   Listener,
   ListenerType,
+  ProxyVersion,
   Selector,
   SelectorStrategy,
   Service,
@@ -18,9 +20,17 @@ import type {
   TunnelDocument,
 } from './document.ts';
 import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit } from './limits.ts';
+import { isMux, isSecure, isWebSocket } from './transports.ts';
 import { child, items, type Tree, unescapeText } from './tree.ts';
 
 const DEFAULT_SELECTOR: Selector = { strategy: 'round', maxFails: 1, failTimeoutMs: 10_000 };
+
+const HANDLERS: readonly HandlerType[] = ['tcp', 'relay', 'forward'];
+const CONNECTORS: readonly ConnectorType[] = ['relay', 'forward'];
+const TRANSPORTS: readonly ListenerType[] = ['tcp', 'tls', 'ws', 'wss', 'mtls', 'mwss'];
+/** Where gost listens for a WebSocket. */
+const PATH = '/ws';
+const CONNECTIONS = 4;
 
 const STRATEGIES: Readonly<Record<string, SelectorStrategy>> = {
   round: 'round',
@@ -34,7 +44,8 @@ const STRATEGIES: Readonly<Record<string, SelectorStrategy>> = {
 
 /**
  * Tree -> document, every default filled in. Never fails: what checkShape refused becomes its default or an empty text.
- * Defaults are gost's, but for two: `secure` is true (gost: false) and `enableStats` is true (gost: false).
+ * Defaults are gost's, but for three: `secure` is true (gost: false), `enableStats` is true (gost: false) and
+ * `mux.version` is 2 (gost: 1).
  */
 export function normalise(tree: Tree): TunnelDocument {
   return {
@@ -106,7 +117,7 @@ function service(tree: Tree): Service {
   const handler = child(tree, 'handler');
   const forwarder = child(tree, 'forwarder');
   const metadata = child(tree, 'metadata');
-  const type: HandlerType = text(handler, 'type') === 'relay' ? 'relay' : 'tcp';
+  const type = choice(handler, 'type', HANDLERS, 'tcp');
   return {
     name: text(tree, 'name'),
     addr: text(tree, 'addr'),
@@ -115,6 +126,7 @@ function service(tree: Tree): Service {
       chain: textOrNull(handler, 'chain'),
       auther: textOrNull(handler, 'auther'),
       retries: number(handler, 'retries', 0),
+      ...proxy(child(handler, 'metadata')),
     },
     listener: listener(child(tree, 'listener'), type),
     forwarder: forwarder
@@ -128,15 +140,17 @@ function service(tree: Tree): Service {
     enableStats: bool(metadata, 'enableStats', true),
     dialTimeoutMs: duration(metadata, 'dialTimeout', 8000),
     ...guardNames(tree),
+    ...proxy(metadata),
   };
 }
 
 function listener(tree: Tree | undefined, handler: HandlerType): Listener {
-  const type: ListenerType = text(tree, 'type') === 'tls' ? 'tls' : 'tcp';
-  if (type === 'tcp') return { type, tls: null, identity: false };
+  const type = choice(tree, 'type', TRANSPORTS, 'tcp');
+  const path = isWebSocket(type) ? { path: textOrNull(child(tree, 'metadata'), 'path') ?? PATH } : {};
+  if (!isSecure(type)) return { type, tls: null, identity: false, ...path };
   const files = tlsFiles(child(tree, 'tls'));
-  const identity = handler === 'relay' && files.certFile === null;
-  return { type, tls: identity ? null : files, identity };
+  const identity = handler !== 'tcp' && files.certFile === null;
+  return { type, tls: identity ? null : files, identity, ...path };
 }
 
 function hopNode(tree: Tree): HopNode {
@@ -146,7 +160,10 @@ function hopNode(tree: Tree): HopNode {
   return {
     name: text(tree, 'name'),
     addr: text(tree, 'addr'),
-    connector: { type: 'relay', auth: credentials ? auth(credentials) : null },
+    connector: {
+      type: choice(connector, 'type', CONNECTORS, 'relay'),
+      auth: credentials ? auth(credentials) : null,
+    },
     dialer: dialer(child(tree, 'dialer')),
     backup: bool(metadata, 'backup', false),
     weight: number(metadata, 'weight', 1),
@@ -154,15 +171,28 @@ function hopNode(tree: Tree): HopNode {
 }
 
 function dialer(tree: Tree | undefined): HopNode['dialer'] {
-  const type: DialerType = text(tree, 'type') === 'tls' ? 'tls' : 'tcp';
-  if (type === 'tcp') return { type, tls: null, identity: false };
+  const type: DialerType = choice(tree, 'type', TRANSPORTS, 'tcp');
+  const metadata = child(tree, 'metadata');
+  const host = textOrNull(metadata, 'host');
+  const layers = {
+    ...(isWebSocket(type) ? { path: textOrNull(metadata, 'path') ?? PATH } : {}),
+    ...(isWebSocket(type) && host !== null ? { host } : {}),
+    ...(isMux(type) ? { connections: number(metadata, 'mux.connections', CONNECTIONS) } : {}),
+  };
+  if (!isSecure(type)) return { type, tls: null, identity: false, ...layers };
   const tls = child(tree, 'tls');
   const files = tlsFiles(tls);
   return {
     type,
     tls: { ...files, secure: bool(tls, 'secure', true), serverName: textOrNull(tls, 'serverName') },
     identity: files.certFile === null && files.caFile === null,
+    ...layers,
   };
+}
+
+function proxy(metadata: Tree | undefined): { proxyProtocol?: ProxyVersion } {
+  const version = number(metadata, 'proxyProtocol', 0);
+  return version === 1 || version === 2 ? { proxyProtocol: version } : {};
 }
 
 function tlsFiles(tree: Tree | undefined): TlsFiles {
@@ -200,6 +230,11 @@ function textOrNull(tree: Tree | undefined, key: string): string | null {
 
 function text(tree: Tree | undefined, key: string): string {
   return textOrNull(tree, key) ?? '';
+}
+
+function choice<T extends string>(tree: Tree | undefined, key: string, among: readonly T[], otherwise: T): T {
+  const value = text(tree, key);
+  return among.find((word) => word === value) ?? otherwise;
 }
 
 function number(tree: Tree | undefined, key: string, otherwise: number): number {

@@ -15,10 +15,10 @@ describe('whole documents', () => {
     const r = readDocument(fixture('original-edge-hk'));
     expect(r.ok ? [] : r.refusals.map(formatRefusal)).toMatchInlineSnapshot(`
       [
-        "line 6, column 13: services[0].handler.type: http3 is not carried by this engine (it carries tcp, relay)",
+        "line 6, column 13: services[0].handler.type: http3 is not carried by this engine (it needs gost as the engine; between nodes write mtls)",
         "line 7, column 7: services[0].handler.dialer: is ignored by gost (write a chain with a hop; a dialer is of a hop's node: hops[].nodes[].dialer)",
         "line 9, column 15: services[0].handler.dialer.host: unknown variable \${CORE_NODE} (variables are rendered on the master; $\${ is how a text says \${)",
-        "line 12, column 13: services[0].listener.type: quic is not carried by this engine (it carries tcp, tls)",
+        "line 12, column 13: services[0].listener.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)",
         "line 13, column 7: services[0].listener.config: is ignored by gost (write listener.metadata)",
         "line 14, column 9: services[0].listener.config.max-incoming-streams: is ignored by gost (write metadata.maxStreams)",
         "line 15, column 9: services[0].listener.config.congestion-control: is ignored by gost (remove it; gost has no such setting)",

@@ -56,7 +56,9 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
   [
     '    type: tls\n  forwarder',
     '    type: tls\n    metadata: {path: /ws}\n  forwarder',
-    ['line 21, column 16: services[1].listener.metadata.path: not carried by this engine'],
+    [
+      'line 21, column 22: services[1].listener.metadata.path: a tls listener has none (it is of ws, wss and mwss)',
+    ],
   ],
   [
     '      type: tls\nauthers',
@@ -211,33 +213,102 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
   [
     '    type: tcp',
     '    type: TCP',
-    ['line 5, column 11: services[0].handler.type: must be one of tcp, relay (did you mean tcp?)'],
+    ['line 5, column 11: services[0].handler.type: must be one of tcp, relay, forward (did you mean tcp?)'],
   ],
   [
     '    type: tcp',
     '    type: http3',
     [
-      'line 5, column 11: services[0].handler.type: http3 is not carried by this engine (it carries tcp, relay)',
+      'line 5, column 11: services[0].handler.type: http3 is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
     ],
   ],
   [
     '    type: tls\n    tls:',
-    '    type: wss\n    tls:',
-    ['line 8, column 11: services[0].listener.type: wss is not carried by this engine (it carries tcp, tls)'],
+    '    type: mws\n    tls:',
+    ['line 8, column 11: services[0].listener.type: mws is not carried by this engine (write mwss, or mtls)'],
+  ],
+  [
+    '    type: tls\n    tls:',
+    '    type: grpc\n    tls:',
+    [
+      'line 8, column 11: services[0].listener.type: grpc is not carried by this engine (it carries tcp, tls, ws, wss, mtls, mwss)',
+    ],
   ],
   [
     '      type: tls\nauthers',
     '      type: quic\nauthers',
     [
-      'line 40, column 13: hops[0].nodes[0].dialer.type: quic is not carried by this engine (it carries tcp, tls)',
+      'line 40, column 13: hops[0].nodes[0].dialer.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
     ],
   ],
   [
     '      type: relay\n    dialer',
-    '      type: forward\n    dialer',
+    '      type: socks5\n    dialer',
     [
-      'line 38, column 13: hops[0].nodes[0].connector.type: forward is not carried by this engine (it carries relay)',
+      'line 38, column 13: hops[0].nodes[0].connector.type: socks5 is not carried by this engine (it carries relay, forward)',
     ],
+  ],
+  [
+    '      type: relay\n    dialer',
+    '      type: forward\n      auth: {username: a, password: b}\n    dialer',
+    [
+      'line 39, column 13: hops[0].nodes[0].connector.auth: a forward connector sends no credentials (remove it, or write type: relay)',
+    ],
+  ],
+  [
+    '    type: relay\n    auther',
+    '    type: forward\n    auther',
+    [
+      'line 18, column 13: services[1].handler.auther: a forward handler asks for no credentials, everyone would get in (remove it, or use type: relay)',
+    ],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: wss\n    metadata: {path: ws}\n  forwarder',
+    ['line 21, column 22: services[1].listener.metadata.path: is no path of a URL (write "/ws")'],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: mtls\n    metadata: {mux.version: 1}\n  forwarder',
+    ['line 21, column 29: services[1].listener.metadata.mux.version: must be 2'],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: tls\n    metadata: {proxyProtocol: 1}\n  forwarder',
+    [
+      'line 21, column 16: services[1].listener.metadata.proxyProtocol: is ignored by gost (write it in the metadata of the service: services[].metadata.proxyProtocol)',
+    ],
+  ],
+  [
+    '    type: tls\n    tls:',
+    '    type: ws\n    tls:',
+    ['line 10, column 7: services[0].listener.tls: a ws listener ignores it (write listener.type: wss)'],
+  ],
+  [
+    '      type: tls\nauthers',
+    '      type: mtls\n      metadata: {mux.connections: 9, mux.version: 1, path: /ws}\nauthers',
+    [
+      'line 41, column 35: hops[0].nodes[0].dialer.metadata.mux.connections: must be 1 to 8',
+      'line 41, column 51: hops[0].nodes[0].dialer.metadata.mux.version: must be 2',
+      'line 41, column 60: hops[0].nodes[0].dialer.metadata.path: a mtls dialer has none (it is of ws, wss and mwss)',
+    ],
+  ],
+  [
+    '      type: tls\nauthers',
+    '      type: tls\n      metadata: {mux.connections: 2}\nauthers',
+    [
+      'line 41, column 35: hops[0].nodes[0].dialer.metadata.mux.connections: a tls dialer has none (it is of mtls and mwss)',
+    ],
+  ],
+  [
+    '      type: tls\nauthers',
+    '      type: wss\n      metadata: {host: "a b"}\nauthers',
+    ['line 41, column 24: hops[0].nodes[0].dialer.metadata.host: is no host name (write host: core.example)'],
+  ],
+  [
+    'dialTimeout: 8s',
+    'proxyProtocol: 3',
+    ['line 13, column 20: services[0].metadata.proxyProtocol: must be 1 to 2'],
   ],
   [
     '    connector:\n      type: relay\n',

@@ -3,7 +3,11 @@ import type { TunnelDocument } from './document.ts';
 /** What a node must be able to carry to run a document, sorted: `listener.tls`, `handler.relay`, … */
 export function requiredCapabilities(doc: TunnelDocument): string[] {
   const all = new Set<string>();
-  for (const s of doc.services) all.add(`listener.${s.listener.type}`).add(`handler.${s.handler.type}`);
+  for (const s of doc.services) {
+    all.add(`listener.${s.listener.type}`).add(`handler.${s.handler.type}`);
+    if (s.proxyProtocol !== undefined) all.add('proxy.read');
+    if (s.handler.proxyProtocol !== undefined) all.add('proxy.write');
+  }
   for (const node of doc.hops.flatMap((h) => h.nodes))
     all.add(`dialer.${node.dialer.type}`).add(`connector.${node.connector.type}`);
   for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)

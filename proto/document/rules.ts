@@ -12,7 +12,15 @@ export type Shape =
   | { readonly kind: 'count'; readonly min: number; readonly max: number }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   /** `later` are gost's own, not carried by this engine. */
-  | { readonly kind: 'choice'; readonly values: readonly string[]; readonly later: readonly string[] };
+  | {
+      readonly kind: 'choice';
+      readonly values: readonly string[];
+      readonly later: readonly string[];
+      /** What to write instead of one of `later`, where there is something better than the list of `values`. */
+      readonly hints?: Readonly<Record<string, string>>;
+    }
+  /** Of a URL: begins with a slash, no query. */
+  | { readonly kind: 'path' };
 
 export type KeyRule =
   | {

@@ -1,7 +1,13 @@
 // Every key of a tunnel document, as data. Words are gost v3's; what gost has and this engine does not is said so,
 // what gost would silently ignore is refused with the spelling that works.
 
-import { OTHER_CONNECTORS, OTHER_DIALERS, OTHER_HANDLERS, OTHER_LISTENERS } from './gost-types.ts';
+import {
+  OTHER_CONNECTORS,
+  OTHER_DIALERS,
+  OTHER_HANDLERS,
+  OTHER_LISTENERS,
+  OTHER_TYPE_HINTS,
+} from './gost-types.ts';
 import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit } from './limits.ts';
 import { parseNetwork } from './network.ts';
 import type { KeyRule, Shape } from './rules.ts';
@@ -24,6 +30,11 @@ const FILE: Shape = { kind: 'text', maxBytes: 4096, secret: false };
 const LISTEN: Shape = { kind: 'address', use: 'listen' };
 const DIAL: Shape = { kind: 'address', use: 'dial' };
 const BOOL: Shape = { kind: 'bool' };
+const PATH: Shape = { kind: 'path' };
+const PROXY_VERSION: Shape = { kind: 'count', min: 1, max: 2 };
+// Version 1 has no windows: two stalled downloads stop every other stream of the connection.
+const MUX_VERSION: Shape = { kind: 'count', min: 2, max: 2 };
+const TRANSPORTS = ['tcp', 'tls', 'ws', 'wss', 'mtls', 'mwss'];
 
 const IGNORED = 'is ignored by gost';
 
@@ -44,9 +55,12 @@ const AUTH = map({
 });
 
 const LISTENER_METADATA = map({
-  ...later('path', 'host', 'header', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'maxIdleTimeout'),
+  path: read(PATH),
+  'mux.version': read(MUX_VERSION),
+  ...later('host', 'header', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'maxIdleTimeout'),
   ...later('maxStreams', 'backlog', 'readBufferSize', 'writeBufferSize', 'readTimeout', 'enableCompression'),
-  ...later('mux', 'mux.version', 'mux.keepaliveInterval', 'mux.maxStreamBuffer', 'proxyProtocol', 'mptcp'),
+  ...later('mux', 'mux.keepaliveInterval', 'mux.maxStreamBuffer', 'mptcp'),
+  proxyProtocol: wrong(IGNORED, 'write it in the metadata of the service: services[].metadata.proxyProtocol'),
   'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams'),
   'congestion-control': wrong(IGNORED, 'remove it; gost has no such setting'),
   'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize'),
@@ -55,8 +69,9 @@ const LISTENER_METADATA = map({
 const LISTENER = map({
   type: read({
     kind: 'choice',
-    values: ['tcp', 'tls'],
+    values: TRANSPORTS,
     later: OTHER_LISTENERS,
+    hints: OTHER_TYPE_HINTS,
   }),
   tls: read(
     map({
@@ -75,8 +90,9 @@ const HANDLER = map({
   type: must(
     {
       kind: 'choice',
-      values: ['tcp', 'relay'],
+      values: ['tcp', 'relay', 'forward'],
       later: OTHER_HANDLERS,
+      hints: OTHER_TYPE_HINTS,
     },
     'write type: tcp (edge) or type: relay (core)',
   ),
@@ -91,7 +107,12 @@ const HANDLER = map({
   forwarder: wrong(IGNORED, 'a forwarder is of the service: services[].forwarder'),
   ...later('chainGroup', 'authers', 'limiter', 'observer', 'ingress', 'tls'),
   auth: { is: 'later', hint: 'write handler.auther and an entry of authers' },
-  metadata: { is: 'later', hint: 'remove it' },
+  metadata: read(
+    map({
+      proxyProtocol: read(PROXY_VERSION),
+      ...later('sniffing', 'sniffing.timeout', 'readTimeout', 'nodelay', 'enableBind', 'idleTimeout', 'hash'),
+    }),
+  ),
 });
 
 const FORWARDER = map({
@@ -135,17 +156,8 @@ const SERVICE = map({
     map({
       enableStats: read(BOOL),
       dialTimeout: read({ kind: 'duration', minMs: 1, maxMs: 300_000 }),
-      ...later(
-        'proxyProtocol',
-        'interface',
-        'so_mark',
-        'hash',
-        'preUp',
-        'postUp',
-        'preDown',
-        'postDown',
-        'netns',
-      ),
+      proxyProtocol: read(PROXY_VERSION),
+      ...later('interface', 'so_mark', 'hash', 'preUp', 'postUp', 'preDown', 'postDown', 'netns'),
       ...later('limiter', 'observePeriod', 'observer', 'readTimeout', 'keepAlive', 'ignoreChain', 'label'),
     }),
   ),
@@ -166,7 +178,7 @@ const HOP_NODE = map({
       type: must(
         {
           kind: 'choice',
-          values: ['relay'],
+          values: ['relay', 'forward'],
           later: OTHER_CONNECTORS,
         },
         'write type: relay; left out, gost takes http',
@@ -180,8 +192,9 @@ const HOP_NODE = map({
     map({
       type: read({
         kind: 'choice',
-        values: ['tcp', 'tls'],
+        values: TRANSPORTS,
         later: OTHER_DIALERS,
+        hints: OTHER_TYPE_HINTS,
       }),
       tls: read(
         map({
@@ -196,7 +209,18 @@ const HOP_NODE = map({
       host: wrong(IGNORED, 'write the node\'s addr: "HOST:PORT"'),
       port: wrong(IGNORED, 'write the node\'s addr: "HOST:PORT"'),
       config: wrong(IGNORED, 'write dialer.metadata'),
-      ...later('auth', 'metadata'),
+      metadata: read(
+        map({
+          path: read(PATH),
+          host: read({ kind: 'text', maxBytes: 253, secret: false }),
+          'mux.version': read(MUX_VERSION),
+          'mux.connections': read({ kind: 'count', min: 1, max: 8 }),
+          ...later('header', 'enableCompression', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'mux'),
+          ...later('mux.keepaliveInterval', 'mux.keepaliveTimeout', 'mux.keepaliveDisabled'),
+          ...later('mux.maxFrameSize', 'mux.maxReceiveBuffer', 'mux.maxStreamBuffer', 'proxyProtocol'),
+        }),
+      ),
+      ...later('auth'),
     }),
   ),
   metadata: read(

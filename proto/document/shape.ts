@@ -86,7 +86,8 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
       return;
     case 'count':
       if (typeof value !== 'number' || !Number.isInteger(value)) refuse('must be a whole number');
-      else if (value < shape.min || value > shape.max) refuse(`must be ${shape.min} to ${shape.max}`);
+      else if (value < shape.min || value > shape.max)
+        refuse(shape.min === shape.max ? `must be ${shape.min}` : `must be ${shape.min} to ${shape.max}`);
       return;
     case 'duration': {
       if (typeof value === 'number') {
@@ -120,10 +121,22 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
     case 'choice':
       if (typeof value === 'string' && shape.values.includes(value)) return;
       if (typeof value === 'string' && shape.later.includes(value)) {
-        refuse(`${shown} is not carried by this engine`, `it carries ${words(shape.values)}`, 'unsupported');
+        refuse(
+          `${shown} is not carried by this engine`,
+          shape.hints?.[value] ?? `it carries ${words(shape.values)}`,
+          'unsupported',
+        );
         return;
       }
       refuse(`must be one of ${words(shape.values)}`, guess(shown, shape.values));
+      return;
+    case 'path':
+      if (
+        typeof value !== 'string' ||
+        value.length > 1024 ||
+        !/^\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*$/.test(value)
+      )
+        refuse('is no path of a URL', 'write "/ws"');
       return;
     case 'name':
     case 'text':

@@ -1,6 +1,12 @@
 import net from 'node:net';
 import tls from 'node:tls';
-import type { DataNode, DataService, Material, Pool } from '../../agent/engine/embedded/data/messages.ts';
+import {
+  type DataNode,
+  type DataService,
+  DIRECT,
+  type Material,
+  type Pool,
+} from '../../agent/engine/embedded/data/messages.ts';
 import { DataPlane } from '../../agent/engine/embedded/data/plane.ts';
 import type { ServiceStats } from '../../agent/engine/port.ts';
 import type { TestCa } from './test-ca.ts';
@@ -8,7 +14,7 @@ import type { TestCa } from './test-ca.ts';
 const HOST = '127.0.0.1';
 
 export function makeNode(port: number, more: Partial<DataNode> = {}): DataNode {
-  return { name: `n${port}`, host: HOST, port, tls: null, auth: null, backup: false, weight: 1, ...more };
+  return { name: `n${port}`, host: HOST, port, ...DIRECT, speaks: 'relay', ...more };
 }
 
 export function makePool(nodes: readonly DataNode[], more: Partial<Pool['selector']> = {}): Pool {
@@ -20,6 +26,9 @@ export function makeService(name: string, more: Partial<DataService>): DataServi
     name,
     listen: { host: HOST, port: 0 },
     tls: null,
+    over: { path: null, mux: false },
+    proxyIn: false,
+    proxyOut: 0,
     handler: 'tcp',
     auths: null,
     cores: null,
@@ -71,40 +80,64 @@ export interface TwoHops {
   readonly close: () => Promise<void>;
 }
 
-/** client → edge `in` → core `svc` → origin, in this process. The tunnel is mutual TLS by identity, or bare TCP. */
+export type Transport = 'tcp' | 'tls' | 'ws' | 'wss' | 'mtls' | 'mwss';
+
+/** What a listener and a dialer of that type are made of, under the identity `id`. */
+export function makeTransport(type: Transport): {
+  readonly listen: Pick<DataService, 'tls' | 'over'>;
+  readonly dial: Pick<DataNode, 'tls' | 'over'>;
+} {
+  const secure = type !== 'tcp' && type !== 'ws';
+  const path = type.includes('w') ? '/ws' : null;
+  const mux = type.startsWith('m');
+  const tls = { material: 'id', peers: 'fleet', serverName: null } as const;
+  return {
+    listen: { tls: secure ? { material: 'id', peers: 'fleet' } : null, over: { path, mux } },
+    dial: { tls: secure ? tls : null, over: { path, host: null, sessions: mux ? 2 : 0 } },
+  };
+}
+
+/**
+ * client → edge `in` → core `svc` → origin, in this process; with `middle` another node like the core in between.
+ * The tunnel is under the nodes' identities, or in clear.
+ */
 export async function startTwoHops(args: {
   ca: TestCa;
   origin: (socket: net.Socket) => void;
-  tunnel: 'tls' | 'tcp';
+  tunnel: Transport;
+  speaks?: 'relay' | 'forward';
   clientTls?: boolean;
+  middle?: boolean;
 }): Promise<TwoHops> {
-  const { ca, tunnel } = args;
+  const { ca, tunnel, speaks = 'relay' } = args;
   const origin = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     socket.on('error', () => undefined);
     args.origin(socket);
   });
   await new Promise<void>((r) => origin.listen(0, HOST, r));
   const originPort = (origin.address() as net.AddressInfo).port;
-  const secure = tunnel === 'tls';
+  const { listen, dial } = makeTransport(tunnel);
   const material = async (name: string): Promise<Material> => ({ ...(await ca.issueNode(name)), ca: ca.ca });
   const core = new Plane();
-  await core.carry(
-    [
-      makeService('svc', {
-        handler: 'relay',
-        tls: secure ? { material: 'id', peers: 'fleet' } : null,
-        targets: makePool([makeNode(originPort)]),
-      }),
-    ],
-    { id: await material('core-1') },
-  );
+  const targets = makePool([makeNode(originPort)]);
+  await core.carry([makeService('svc', { handler: speaks, ...listen, targets })], {
+    id: await material('core-1'),
+  });
+  const planes = [core];
+  const cores = (of: Plane): Pool => makePool([makeNode(of.port('svc'), { ...dial, speaks })]);
+  if (args.middle) {
+    const middle = new Plane();
+    await middle.carry([makeService('svc', { handler: speaks, ...listen, cores: cores(core) })], {
+      id: await material('core-2'),
+    });
+    planes.unshift(middle);
+  }
   const edge = new Plane();
-  const dialTls = secure ? ({ material: 'id', peers: 'fleet', serverName: null } as const) : null;
   await edge.carry(
     [
       makeService('in', {
         tls: args.clientTls ? { material: 'web', peers: 'any' } : null,
-        cores: makePool([makeNode(core.port('svc'), { tls: dialTls })]),
+        cores: cores(planes[0] as Plane),
       }),
     ],
     { id: await material('edge-1'), web: { ...(await ca.issue('web', { dns: 'localhost' })), ca: null } },
@@ -123,8 +156,7 @@ export async function startTwoHops(args: {
     connect: () => connectRaw().socket,
     connectRaw,
     close: async () => {
-      await edge.data.calls.stop({});
-      await core.data.calls.stop({});
+      for (const plane of [edge, ...planes]) await plane.data.calls.stop({});
       await new Promise<void>((r) => origin.close(() => r()));
     },
   };

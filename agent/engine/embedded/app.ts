@@ -12,13 +12,25 @@ import type { Hello } from './protocol.ts';
 import { PROTOCOL_MAX, PROTOCOL_MIN } from './protocol.ts';
 
 export const CAPABILITIES = [
+  'connector.forward',
   'connector.relay',
+  'dialer.mtls',
+  'dialer.mwss',
   'dialer.tcp',
   'dialer.tls',
+  'dialer.ws',
+  'dialer.wss',
+  'handler.forward',
   'handler.relay',
   'handler.tcp',
+  'listener.mtls',
+  'listener.mwss',
   'listener.tcp',
   'listener.tls',
+  'listener.ws',
+  'listener.wss',
+  'proxy.read',
+  'proxy.write',
 ] as const;
 
 const LOOK_AT_FILES_MS = 2_000;

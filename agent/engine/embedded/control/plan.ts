@@ -7,9 +7,10 @@ import type {
   TlsFiles,
   TunnelDocument,
 } from '../../../../proto/document/document.ts';
+import { isMux, isSecure } from '../../../../proto/document/transports.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
 import type { EngineIdentity } from '../../port.ts';
-import type { DataNode, DataService, Endpoint, Pool } from '../data/messages.ts';
+import { type DataNode, type DataService, DIRECT, type Endpoint, type Pool } from '../data/messages.ts';
 
 /** A set of files that sockets need, and where the document asks for it. */
 export interface Want {
@@ -57,13 +58,16 @@ class Planner {
             s.forwarder.nodes.map(plainNode),
             (i) => `${path}.forwarder.nodes[${i}]`,
           );
-    if (s.handler.type === 'tcp' && cores === null && targets === null) {
-      this.#refuse(`${path}.handler`, 'a tcp handler needs a chain or a forwarder');
+    if (s.handler.type !== 'relay' && cores === null && targets === null) {
+      this.#refuse(`${path}.handler`, `a ${s.handler.type} handler needs a chain or a forwarder`);
     }
     return {
       name: s.name,
       listen: this.#address(s.addr, 'listen', `${path}.addr`),
       tls: this.#listenTls(s, `${path}.listener.tls`),
+      over: { path: s.listener.path ?? null, mux: isMux(s.listener.type) },
+      proxyIn: s.proxyProtocol !== undefined,
+      proxyOut: s.handler.proxyProtocol ?? 0,
       handler: s.handler.type,
       auths: this.#auths(s, `${path}.handler.auther`),
       cores,
@@ -75,7 +79,7 @@ class Planner {
   }
 
   #listenTls(s: Service, path: string): DataService['tls'] {
-    if (s.listener.type === 'tcp') return null;
+    if (!isSecure(s.listener.type)) return null;
     const { identity, tls } = s.listener;
     if (identity) return { material: this.#wantIdentity(path), peers: 'fleet' };
     const files = tls ?? { certFile: null, keyFile: null, caFile: null };
@@ -116,8 +120,9 @@ class Planner {
 
   #core(n: HopNode, path: string): UnresolvedNode {
     const { name, addr, backup, weight, connector, dialer } = n;
-    const node = { name, addr, backup, weight, auth: connector.auth };
-    if (dialer.type === 'tcp') return { ...node, tls: null };
+    const over = { path: dialer.path ?? null, host: dialer.host ?? null, sessions: dialer.connections ?? 0 };
+    const node = { name, addr, backup, weight, over, speaks: connector.type, auth: connector.auth };
+    if (!isSecure(dialer.type)) return { ...node, tls: null };
     const serverName = dialer.tls?.serverName ?? null;
     if (dialer.identity) {
       return {
@@ -176,5 +181,5 @@ class Planner {
 type UnresolvedNode = Omit<DataNode, 'host' | 'port'> & { readonly addr: string };
 
 function plainNode(n: ForwardNode): UnresolvedNode {
-  return { name: n.name, addr: n.addr, tls: null, auth: null, backup: false, weight: 1 };
+  return { name: n.name, addr: n.addr, ...DIRECT };
 }

@@ -1,13 +1,25 @@
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
-import { Leg, SEALED } from './leg.ts';
+import { openWebSocket } from '../wire/websocket.ts';
+import { every } from './every.ts';
+import { Leg, SEALED, SUBPROTOCOL } from './leg.ts';
 import type { DataNode } from './messages.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
-import { socketWire } from './wires.ts';
+import { socketWire, type Wire, waysOf, webSocketWire } from './wires.ts';
 
-export type Dialled =
-  | { readonly ok: true; readonly leg: Leg }
-  | { readonly ok: false; readonly why: string; readonly timeout: boolean };
+export interface DialFailure {
+  readonly ok: false;
+  readonly why: string;
+  readonly timeout: boolean;
+}
+
+export type Dialled = { readonly ok: true; readonly leg: Leg } | DialFailure;
+
+/** A connection, with TLS and WebSocket where they are asked for; `ours`: the other side knows our seal. */
+export type Connected =
+  | { readonly ok: true; readonly wire: Wire; readonly carrier: Duplex; readonly ours: boolean }
+  | DialFailure;
 
 export interface DialNeeds {
   readonly timeoutMs: number;
@@ -15,8 +27,40 @@ export interface DialNeeds {
   readonly now: () => number;
 }
 
-/** TCP, and TLS where the node asks for it, within the deadline. Names are resolved again on every call. */
-export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
+/** A connection of its own for one stream. */
+export async function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
+  const connected = await connect(node, needs);
+  return connected.ok ? { ok: true, leg: new Leg(connected.wire) } : connected;
+}
+
+/** All layers below a stream or a session, within the deadline. Names are resolved again on every call. */
+export async function connect(node: DataNode, needs: DialNeeds): Promise<Connected> {
+  const began = needs.now();
+  const secured = await connectSocket(node, needs);
+  const { path } = node.over;
+  if (!secured.ok) return secured;
+  const { socket, raw, ours } = secured;
+  if (path === null)
+    return { ok: true, wire: socketWire({ socket, raw, sealed: ours }), carrier: socket, ours };
+  const host = node.over.host ?? (node.host.includes(':') ? `[${node.host}]` : node.host) + `:${node.port}`;
+  const handshakeMs = Math.max(1, needs.timeoutMs - (needs.now() - began));
+  const settings = { path, handshakeMs, subprotocol: SUBPROTOCOL };
+  const ways = waysOf(raw);
+  const opened = await openWebSocket({ socket, raw, host }, settings, { every });
+  if (!opened.ok) {
+    raw.destroy();
+    return { ok: false, why: `${node.name} (${node.host}:${node.port}): ${opened.why}`, timeout: false };
+  }
+  const { stream } = opened;
+  const { agreed } = stream;
+  return { ok: true, wire: webSocketWire({ stream, ways, sealed: agreed }), carrier: stream, ours: agreed };
+}
+
+type Secured =
+  | { readonly ok: true; readonly socket: net.Socket; readonly raw: net.Socket; readonly ours: boolean }
+  | DialFailure;
+
+function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
   return new Promise((resolve) => {
     const ready = node.tls === null ? undefined : needs.material(node.tls.material);
     if (node.tls !== null && ready === undefined) {
@@ -32,15 +76,13 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
       allowHalfOpen: true,
     });
     let socket: net.Socket = raw;
-    const give = (result: Dialled): void => {
+    const give = (result: Secured): void => {
       clearTimeout(deadline);
-      socket.off('error', fault);
-      raw.off('error', fault);
-      if (!result.ok) {
-        socket.on('error', () => undefined);
-        raw.on('error', () => undefined);
-        socket.destroy();
-        raw.destroy();
+      // Who takes the socket listens for faults of its own, a tick later.
+      for (const s of [socket, raw]) {
+        s.on('error', () => undefined);
+        s.off('error', fault);
+        if (!result.ok) s.destroy();
       }
       resolve(result);
     };
@@ -50,7 +92,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
     const deadline = setTimeout(() => fail(`no connection in ${needs.timeoutMs} ms`, true), needs.timeoutMs);
     raw.on('error', fault);
     if (node.tls === null || ready === undefined) {
-      raw.once('connect', () => give({ ok: true, leg: new Leg(socketWire({ socket: raw, raw })) }));
+      raw.once('connect', () => give({ ok: true, socket: raw, raw, ours: false }));
       return;
     }
     const { serverName, peers } = node.tls;
@@ -61,7 +103,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       allowHalfOpen: true,
-      ALPNProtocols: [SEALED],
+      ALPNProtocols: [node.over.path === null ? SEALED : 'http/1.1'],
       ...(serverName === null ? {} : { servername: serverName }),
     };
     const secured = tls.connect(options);
@@ -73,11 +115,7 @@ export function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
       const host = serverName ?? (peers === 'ca' ? node.host : null);
       const why = refusePeer({ socket: secured, ready, peers, role: 'server', host, now: needs.now() });
       if (why !== null) fail(why);
-      else
-        give({
-          ok: true,
-          leg: new Leg(socketWire({ socket: secured, raw, sealed: secured.alpnProtocol === SEALED })),
-        });
+      else give({ ok: true, socket: secured, raw, ours: secured.alpnProtocol === SEALED });
     });
   });
 }

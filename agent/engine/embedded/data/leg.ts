@@ -8,6 +8,8 @@ import type { Wire } from './wires.ts';
 
 /** The ALPN name of sealed ends; peers that do not know it (gost) never choose it and speak plain relay. */
 export const SEALED = 'aicdn/1';
+/** The same as a WebSocket says it. */
+export const SUBPROTOCOL = 'aicdn.1';
 
 /** Who ended a stream before it was complete. */
 export type CutBy = 'client' | 'origin' | 'tunnel';
@@ -58,6 +60,7 @@ export class Leg {
       this.#lost(e.by ?? null, e.code ?? e.message);
     socket.on('error', fault);
     if (raw !== null && raw !== socket) raw.on('error', fault);
+    if (socket.destroyed) this.#fault = 'closed before it was used';
     socket.on('end', () => {
       this.#eof = true;
       this.#end();

@@ -1,15 +1,10 @@
 import net from 'node:net';
-import tls from 'node:tls';
-import { Leg, SEALED } from './leg.ts';
+import { DoorSessions } from './door-sessions.ts';
+import { Intake } from './intake.ts';
 import type { Endpoint } from './messages.ts';
 import type { Service } from './service.ts';
 import type { SteadyLog } from './steady-log.ts';
-import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
-import { socketWire } from './wires.ts';
-
-const HANDSHAKE_MS = 10_000;
-/** A look at a port ends its handshake early; that is not worth a line. */
-const QUIET = new Set(['ECONNRESET', 'EPIPE']);
+import type { ReadyMaterial } from './tls-peer.ts';
 
 export function listenerKey(listen: Endpoint): string {
   return `${listen.host}|${listen.port}`;
@@ -22,7 +17,8 @@ export class Listener {
   readonly #log: SteadyLog;
   readonly #now: () => number;
   #service: Service | null = null;
-  #secure: tls.Server | null = null;
+  #intake: Intake | null = null;
+  readonly #sessions = new DoorSessions((leg) => this.#service?.accept(leg));
   /** Connections that came between bind and commit. */
   #early: net.Socket[] = [];
 
@@ -80,98 +76,39 @@ export class Listener {
   /** From now on connections belong to `service`; handshakes under way finish with the old certificate. */
   serve(service: Service, ready: ReadyMaterial | null): void {
     this.#service = service;
-    this.#secure = ready === null ? null : this.#secureServer(service, ready);
+    this.#intake = new Intake(service.config, ready, {
+      log: this.#log,
+      now: this.#now,
+      sessions: this.#sessions,
+      accept: (leg) => service.accept(leg),
+    });
+    this.#sessions.turn(this.#intake.door);
     const early = this.#early;
     this.#early = [];
     for (const raw of early) this.#connection(raw);
   }
 
-  /** Established connections go on. */
+  /** Established connections go on; of sessions, the streams they have. */
   close(): void {
     this.#server.close();
+    this.#sessions.turn(null);
     for (const raw of this.#early) raw.resetAndDestroy();
     this.#early = [];
   }
 
+  /** Sessions too. */
+  stop(): void {
+    this.close();
+    this.#sessions.stop();
+  }
+
   #connection(raw: net.Socket): void {
-    if (this.#service === null) {
+    if (this.#intake !== null) this.#intake.take(raw);
+    else {
       raw.on('error', () => undefined);
       this.#early.push(raw);
-    } else if (this.#secure === null) this.#service.accept(new Leg(socketWire({ socket: raw, raw })));
-    else this.#shakeHands(this.#secure, raw);
-  }
-
-  #shakeHands(secure: tls.Server, raw: net.Socket): void {
-    raw.on('error', () => undefined);
-    // Reset already: it has no address left to know it by.
-    if (raw.remotePort === undefined) {
-      raw.destroy();
-      return;
     }
-    // A client that ends in mid-handshake is gone; half-open begins when the handshake is done.
-    raw.allowHalfOpen = false;
-    secure.emit('connection', raw);
   }
-
-  /** Never listens itself: it gets its connections from the port, so that a new one can take over at once. */
-  #secureServer(service: Service, ready: ReadyMaterial): tls.Server {
-    const peers = service.config.tls?.peers ?? 'any';
-    const relay = service.config.handler === 'relay';
-    const { cert, key, ca } = ready.material;
-    const server = tls.createServer({
-      minVersion: 'TLSv1.2',
-      allowHalfOpen: true,
-      handshakeTimeout: HANDSHAKE_MS,
-      requestCert: peers !== 'any',
-      rejectUnauthorized: false,
-      ...(relay ? { ALPNProtocols: [SEALED] } : {}),
-      ...(cert === null ? {} : { cert }),
-      ...(key === null ? {} : { key }),
-      ...(ca === null ? {} : { ca }),
-    });
-    // TLS sockets do not tell which TCP socket they stand on, and only that one can be reset.
-    const raws = new Map<string, net.Socket>();
-    server.prependListener('connection', (raw: net.Socket) => {
-      const at = endpoints(raw);
-      raws.set(at, raw);
-      raw.once('close', () => {
-        // The address may be another connection's by now.
-        if (raws.get(at) === raw) raws.delete(at);
-      });
-    });
-    server.on('secureConnection', (socket) => {
-      socket.on('error', () => undefined);
-      const raw = socket.remotePort === undefined ? undefined : raws.get(endpoints(socket));
-      // Reset since its last word: two such look alike, and neither may be given the other's TCP socket.
-      if (raw === undefined) {
-        setImmediate(() => socket.destroy());
-        return;
-      }
-      raw.allowHalfOpen = true;
-      socket.allowHalfOpen = true;
-      const why = refusePeer({ socket, ready, peers, role: 'client', host: null, now: this.#now() });
-      if (why !== null) {
-        this.#say(service, `refused ${raw.remoteAddress}: ${why}`);
-        socket.destroy();
-        return;
-      }
-      service.accept(new Leg(socketWire({ socket, raw, sealed: socket.alpnProtocol === SEALED })));
-    });
-    server.on('tlsClientError', (e: NodeJS.ErrnoException, socket) => {
-      if (!QUIET.has(e.code ?? ''))
-        this.#say(service, `TLS with ${socket.remoteAddress ?? 'a client'}: ${e.message}`);
-      socket.destroy();
-    });
-    return server;
-  }
-
-  #say(service: Service, text: string): void {
-    this.#log.say('warn', `service ${service.config.name}`, text);
-  }
-}
-
-function endpoints(s: net.Socket): string {
-  return `${s.remoteAddress}|${s.remotePort}|${s.localAddress}`;
 }
 
 function explain(listen: Endpoint, e: NodeJS.ErrnoException): string {

@@ -28,20 +28,49 @@ export interface TlsDial extends TlsListen {
   readonly serverName: string | null;
 }
 
+/** What lies between TLS, or TCP, and the streams of a listener. */
+export interface ListenOver {
+  /** Of a WebSocket; null without one. */
+  readonly path: string | null;
+  /** smux: many streams a connection. */
+  readonly mux: boolean;
+}
+
+export interface DialOver {
+  readonly path: string | null;
+  /** The Host header of a WebSocket; null: the node's address. */
+  readonly host: string | null;
+  /** smux sessions kept to the node; 0: a connection a stream. */
+  readonly sessions: number;
+}
+
 export interface Endpoint {
   /** Empty: every address. */
   readonly host: string;
   readonly port: number;
 }
 
-/** A node to connect to: a core (spoken to in relay) or a target (raw). */
+/** A node to connect to: a core or a target. */
 export interface DataNode extends Endpoint {
   readonly name: string;
   readonly tls: TlsDial | null;
+  readonly over: DialOver;
+  /** `forward`: the stream's bytes and nothing else; all that targets are spoken to in. */
+  readonly speaks: 'relay' | 'forward';
   readonly auth: Auth | null;
   readonly backup: boolean;
   readonly weight: number;
 }
+
+/** Of a node that is a target: TCP, and the stream's bytes. */
+export const DIRECT = {
+  tls: null,
+  over: { path: null, host: null, sessions: 0 },
+  speaks: 'forward',
+  auth: null,
+  backup: false,
+  weight: 1,
+} as const satisfies Omit<DataNode, 'name' | 'host' | 'port'>;
 
 export interface Pool {
   readonly name: string;
@@ -53,10 +82,16 @@ export interface DataService {
   readonly name: string;
   readonly listen: Endpoint;
   readonly tls: TlsListen | null;
-  readonly handler: 'tcp' | 'relay';
+  readonly over: ListenOver;
+  /** Connections begin with a PROXY header. */
+  readonly proxyIn: boolean;
+  /** Streams begin with one, of this version, for the origin; 0: none. */
+  readonly proxyOut: 0 | 1 | 2;
+  /** `tcp` is for clients of any kind, `forward` the same for edges, whose ends can be sealed. */
+  readonly handler: 'tcp' | 'relay' | 'forward';
   /** `null`: no user and password asked for. */
   readonly auths: readonly Auth[] | null;
-  /** Cores, reached by relay; `null`: straight to the targets. */
+  /** Cores; `null`: straight to the targets. */
   readonly cores: Pool | null;
   /** Where streams go; `null`: the next hop decides (tcp), or the peer's CONNECT does (relay). */
   readonly targets: Pool | null;

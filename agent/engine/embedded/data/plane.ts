@@ -2,7 +2,7 @@ import type { ConfirmResult } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
-import { dial } from './dial.ts';
+import { Dialer } from './dialer.ts';
 import { Listener, listenerKey } from './listener.ts';
 import type { Bind, BindProblem, DataCalls, DataService, DataTable, Material, Streams } from './messages.ts';
 import { Service, type ServiceNeeds } from './service.ts';
@@ -15,6 +15,7 @@ const CONFIRM_MS = 3_000;
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
   readonly #needs: Omit<ServiceNeeds, 'streams'>;
+  readonly #dialer: Dialer;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
@@ -29,13 +30,9 @@ export class DataPlane {
     random: () => number;
   }) {
     const { now, clock, random } = needs;
-    this.#needs = {
-      now,
-      clock,
-      random,
-      material: (key) => this.#materials.get(key),
-      log: new SteadyLog({ write: needs.log, now }),
-    };
+    const log = new SteadyLog({ write: needs.log, now });
+    this.#dialer = new Dialer({ now, random, log, material: (key) => this.#materials.get(key) });
+    this.#needs = { now, clock, random, log, dialer: this.#dialer };
   }
 
   readonly calls: DataTable = {
@@ -64,10 +61,12 @@ export class DataPlane {
     confirm: async ({ listenersOnly }) => this.#confirm(listenersOnly === true),
     stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
     stop: async () => {
-      for (const l of [...this.#listeners.values(), ...this.#bound]) l.close();
-      this.#listeners.clear();
+      for (const l of this.#bound) l.close();
       this.#bound = [];
       this.#cut(null);
+      for (const l of this.#listeners.values()) l.stop();
+      this.#listeners.clear();
+      this.#dialer.stop();
       return {};
     },
     streams: async () => this.#underWay(),
@@ -128,6 +127,7 @@ export class DataPlane {
       this.#listeners.delete(key);
       closed.push(before.get(key) ?? '');
     }
+    this.#dialer.keep(services.flatMap(({ cores }) => cores?.nodes ?? []));
     return { opened, closed, kept };
   }
 
@@ -212,11 +212,9 @@ export class DataPlane {
     const reasons: string[] = [];
     return new Promise((resolve) => {
       for (const node of nodes) {
-        void dial(node, { ...this.#needs, timeoutMs }).then((dialled) => {
-          if (dialled.ok) {
-            dialled.leg.socket.destroy();
-            resolve({ service: name, reached: true, error: '' });
-          } else if (reasons.push(dialled.why) === nodes.length) {
+        void this.#dialer.reach(node, timeoutMs).then((why) => {
+          if (why === null) resolve({ service: name, reached: true, error: '' });
+          else if (reasons.push(why) === nodes.length) {
             resolve({ service: name, reached: false, error: reasons.join('; ') });
           }
         });

@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Auth } from '../../../../proto/document/document.ts';
+import { encodeProxy } from '../wire/proxy-protocol.ts';
 import { carry, type Stream } from './carry.ts';
 import type { Counters } from './counters.ts';
-import { type Dialled, dial } from './dial.ts';
+import type { Dialled } from './dial.ts';
+import type { Dialer } from './dialer.ts';
 import type { Leg } from './leg.ts';
-import type { DataNode, DataService, Pool } from './messages.ts';
+import { type DataNode, type DataService, DIRECT, type Pool } from './messages.ts';
 import {
   describeStatus,
   encodeRequest,
@@ -18,12 +20,11 @@ import {
 } from './relay-codec.ts';
 import { NodeSelector } from './selector.ts';
 import type { SteadyLog } from './steady-log.ts';
-import type { ReadyMaterial } from './tls-peer.ts';
 
 const HEADER_MS = 15_000;
 
 export interface ServiceNeeds {
-  readonly material: (key: string) => ReadyMaterial | undefined;
+  readonly dialer: Dialer;
   readonly log: SteadyLog;
   /** Milliseconds of the day, for certificates and set-aside nodes. */
   readonly now: () => number;
@@ -58,8 +59,8 @@ export class Service {
 
   /** A client has connected, and shown who it is where it has to. */
   accept(client: Leg): void {
-    if (this.config.handler === 'tcp') this.#begin(client, null);
-    else this.#readHeader(client);
+    if (this.config.handler === 'relay') this.#readHeader(client);
+    else this.#begin(client, null);
   }
 
   /** Nodes that streams would go to first, for `confirm`. */
@@ -126,7 +127,7 @@ export class Service {
     return auths.some((a) => timingSafeEqual(digest(a), shown));
   }
 
-  /** `request` is the relay header, `null` for the tcp handler. */
+  /** `request` is the relay header, `null` for handlers that read none. */
   #begin(client: Leg, request: RelayRequest | null): void {
     const counters = this.#counters;
     counters.opened += 1;
@@ -159,7 +160,8 @@ export class Service {
     const { config } = this;
     const counters = this.#counters;
     const { clock, streams } = this.#needs;
-    const byRelay = config.cores !== null;
+    const byCore = config.cores !== null;
+    const byRelay = byCore && node.speaks === 'relay';
     let standing = !byRelay;
     const stand = (): void => {
       standing = true;
@@ -171,13 +173,17 @@ export class Service {
     };
     if (request !== null) client.writePlain(encodeResponse(RELAY_STATUS.ok));
     if (!byRelay) stand();
+    if (config.proxyOut !== 0) {
+      const { from, to } = client.ways;
+      up.write(encodeProxy(config.proxyOut, from, to));
+    }
     const stream: Stream = carry({
       client,
       up,
       counters,
-      near: request !== null && client.sealed ? 'tunnel' : 'client',
-      far: byRelay ? 'tunnel' : 'origin',
-      doubtUp: byRelay && !up.sealed,
+      near: client.sealed ? 'tunnel' : 'client',
+      far: byCore ? 'tunnel' : 'origin',
+      doubtUp: byCore && !up.sealed,
       standing: () => standing,
       preface: byRelay
         ? (bytes) => {
@@ -212,7 +218,8 @@ export class Service {
     const pinned = this.#targets?.pick({ tried: new Set(), client: client.remote, now: this.#needs.now() });
     const target: Target | null = pinned ?? asked;
     const way = await this.#try(this.#cores, client);
-    if (way.ok) way.leg.writePlain(encodeRequest({ auth: way.node.auth, target }));
+    if (way.ok && way.node.speaks === 'relay')
+      way.leg.writePlain(encodeRequest({ auth: way.node.auth, target }));
     return way.ok || config.cores === null ? way : { ...way, why: `hop ${config.cores.name}: ${way.why}` };
   }
 
@@ -240,7 +247,7 @@ export class Service {
   }
 
   #dial(node: DataNode): Promise<Dialled> {
-    return dial(node, { ...this.#needs, timeoutMs: this.config.dialTimeoutMs });
+    return this.#needs.dialer.dial(node, this.config.dialTimeoutMs);
   }
 
   #log(level: 'info' | 'warn', text: string): void {
@@ -255,5 +262,5 @@ function toWay(dialled: Dialled, node: DataNode): Way {
 }
 
 function nodeOf(target: Target): DataNode {
-  return { name: 'asked for', ...target, tls: null, auth: null, backup: false, weight: 1 };
+  return { name: 'asked for', ...target, ...DIRECT };
 }

@@ -4,7 +4,7 @@ import type net from 'node:net';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { bucketOf } from '../../../../proto/vocab/metrics.ts';
 import { createTestCa, type TestCa } from '../../../../test/harness/test-ca.ts';
-import { startTwoHops, type TwoHops } from '../../../../test/harness/two-hops.ts';
+import { startTwoHops, type Transport, type TwoHops } from '../../../../test/harness/two-hops.ts';
 
 let ca: TestCa;
 let hops: TwoHops | null = null;
@@ -17,10 +17,14 @@ afterEach(async () => {
   hops = null;
 });
 
-async function start(
-  way: { tunnel: 'tls' | 'tcp'; clientTls?: boolean },
-  origin: (s: net.Socket) => void,
-): Promise<TwoHops> {
+interface Way {
+  readonly tunnel: Transport;
+  readonly speaks?: 'forward';
+  readonly middle?: boolean;
+  readonly clientTls?: boolean;
+}
+
+async function start(way: Way, origin: (s: net.Socket) => void): Promise<TwoHops> {
   hops = await startTwoHops({ ca, origin, ...way });
   return hops;
 }
@@ -47,11 +51,17 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 const sum = (b: Buffer): string => createHash('sha256').update(b).digest('hex');
-const WAYS = [
+const WAYS: readonly Way[] = [
   { tunnel: 'tls' },
   { tunnel: 'tcp' },
   { tunnel: 'tls', clientTls: true },
-] as const satisfies readonly { tunnel: 'tls' | 'tcp'; clientTls?: boolean }[];
+  { tunnel: 'tls', speaks: 'forward', middle: true },
+  { tunnel: 'ws', speaks: 'forward' },
+  { tunnel: 'wss', middle: true },
+  { tunnel: 'mtls' },
+  { tunnel: 'mtls', speaks: 'forward', middle: true },
+  { tunnel: 'mwss' },
+];
 
 describe.each(WAYS)('two hops, %o', (way) => {
   it('carries 0 to 8 MB both ways at once, byte by byte, and each end on its own', async () => {
@@ -139,7 +149,7 @@ describe.each(WAYS)('two hops, %o', (way) => {
     expect(bytes.toString()).toBe('half an ans');
     await until(async () => (await edge.stats('in')).streams === 0);
     // A mark on the sealed tunnel says who it was; bare TCP can only break.
-    const blamed = way.tunnel === 'tls' ? { abortedOrigin: 1 } : { abortedTunnel: 1 };
+    const blamed = way.tunnel !== 'tcp' ? { abortedOrigin: 1 } : { abortedTunnel: 1 };
     expect(await edge.stats('in')).toMatchObject({ closed: 1, errors: 0, ...blamed });
     expect(await core.stats('svc')).toMatchObject({ closed: 1, errors: 0, abortedOrigin: 1 });
   });

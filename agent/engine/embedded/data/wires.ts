@@ -1,12 +1,12 @@
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
+import { resetSocket } from '../wire/reset-socket.ts';
 import type { SmuxStream } from '../wire/smux-stream.ts';
 import type { WebSocketStream } from '../wire/websocket.ts';
 import type { CutBy } from './leg.ts';
 
 // What a leg may stand on. They differ in how they break and in whether an end can be told from a cut.
 
-const LAST_BYTES_MS = 5_000;
 // A connection whose peer has said its end is no longer watched for a reset, and a TLS socket that lost a write of its
 // own (a session ticket to a client that had reset) never calls back again: an empty write asks the kernel.
 const ASK_FIRST_MS = 100;
@@ -78,25 +78,6 @@ export function smuxWire(of: { stream: SmuxStream; ways: Ways; ours: boolean }):
   };
 }
 
-function resetSocket(socket: net.Socket, raw: net.Socket): void {
-  if (socket.destroyed || !socket.writableEnded || socket.writableFinished) {
-    resetNow(socket, raw);
-    return;
-  }
-  // Its last bytes and a FIN are on their way. libuv refuses a reset until they are gone, and Node would then never
-  // close the descriptor.
-  const late = setTimeout(() => {
-    // With bytes left no shutdown has been asked for yet, and what is cut short must not end in good order.
-    if (socket.writableLength > 0) resetNow(socket, raw);
-    else socket.destroy();
-  }, LAST_BYTES_MS);
-  late.unref();
-  socket.once('finish', () => resetNow(socket, raw));
-  socket.once('close', () => clearTimeout(late));
-  socket.removeAllListeners('data');
-  socket.resume();
-}
-
 function askWhetherItLives(socket: net.Socket, raw: net.Socket): void {
   let asking: NodeJS.Timeout;
   const ask = (): void => {
@@ -106,17 +87,4 @@ function askWhetherItLives(socket: net.Socket, raw: net.Socket): void {
   };
   asking = setTimeout(ask, ASK_FIRST_MS).unref();
   socket.once('close', () => clearTimeout(asking));
-}
-
-function resetNow(socket: net.Socket, raw: net.Socket): void {
-  if (raw === socket) {
-    if (!raw.destroyed) raw.resetAndDestroy();
-    return;
-  }
-  // Not now: this may run inside OpenSSL (the handshake's and the tickets' callbacks do), and with the TCP socket
-  // gone Node frees the TLS state at once, under OpenSSL's feet.
-  setImmediate(() => {
-    if (!raw.destroyed) raw.resetAndDestroy();
-    socket.destroy();
-  });
 }

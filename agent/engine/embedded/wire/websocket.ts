@@ -2,10 +2,12 @@ import http from 'node:http';
 import type net from 'node:net';
 import { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { resetSocket } from './reset-socket.ts';
 
 /** Where gost listens for it. */
 export const WEBSOCKET_PATH = '/ws';
 
+const SUBPROTOCOL = 'sec-websocket-protocol';
 const MESSAGE_BYTES = 64 * 1024;
 /** Of a peer's message; ours are never that long. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
@@ -20,6 +22,8 @@ export interface WebSocketSettings {
   /** A ping every so often; a peer that says nothing for two of them is dropped. */
   readonly ttlMs?: number;
   readonly handshakeMs?: number;
+  /** A subprotocol to offer, or to agree to when it is offered; a peer that does not know it goes without. */
+  readonly subprotocol?: string;
 }
 
 export interface WebSocketTimers {
@@ -32,6 +36,8 @@ interface Wire {
   readonly ws: WebSocket;
   readonly socket: net.Socket;
   readonly raw: net.Socket;
+  /** Both know the subprotocol. */
+  readonly agreed: boolean;
 }
 
 /**
@@ -63,6 +69,11 @@ export class WebSocketStream extends Duplex {
     socket.on('drain', () => this.#drained());
   }
 
+  /** The other side knows the subprotocol too. */
+  get agreed(): boolean {
+    return this.#wire.agreed;
+  }
+
   /** As of a socket: at once, and never to be taken for an end. */
   resetAndDestroy(): void {
     this.destroy();
@@ -90,10 +101,10 @@ export class WebSocketStream extends Duplex {
 
   override _destroy(e: Error | null, done: (e: Error | null) => void): void {
     this.#stopTicking();
-    const { ws } = this.#wire;
+    const { ws, socket, raw } = this.#wire;
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (ws.readyState !== WebSocket.CLOSED) breakWire(this.#wire);
+    if (ws.readyState !== WebSocket.CLOSED) resetSocket(socket, raw);
     waiting?.(e ?? new Error('destroyed before it was sent'));
     done(e);
   }
@@ -160,21 +171,6 @@ export class WebSocketStream extends Duplex {
   }
 }
 
-/** By a reset wherever there can be one. */
-function breakWire({ socket, raw }: Wire): void {
-  if (socket.destroyed) return;
-  // Its FIN is on its way: libuv refuses a reset then, and the descriptor would stay.
-  if (socket.writableEnded && !socket.writableFinished) socket.destroy();
-  else if (raw === socket) raw.resetAndDestroy();
-  else {
-    // Not now: this may run inside OpenSSL, whose state goes with the TCP socket.
-    setImmediate(() => {
-      if (!raw.destroyed) raw.resetAndDestroy();
-      socket.destroy();
-    });
-  }
-}
-
 export type OpenedWebSocket =
   | { readonly ok: true; readonly stream: WebSocketStream }
   | { readonly ok: false; readonly why: string };
@@ -195,11 +191,14 @@ export function openWebSocket(
       resolve({ ok: false, why: `no WebSocket: ${why}` });
     };
     let ws: WebSocket;
+    let agreed = false;
+    const { subprotocol } = settings;
     try {
       ws = new WebSocket(`ws://${host}${settings.path ?? WEBSOCKET_PATH}`, {
         createConnection: () => socket,
         perMessageDeflate: false,
         maxPayload: MAX_MESSAGE_BYTES,
+        ...(subprotocol === undefined ? {} : { headers: { [SUBPROTOCOL]: subprotocol } }),
       });
     } catch (e) {
       fail(e instanceof Error ? e.message : String(e));
@@ -207,10 +206,15 @@ export function openWebSocket(
     }
     const fault = (e: Error): void => fail(e.message);
     ws.on('error', fault);
+    // Asked for by hand: `ws` would take a server that does not know the subprotocol for a fault.
+    ws.once('upgrade', ({ headers }) => {
+      agreed = subprotocol !== undefined && headers[SUBPROTOCOL] === subprotocol;
+      if (agreed) delete headers[SUBPROTOCOL];
+    });
     ws.once('open', () => {
       clearTimeout(deadline);
       ws.off('error', fault);
-      resolve({ ok: true, stream: new WebSocketStream({ ws, socket, raw }, settings, timers) });
+      resolve({ ok: true, stream: new WebSocketStream({ ws, socket, raw, agreed }, settings, timers) });
     });
   });
 }
@@ -223,7 +227,7 @@ export class WebSocketAcceptor {
 
   constructor(
     settings: WebSocketSettings,
-    needs: WebSocketTimers & { readonly onStream: (stream: WebSocketStream) => void },
+    needs: WebSocketTimers & { readonly onStream: (stream: WebSocketStream, raw: net.Socket) => void },
   ) {
     this.#settings = settings;
     const upgrader = new WebSocketServer({
@@ -232,6 +236,10 @@ export class WebSocketAcceptor {
       path: settings.path ?? WEBSOCKET_PATH,
       perMessageDeflate: false,
       maxPayload: MAX_MESSAGE_BYTES,
+      handleProtocols: (offered) =>
+        settings.subprotocol !== undefined && offered.has(settings.subprotocol)
+          ? settings.subprotocol
+          : false,
     });
     this.#http = http.createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (_request, response) => {
       response.writeHead(404, { connection: 'close' }).end();
@@ -244,8 +252,9 @@ export class WebSocketAcceptor {
       }
       upgrader.handleUpgrade(request, socket, head, (ws) => {
         clearTimeout(known.deadline);
-        const wire = { ws, socket: socket as net.Socket, raw: known.raw };
-        needs.onStream(new WebSocketStream(wire, settings, needs));
+        const { raw } = known;
+        const wire = { ws, socket: socket as net.Socket, raw, agreed: ws.protocol !== '' };
+        needs.onStream(new WebSocketStream(wire, settings, needs), raw);
       });
     });
   }

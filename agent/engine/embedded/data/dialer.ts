@@ -1,0 +1,68 @@
+import { connect, type Dialled, type DialNeeds, dial } from './dial.ts';
+import { HopSessions } from './hop-sessions.ts';
+import type { DataNode } from './messages.ts';
+import type { SteadyLog } from './steady-log.ts';
+
+/** Ways to nodes: a connection a stream, or a stream of the sessions kept to the node. Shared by all services. */
+export class Dialer {
+  readonly #needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number };
+  readonly #hops = new Map<string, HopSessions>();
+  #stopped = false;
+
+  constructor(needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number }) {
+    this.#needs = needs;
+  }
+
+  dial(node: DataNode, timeoutMs: number): Promise<Dialled> {
+    if (node.over.sessions > 0) return this.#sessionsOf(node).open(timeoutMs);
+    return dial(node, { ...this.#needs, timeoutMs });
+  }
+
+  /** Shakes hands and opens no stream. Null: it answers. */
+  async reach(node: DataNode, timeoutMs: number): Promise<string | null> {
+    if (node.over.sessions > 0) return (await this.#sessionsOf(node).reach(timeoutMs))?.why ?? null;
+    const dialled = await dial(node, { ...this.#needs, timeoutMs });
+    if (!dialled.ok) return dialled.why;
+    dialled.leg.socket.destroy();
+    return null;
+  }
+
+  /** From now on these are the nodes: sessions to others end with their last stream, missing ones are dialled. */
+  keep(nodes: readonly DataNode[]): void {
+    const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map(keyOf));
+    for (const [key, sessions] of this.#hops) {
+      if (wanted.has(key)) continue;
+      sessions.retire();
+      this.#hops.delete(key);
+    }
+    for (const node of nodes) if (node.over.sessions > 0) this.#sessionsOf(node);
+  }
+
+  /** Everything is cut. */
+  stop(): void {
+    this.#stopped = true;
+    for (const sessions of this.#hops.values()) sessions.stop();
+    this.#hops.clear();
+  }
+
+  #sessionsOf(node: DataNode): HopSessions {
+    const key = keyOf(node);
+    const found = this.#hops.get(key);
+    if (found !== undefined) return found;
+    const { now, random } = this.#needs;
+    const at = `${node.name} (${node.host}:${node.port})`;
+    const sessions = new HopSessions(node, {
+      now,
+      random,
+      connect: (n, timeoutMs) => connect(n, { ...this.#needs, timeoutMs }),
+      say: (why) => this.#needs.log.say('warn', at, `a session is gone: ${why}`),
+    });
+    if (this.#stopped) sessions.stop();
+    else this.#hops.set(key, sessions);
+    return sessions;
+  }
+}
+
+function keyOf({ host, port, tls, over }: DataNode): string {
+  return JSON.stringify([host, port, tls?.material, tls?.peers, tls?.serverName, over]);
+}

@@ -1,0 +1,163 @@
+import { SmuxSession } from '../wire/smux-session.ts';
+import type { Connected, DialFailure, Dialled } from './dial.ts';
+import { every } from './every.ts';
+import { Leg } from './leg.ts';
+import type { DataNode } from './messages.ts';
+import { smuxWire, type Ways } from './wires.ts';
+
+/** Of a session that is dialled because one is missing; who waits for it has a deadline of their own. */
+const DIAL_MS = 10_000;
+const FIRST_BACKOFF_MS = 250;
+const LAST_BACKOFF_MS = 10_000;
+/** A session that lived this long was no accident: its successor is dialled at once. */
+const LIVED_MS = 5_000;
+
+export interface HopSessionsNeeds {
+  readonly connect: (node: DataNode, timeoutMs: number) => Promise<Connected>;
+  readonly say: (text: string) => void;
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+interface Held {
+  readonly session: SmuxSession;
+  readonly ways: Ways;
+  readonly ours: boolean;
+}
+
+/**
+ * The smux sessions kept to one next hop. What is missing is dialled again, with a growing pause while the hop is
+ * away; a stream goes to the session with the fewest, and never waits for the pause.
+ */
+export class HopSessions {
+  readonly #node: DataNode;
+  readonly #needs: HopSessionsNeeds;
+  #held: Held[] = [];
+  #dialling = 0;
+  #fails = 0;
+  #again: NodeJS.Timeout | null = null;
+  #retired = false;
+  readonly #waiting = new Set<(failure: DialFailure | null) => void>();
+
+  constructor(node: DataNode, needs: HopSessionsNeeds) {
+    this.#node = node;
+    this.#needs = needs;
+    this.#fill();
+  }
+
+  /** A stream, as soon as there is a session. */
+  async open(timeoutMs: number): Promise<Dialled> {
+    const deadline = this.#needs.now() + timeoutMs;
+    for (;;) {
+      const leg = this.#openOn();
+      if (leg !== null) return { ok: true, leg };
+      const failure = await this.#session(deadline - this.#needs.now());
+      if (failure !== null) return failure;
+    }
+  }
+
+  /** Null when there is a session, or why not. */
+  async reach(timeoutMs: number): Promise<DialFailure | null> {
+    return this.#held.length > 0 ? null : this.#session(timeoutMs);
+  }
+
+  /** No more streams; sessions end with their last. */
+  retire(): void {
+    this.#retired = true;
+    this.#stopWaiting();
+    for (const { session } of this.#held) if (session.streams === 0) session.close();
+  }
+
+  /** Everything is cut. */
+  stop(): void {
+    this.#retired = true;
+    this.#stopWaiting();
+    for (const { session } of this.#held) session.close();
+  }
+
+  #openOn(): Leg | null {
+    for (const { session, ways, ours } of this.#held.toSorted(
+      (a, b) => a.session.streams - b.session.streams,
+    )) {
+      const stream = session.open();
+      if (stream === null) continue;
+      stream.once('close', () => {
+        if (this.#retired && session.streams === 0) session.close();
+      });
+      return new Leg(smuxWire({ stream, ways, ours }));
+    }
+    return null;
+  }
+
+  #session(timeoutMs: number): Promise<DialFailure | null> {
+    return new Promise((resolve) => {
+      const done = (failure: DialFailure | null): void => {
+        clearTimeout(late);
+        this.#waiting.delete(done);
+        resolve(failure);
+      };
+      const late = setTimeout(() => done(this.#failure(`no session in ${timeoutMs} ms`, true)), timeoutMs);
+      this.#waiting.add(done);
+      if (this.#retired) done(this.#failure('no longer in use', false));
+      else this.#fill();
+    });
+  }
+
+  #failure(why: string, timeout: boolean): DialFailure {
+    const { name, host, port } = this.#node;
+    return { ok: false, why: `${name} (${host}:${port}): ${why}`, timeout };
+  }
+
+  #stopWaiting(): void {
+    if (this.#again !== null) clearTimeout(this.#again);
+    this.#again = null;
+    for (const done of [...this.#waiting]) done(this.#failure('no longer in use', false));
+  }
+
+  #fill(): void {
+    if (this.#again !== null) clearTimeout(this.#again);
+    this.#again = null;
+    while (!this.#retired && this.#held.length + this.#dialling < this.#node.over.sessions) void this.#dial();
+  }
+
+  async #dial(): Promise<void> {
+    this.#dialling += 1;
+    const connected = await this.#needs.connect(this.#node, DIAL_MS);
+    this.#dialling -= 1;
+    if (!connected.ok) {
+      if (this.#held.length === 0 && this.#dialling === 0)
+        for (const done of [...this.#waiting]) done(connected);
+      this.#later();
+    } else if (this.#retired) connected.wire.reset();
+    else this.#begin(connected);
+  }
+
+  #begin({ carrier, wire, ours }: Extract<Connected, { ok: true }>): void {
+    const began = this.#needs.now();
+    const session = new SmuxSession(
+      carrier,
+      { role: 'client' },
+      {
+        every,
+        onOver: (why) => {
+          this.#held = this.#held.filter((h) => h.session !== session);
+          if (this.#retired) return;
+          this.#needs.say(why);
+          if (this.#needs.now() - began >= LIVED_MS) this.#fails = 0;
+          this.#later();
+        },
+      },
+    );
+    this.#held.push({ session, ways: wire.ways, ours });
+    for (const done of [...this.#waiting]) done(null);
+  }
+
+  /** missing -> dialled, after a pause when the last ones failed. */
+  #later(): void {
+    if (this.#retired || this.#again !== null || this.#dialling > 0) return;
+    const pause = this.#fails === 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** this.#fails, LAST_BACKOFF_MS);
+    this.#fails = Math.min(this.#fails + 1, 16);
+    this.#again = setTimeout(() => this.#fill(), pause * (0.5 + this.#needs.random() / 2));
+    this.#again.unref();
+  }
+}
