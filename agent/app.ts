@@ -162,7 +162,7 @@ export async function startAgent(
   const reporter = new Reporter({
     engine,
     info: () => keeper.engine,
-    host: (pid) => host.read(pid),
+    host: (pids) => host.read(pids),
     ownLines: needs.ownLines,
     now,
   });

@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Log } from '../core/log.ts';
 import type { Failure } from '../core/steps.ts';
+import { lockOf } from '../engine/lock.ts';
 import type { EngineIdentity } from '../engine/port.ts';
 
 export interface EngineProcessSettings {
@@ -53,6 +54,9 @@ export class EngineProcess {
     }
     if (await answers(socket)) {
       return absent(`somebody listens on ${socket} and does not answer us`, `its log is ${logFile}`);
+    }
+    if (await answers(lockOf(socket))) {
+      return absent(`the engine on ${socket} is back in a moment`, `its log is ${logFile}`);
     }
     return this.#start();
   }

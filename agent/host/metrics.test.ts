@@ -23,20 +23,25 @@ describe('host figures', () => {
     await writeFile(path.join(proc, 'meminfo'), 'MemTotal:  1000 kB\nMemFree: 1 kB\nMemAvailable:  250 kB\n');
     await mkdir(path.join(proc, '42', 'fd', '0'), { recursive: true });
     const host = new HostMetrics({ proc, disk: proc });
-    const first = await host.read(42);
+    const first = await host.read([42]);
     expect(first).toMatchObject({ cpuPct: null, memPct: 75, openFiles: 1 });
     expect(first.diskFreeBytes).toBeGreaterThan(0);
     await stat(130, 970);
-    expect((await host.read(42)).cpuPct).toBe(30);
+    expect((await host.read([42])).cpuPct).toBe(30);
   });
 
   it('what cannot be read is absent, never 0', async () => {
     const host = new HostMetrics({ proc, disk: path.join(proc, 'nowhere') });
-    await host.read(42);
-    expect(await host.read(42)).toEqual({ cpuPct: null, memPct: null, openFiles: null, diskFreeBytes: null });
+    await host.read([42]);
+    expect(await host.read([42])).toEqual({
+      cpuPct: null,
+      memPct: null,
+      openFiles: null,
+      diskFreeBytes: null,
+    });
     await writeFile(path.join(proc, 'stat'), 'cpu  x y\n');
     await writeFile(path.join(proc, 'meminfo'), 'MemTotal: 0 kB\n');
-    expect(await host.read(null)).toMatchObject({ cpuPct: null, memPct: null, openFiles: null });
+    expect(await host.read([])).toMatchObject({ cpuPct: null, memPct: null, openFiles: null });
   });
 });
 

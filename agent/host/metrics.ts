@@ -19,12 +19,12 @@ export class HostMetrics {
     this.#disk = settings.disk;
   }
 
-  /** CPU is that between two calls: the first one has none. `pid`: whose open files are counted. */
-  async read(pid: number | null): Promise<HostFigures> {
+  /** CPU is that between two calls: the first one has none. `pids`: whose open files are counted together. */
+  async read(pids: readonly number[]): Promise<HostFigures> {
     const [cpuPct, memPct, openFiles, diskFreeBytes] = await Promise.all([
       orNull(this.#cpu()),
       orNull(this.#memory()),
-      pid === null ? null : orNull(this.#openFiles(pid)),
+      pids.length === 0 ? null : orNull(this.#openFiles(pids)),
       orNull(this.#diskFree()),
     ]);
     return { cpuPct, memPct, openFiles, diskFreeBytes };
@@ -51,8 +51,9 @@ export class HostMetrics {
     return total > 0 && available >= 0 ? clamp((100 * (total - available)) / total) : null;
   }
 
-  async #openFiles(pid: number): Promise<number> {
-    return (await readdir(`${this.#proc}/${pid}/fd`)).length;
+  async #openFiles(pids: readonly number[]): Promise<number> {
+    const counts = pids.map(async (pid) => (await readdir(`${this.#proc}/${pid}/fd`)).length);
+    return (await Promise.all(counts)).reduce((sum, n) => sum + n, 0);
   }
 
   async #diskFree(): Promise<number> {

@@ -11,7 +11,7 @@ export class Reporter {
   readonly #needs: {
     engine: Engine;
     info: () => EngineInfo | null;
-    host: (pid: number | null) => Promise<HostFigures>;
+    host: (pids: readonly number[]) => Promise<HostFigures>;
     /** The agent's own lines since the last call. */
     ownLines: () => readonly LogLine[];
     now: () => number;
@@ -25,7 +25,7 @@ export class Reporter {
   constructor(needs: {
     engine: Engine;
     info: () => EngineInfo | null;
-    host: (pid: number | null) => Promise<HostFigures>;
+    host: (pids: readonly number[]) => Promise<HostFigures>;
     ownLines: () => readonly LogLine[];
     now: () => number;
   }) {
@@ -52,7 +52,7 @@ export class Reporter {
     const from = this.#from;
     const [stats, figures, lines] = await Promise.all([
       engine.stats().catch(() => null),
-      host(info()?.pid ?? null),
+      host(processesOf(info())),
       this.#engineLines(),
     ]);
     const at = now();
@@ -90,4 +90,9 @@ export class Reporter {
       return [];
     }
   }
+}
+
+/** Streams lie in the workers, where an engine has them. */
+function processesOf(info: EngineInfo | null): readonly number[] {
+  return info === null ? [] : [...new Set([info.pid, ...(info.workers ?? []).map((w) => w.pid)])];
 }

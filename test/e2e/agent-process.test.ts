@@ -126,6 +126,9 @@ describe('agent and engine', () => {
     await until('heartbeats go on', 5000, () => (master.heard.calls.length > beats + 2 ? true : null));
     process.kill(control, 'SIGCONT');
     await until('ok again', 15_000, () => (health() === 'ok' ? true : null));
+    process.kill(control, 'SIGKILL');
+    await until('its next control', 5000, () => (beat()?.restarts === 1 ? true : null));
+    expect(readFileSync(path.join(dir, 'state', 'engine.log'), 'utf8')).not.toMatch(/already running/);
     expect(beat().pid).toBe(facts.enginePid);
     child.kill('SIGTERM');
     await child.ended;

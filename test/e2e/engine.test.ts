@@ -9,6 +9,7 @@ import { createEmbeddedEngine } from '../../agent/engine/embedded/client.ts';
 import type { Engine } from '../../agent/engine/port.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
+import { childrenOf } from '../harness/live-engine.ts';
 import { createTestCa, writeIdentity } from '../harness/test-ca.ts';
 
 // The engine as it is installed: a process of its own, beside nobody.
@@ -236,6 +237,27 @@ hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${corePort}", connector: {type
     await up;
     expect(await engine.info()).toMatchObject({ generation: 0, documentHash: null, listeners: [] });
     expect((await engine.logs(0, 10)).lines.some((l) => /is not carried/.test(l.text))).toBe(true);
+  });
+
+  it('runs as one process when it is told to, and is not upgraded then', async () => {
+    const { file, port } = await bareDocument(await ticking());
+    const flags = await identityFlags();
+    const { child, wrote, exit } = start('--socket', socket, '--workers', '0', '--document', file, ...flags);
+    await wrote(/generation 1 carries/);
+    expect(await childrenOf(child.pid ?? 0)).toEqual([]);
+    const client = net.connect({ port, host: HOST });
+    await once(client, 'data');
+    client.destroy();
+    const { engine, up } = connect();
+    await up;
+    expect((await engine.info()).workers).toEqual([{ pid: child.pid, version: expect.any(String) }]);
+    const upgrade = engine.upgrade({ exec: ENGINE, deadlineMs: 1_000 });
+    await expect(upgrade).rejects.toMatchObject({ code: 'unsupported' });
+    child.kill('SIGTERM');
+    expect(await exit).toBe(0);
+    const wrong = start('--socket', socket, '--workers', 'many');
+    expect(await wrong.wrote(/workers/)).toMatch(/whole number up to 64, or auto/);
+    expect(await wrong.exit).toBe(1);
   });
 
   it('prints its version and its help', async () => {

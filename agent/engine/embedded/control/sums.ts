@@ -1,5 +1,6 @@
 import { Histogram, type SparseHistogram } from '../../../../proto/vocab/metrics.ts';
 import type { ServiceStats } from '../../port.ts';
+import type { Streams } from '../data/messages.ts';
 
 type Stats = readonly ServiceStats[];
 
@@ -48,4 +49,18 @@ function merge(a: SparseHistogram, b: SparseHistogram): SparseHistogram {
   sum.merge(a);
   sum.merge(b);
   return sum.toSparse();
+}
+
+/** Streams of one name together; the oldest of all is the oldest. */
+export function addStreams(all: readonly Streams[]): Streams['services'] {
+  const sums = new Map<string, { service: string; streams: number; oldestMs: number }>();
+  for (const s of all.flatMap((a) => a.services)) {
+    const sum = sums.get(s.service) ?? { service: s.service, streams: 0, oldestMs: 0 };
+    sums.set(s.service, {
+      ...sum,
+      streams: sum.streams + s.streams,
+      oldestMs: Math.max(sum.oldestMs, s.oldestMs),
+    });
+  }
+  return [...sums.values()];
 }

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import type { ServiceStats } from '../../port.ts';
 import type { DataCall, DataCalls, DataService } from '../data/messages.ts';
-import { type Sums, WorkersData } from './workers.ts';
+import { WorkersData } from './workers.ts';
+import type { Sums } from './workers-link.ts';
 
 const NO_TIMES = { index: [], count: [], sumMs: 0 };
 

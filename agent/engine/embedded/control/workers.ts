@@ -1,10 +1,10 @@
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import type { WorkerInfo } from '../../../../proto/vocab/node.ts';
 import type { ConfirmResult, ServiceStats, UpgradeResult } from '../../port.ts';
-import type { Bind, BindProblem, DataCall, DataCalls, DataTable, Streams } from '../data/messages.ts';
+import type { Bind, BindProblem, DataCall, DataCalls, DataTable } from '../data/messages.ts';
 import type { Workers } from './control.ts';
-import type { Log } from './logs.ts';
-import { bury, sumStats } from './sums.ts';
+import { addStreams, bury, sumStats } from './sums.ts';
+import type { Sums, WorkerFacts, WorkersNeeds } from './workers-link.ts';
 
 const STATS_MS = 1_500;
 const CALL_MS = 10_000;
@@ -12,22 +12,6 @@ const FIRST_WORKER_MS = 10_000;
 const LOOK_MS = 200;
 /** Longer than a handshake and a relay header may take: who has just connected is no stream yet. */
 const NEWCOMERS_MS = 26_000;
-
-export interface WorkerFacts extends WorkerInfo {
-  readonly id: number;
-  readonly retireBy: number | null;
-}
-
-/** The way to the workers. Calls to one that is gone reject `unavailable`. */
-export interface WorkersLink {
-  call<K extends DataCall>(worker: number, name: K, args: DataCalls[K]['args']): Promise<DataCalls[K]['ok']>;
-  /** A process of that program, alive; the one that dies after it is not replaced before `use`. */
-  fork(exec: string, role: 'data' | 'control'): Promise<WorkerFacts>;
-  use(exec: string): void;
-  /** It is not replaced when it ends. */
-  retire(worker: number, by: number): void;
-  end(worker: number, now: boolean): void;
-}
 
 interface Worker extends WorkerFacts {
   /** It carries the plan: rejects when it could not take it. */
@@ -38,20 +22,6 @@ interface Worker extends WorkerFacts {
 }
 
 type Plan = DataCalls['commit']['args'];
-
-export interface Sums {
-  readonly gone: readonly ServiceStats[];
-  readonly told: Readonly<Record<string, readonly ServiceStats[]>>;
-}
-
-export interface WorkersNeeds {
-  readonly link: WorkersLink;
-  readonly log: Log;
-  readonly now: () => number;
-  /** Why this port cannot be had, or `null`. */
-  readonly probe: (listen: Bind['listen']) => Promise<string | null>;
-  readonly keepSums: (sums: Sums) => void;
-}
 
 /**
  * Several data processes as one: a change is in all of them or in none, figures are sums. One that joins gets what
@@ -420,19 +390,6 @@ export class WorkersData implements Workers {
     this.#held = null;
     return held;
   }
-}
-
-function addStreams(all: readonly Streams[]): Streams['services'] {
-  const sums = new Map<string, { service: string; streams: number; oldestMs: number }>();
-  for (const s of all.flatMap((a) => a.services)) {
-    const sum = sums.get(s.service) ?? { service: s.service, streams: 0, oldestMs: 0 };
-    sums.set(s.service, {
-      ...sum,
-      streams: sum.streams + s.streams,
-      oldestMs: Math.max(sum.oldestMs, s.oldestMs),
-    });
-  }
-  return [...sums.values()];
 }
 
 /** Every worker says the same of a port: once is enough. */

@@ -1,7 +1,7 @@
 import cluster, { type Worker as Child } from 'node:cluster';
 import net from 'node:net';
-import { basename, dirname, join } from 'node:path';
 import { AppError } from '../../../../proto/vocab/errors.ts';
+import { lockOf } from '../../lock.ts';
 import { listenOnSocket } from '../control/socket-path.ts';
 import type { Answer, CallFault, ControlStart, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
 
@@ -66,7 +66,7 @@ export class Primary {
   /** Resolves once control answers on its socket. @throws AppError */
   async start(): Promise<void> {
     const { socket, workers } = this.#settings;
-    const lock = join(dirname(socket), `.${basename(socket)}`);
+    const lock = lockOf(socket);
     try {
       await listenOnSocket(this.#lock, lock);
     } catch (e) {
