@@ -92,6 +92,7 @@ export async function idle(peer: Started, go: GoPeer, n: number): Promise<Sample
   const said = await held(peer, go, n, async () => {
     after = await figuresOf(pidsOf(peer));
   });
+  if (said.error !== '') process.stderr.write(`bench: a connection failed: ${said.error}\n`);
   const kib = said.standing === 0 ? 0 : (after.rssKib - before.rssKib) / said.standing;
   return { kibPerConnection: kib, standing: said.standing, failed: n - said.standing };
 }
