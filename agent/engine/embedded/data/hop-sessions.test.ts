@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createTestCa } from '../../../../test/harness/test-ca.ts';
+import { makeNode, makePool, makeService, makeTransport, Plane } from '../../../../test/harness/two-hops.ts';
+import type { Material } from './messages.ts';
+
+const HOST = '127.0.0.1';
+const { listen, dial } = makeTransport('mtls');
+let origin: net.Server;
+let gate: net.Server;
+let passing: net.Socket[] = [];
+let core: Plane;
+let edge: Plane;
+let id: Material;
+
+async function port(server: net.Server): Promise<number> {
+  await new Promise<void>((r) => server.listen(0, HOST, r));
+  return (server.address() as net.AddressInfo).port;
+}
+
+/** The core behind a gate that counts connections and can cut them. */
+beforeEach(async () => {
+  const ca = await createTestCa();
+  id = { ...(await ca.issueNode('n1')), ca: ca.ca };
+  origin = net.createServer((s) => {
+    s.on('error', () => undefined);
+    s.pipe(s);
+  });
+  const targets = makePool([makeNode(await port(origin))]);
+  core = new Plane();
+  await core.carry([makeService('svc', { handler: 'relay', ...listen, targets })], { id });
+  passing = [];
+  gate = net.createServer((s) => {
+    const up = net.connect({ port: core.port('svc'), host: HOST });
+    for (const end of [s, up]) end.on('error', () => undefined);
+    s.pipe(up).pipe(s);
+    s.on('close', () => {
+      up.destroy();
+      passing = passing.filter((p) => p !== s);
+    });
+    passing.push(s);
+  });
+  const cores = makePool([makeNode(await port(gate), dial)]);
+  edge = new Plane();
+  await edge.carry([makeService('in', { cores })], { id });
+});
+
+afterEach(async () => {
+  for (const plane of [edge, core]) await plane.data.calls.stop({});
+  for (const s of passing) s.destroy();
+  for (const s of [origin, gate]) s.close();
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((r) => setTimeout(r, 5));
+}
+
+async function talk(word: string): Promise<net.Socket> {
+  const socket = net.connect({ port: edge.port('in'), host: HOST });
+  socket.on('error', () => undefined);
+  socket.write(word);
+  expect(String((await once(socket, 'data'))[0])).toBe(word);
+  return socket;
+}
+
+describe('sessions kept to a hop', () => {
+  it('are there before a stream is, carry many, and are dialled again when they die', async () => {
+    await until(() => passing.length === 2);
+    const sockets = await Promise.all(Array.from({ length: 20 }, (_, i) => talk(`hello ${i}`)));
+    expect(passing.length).toBe(2);
+    const lost = Promise.all(sockets.map((s) => new Promise<boolean>((r) => void s.once('close', r))));
+    for (const s of [...passing]) s.resetAndDestroy();
+    expect(await lost).toEqual(sockets.map(() => true));
+    (await talk('after')).destroy();
+    await until(() => passing.length === 2);
+    expect((await edge.stats('in')).abortedClient).toBe(0);
+  });
+
+  it('are balanced: half of the streams die with one of two', async () => {
+    await until(() => passing.length === 2);
+    const sockets: net.Socket[] = [];
+    for (let i = 0; i < 10; i++) sockets.push(await talk(`hello ${i}`));
+    passing[0]?.resetAndDestroy();
+    await until(() => sockets.filter((s) => s.destroyed).length >= 5);
+    // At once, whether or not the dead one is there again.
+    (await talk('more')).destroy();
+    expect(sockets.filter((s) => s.destroyed).length).toBe(5);
+    for (const s of sockets) s.destroy();
+  });
+
+  it('end with their last stream when the hop is no longer used', async () => {
+    const socket = await talk('before');
+    const { port: away } = origin.address() as net.AddressInfo;
+    await edge.carry([makeService('in', { targets: makePool([makeNode(away)]) })], { id });
+    await until(() => passing.length === 1);
+    socket.write('still');
+    expect(String((await once(socket, 'data'))[0])).toBe('still');
+    socket.destroy();
+    await until(() => passing.length === 0);
+  });
+});
