@@ -9,7 +9,8 @@ export type ListenerType = 'tcp' | 'tls' | 'ws' | 'wss' | 'mtls' | 'mwss';
 export type DialerType = ListenerType;
 /** Version of the PROXY protocol. */
 export type ProxyVersion = 1 | 2;
-export type SelectorStrategy = 'round' | 'rand' | 'fifo' | 'hash';
+/** `least` is our own word: where the fewest streams are, for a node's weight. */
+export type SelectorStrategy = 'round' | 'rand' | 'fifo' | 'hash' | 'least';
 
 /** Own certificate files. On a listener, `caFile` makes a client certificate required. */
 export interface TlsFiles {

@@ -40,6 +40,7 @@ const STRATEGIES: Readonly<Record<string, SelectorStrategy>> = {
   fifo: 'fifo',
   ha: 'fifo',
   hash: 'hash',
+  least: 'least',
 };
 
 /**

@@ -201,13 +201,15 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
   [
     'strategy: fifo',
     'strategy: fastest',
-    ['line 32, column 15: hops[0].selector.strategy: must be one of round, rr, rand, random, fifo, ha, hash'],
+    [
+      'line 32, column 15: hops[0].selector.strategy: must be one of round, rr, rand, random, fifo, ha, hash, least',
+    ],
   ],
   [
     'strategy: fifo',
     'strategy: parallel',
     [
-      'line 32, column 15: hops[0].selector.strategy: parallel is not carried by this engine (it carries round, rr, rand, random, fifo, ha, hash)',
+      'line 32, column 15: hops[0].selector.strategy: parallel is not carried by this engine (it carries round, rr, rand, random, fifo, ha, hash, least)',
     ],
   ],
   [

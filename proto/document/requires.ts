@@ -1,4 +1,4 @@
-import type { TunnelDocument } from './document.ts';
+import type { Selector, TunnelDocument } from './document.ts';
 
 /** What a node must be able to carry to run a document, sorted: `listener.tls`, `handler.relay`, … */
 export function requiredCapabilities(doc: TunnelDocument): string[] {
@@ -12,5 +12,11 @@ export function requiredCapabilities(doc: TunnelDocument): string[] {
     all.add(`dialer.${node.dialer.type}`).add(`connector.${node.connector.type}`);
   for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)
     if (doc.services.some((s) => s[guard] !== undefined)) all.add(guard);
+  if (selectorsOf(doc).some((s) => s.strategy === 'least')) all.add('selector.least');
   return [...all].toSorted();
+}
+
+function selectorsOf(doc: TunnelDocument): Selector[] {
+  const forwarders = doc.services.flatMap((s) => (s.forwarder === null ? [] : [s.forwarder.selector]));
+  return [...doc.hops.map((h) => h.selector), ...forwarders];
 }

@@ -41,7 +41,7 @@ const IGNORED = 'is ignored by gost';
 const SELECTOR = map({
   strategy: read({
     kind: 'choice',
-    values: ['round', 'rr', 'rand', 'random', 'fifo', 'ha', 'hash'],
+    values: ['round', 'rr', 'rand', 'random', 'fifo', 'ha', 'hash', 'least'],
     later: ['parallel'],
   }),
   maxFails: read({ kind: 'count', min: 1, max: 1000 }),

@@ -12,6 +12,8 @@ import type { Hello } from './protocol.ts';
 import { PROTOCOL_MAX, PROTOCOL_MIN } from './protocol.ts';
 
 export const CAPABILITIES = [
+  'admission',
+  'climiter',
   'connector.forward',
   'connector.relay',
   'dialer.mtls',
@@ -23,6 +25,7 @@ export const CAPABILITIES = [
   'handler.forward',
   'handler.relay',
   'handler.tcp',
+  'limiter',
   'listener.mtls',
   'listener.mwss',
   'listener.tcp',
@@ -31,6 +34,8 @@ export const CAPABILITIES = [
   'listener.wss',
   'proxy.read',
   'proxy.write',
+  'rlimiter',
+  'selector.least',
 ] as const;
 
 const LOOK_AT_FILES_MS = 2_000;

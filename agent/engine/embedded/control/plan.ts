@@ -10,7 +10,14 @@ import type {
 import { isMux, isSecure } from '../../../../proto/document/transports.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
 import type { EngineIdentity } from '../../port.ts';
-import { type DataNode, type DataService, DIRECT, type Endpoint, type Pool } from '../data/messages.ts';
+import {
+  type DataNode,
+  type DataService,
+  DIRECT,
+  type Endpoint,
+  type Guards,
+  type Pool,
+} from '../data/messages.ts';
 
 /** A set of files that sockets need, and where the document asks for it. */
 export interface Want {
@@ -72,6 +79,7 @@ class Planner {
       auths: this.#auths(s, `${path}.handler.auther`),
       cores,
       targets,
+      ...this.#guards(s, path),
       retries: s.handler.retries,
       dialTimeoutMs: s.dialTimeoutMs,
       turns: s.enableStats,
@@ -93,6 +101,27 @@ class Planner {
     if (auther === undefined) this.#refuse(path, `there is no auther ${JSON.stringify(s.handler.auther)}`);
     // An unknown auther lets nobody in.
     return auther?.auths ?? [];
+  }
+
+  #guards(s: Service, path: string): { guards?: Guards } {
+    const doc = this.#document;
+    const named = <T extends { readonly name: string }>(
+      what: keyof Guards,
+      among: readonly T[] = [],
+    ): { [K in typeof what]?: T } => {
+      const name = s[what];
+      if (name === undefined) return {};
+      const found = among.find((one) => one.name === name);
+      if (found === undefined) this.#refuse(`${path}.${what}`, `there is no ${what} ${JSON.stringify(name)}`);
+      return found === undefined ? {} : { [what]: found };
+    };
+    const guards = {
+      ...named('admission', doc.admissions),
+      ...named('limiter', doc.limiters),
+      ...named('climiter', doc.climiters),
+      ...named('rlimiter', doc.rlimiters),
+    } as Guards;
+    return Object.keys(guards).length > 0 ? { guards } : {};
   }
 
   #cores(name: string, path: string): Pool {

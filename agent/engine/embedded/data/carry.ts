@@ -1,4 +1,6 @@
+import { Brake } from './brake.ts';
 import type { Counters } from './counters.ts';
+import type { Pace } from './guard.ts';
 import type { CutBy, Leg, LegEvents } from './leg.ts';
 import { Turns } from './turns.ts';
 
@@ -16,6 +18,8 @@ export interface Carried {
   readonly preface: ((bytes: Buffer) => number) | null;
   /** False while the relay response is awaited: a loss then is a failed connection, not an aborted stream. */
   readonly standing: () => boolean;
+  /** `in` is from the client. */
+  readonly pace: Pace | null;
   readonly turns: boolean;
   readonly clock: () => number;
   /** The upstream was lost before it stood. */
@@ -41,6 +45,8 @@ export function carry(c: Carried): Stream {
 class Joined implements Stream {
   readonly c: Carried;
   readonly turns: Turns | null;
+  readonly brakeIn: Brake | null;
+  readonly brakeOut: Brake | null;
   #open = 2;
   #over = false;
   #blamed = false;
@@ -48,6 +54,9 @@ class Joined implements Stream {
   constructor(c: Carried) {
     this.c = c;
     this.turns = c.turns ? new Turns(c.counters) : null;
+    const { client, up, pace } = c;
+    this.brakeIn = pace?.in ? new Brake({ from: client, to: up, early: pace.in }) : null;
+    this.brakeOut = pace?.out ? new Brake({ from: up, to: client, early: pace.out }) : null;
     c.client.attach(new ClientSide(this));
     c.up.attach(new UpSide(this), c.preface ?? undefined);
   }
@@ -76,6 +85,8 @@ class Joined implements Stream {
 
   #finish(): void {
     this.#over = true;
+    this.brakeIn?.off();
+    this.brakeOut?.off();
     if (this.turns === null) this.c.counters.request();
     this.c.counters.closed += 1;
     this.c.onOver();
@@ -98,9 +109,10 @@ class ClientSide implements LegEvents {
   }
 
   data(chunk: Buffer): void {
-    const { c, turns } = this.#joined;
+    const { c, turns, brakeIn } = this.#joined;
     c.counters.bytesIn += chunk.length;
     if (!c.up.write(chunk)) c.client.pause();
+    brakeIn?.after(chunk.length);
     turns?.fromClient(chunk, c.clock());
   }
 
@@ -117,7 +129,7 @@ class ClientSide implements LegEvents {
   }
 
   drain(): void {
-    this.#joined.c.up.resume();
+    if (!this.#joined.brakeOut?.on) this.#joined.c.up.resume();
   }
 
   closed(): void {
@@ -133,9 +145,10 @@ class UpSide implements LegEvents {
   }
 
   data(chunk: Buffer): void {
-    const { c, turns } = this.#joined;
+    const { c, turns, brakeOut } = this.#joined;
     c.counters.bytesOut += chunk.length;
     if (!c.client.write(chunk)) c.up.pause();
+    brakeOut?.after(chunk.length);
     turns?.fromOrigin(chunk, c.clock());
   }
 
@@ -157,7 +170,7 @@ class UpSide implements LegEvents {
   }
 
   drain(): void {
-    this.#joined.c.client.resume();
+    if (!this.#joined.brakeIn?.on) this.#joined.c.client.resume();
   }
 
   closed(): void {

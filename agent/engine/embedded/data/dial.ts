@@ -25,6 +25,8 @@ export interface DialNeeds {
   readonly timeoutMs: number;
   readonly material: (key: string) => ReadyMaterial | undefined;
   readonly now: () => number;
+  /** Nobody waits any more. */
+  readonly signal?: AbortSignal;
 }
 
 /** A connection of its own for one stream. */
@@ -78,6 +80,7 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
     let socket: net.Socket = raw;
     const give = (result: Secured): void => {
       clearTimeout(deadline);
+      needs.signal?.removeEventListener('abort', leave);
       // Who takes the socket listens for faults of its own, a tick later.
       for (const s of [socket, raw]) {
         s.on('error', () => undefined);
@@ -90,6 +93,8 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
       give({ ok: false, why: `${node.name} (${node.host}:${node.port}): ${why}`, timeout });
     const fault = (e: NodeJS.ErrnoException): void => fail(e.code ?? e.message, e.code === 'ETIMEDOUT');
     const deadline = setTimeout(() => fail(`no connection in ${needs.timeoutMs} ms`, true), needs.timeoutMs);
+    const leave = (): void => fail('the client left');
+    needs.signal?.addEventListener('abort', leave);
     raw.on('error', fault);
     if (node.tls === null || ready === undefined) {
       raw.once('connect', () => give({ ok: true, socket: raw, raw, ours: false }));

@@ -13,9 +13,10 @@ export class Dialer {
     this.#needs = needs;
   }
 
-  dial(node: DataNode, timeoutMs: number): Promise<Dialled> {
+  /** `signal`: nobody waits any more. */
+  dial(node: DataNode, timeoutMs: number, signal: AbortSignal): Promise<Dialled> {
     if (node.over.sessions > 0) return this.#sessionsOf(node).open(timeoutMs);
-    return dial(node, { ...this.#needs, timeoutMs });
+    return dial(node, { ...this.#needs, timeoutMs, signal });
   }
 
   /** Shakes hands and opens no stream. Null: it answers. */

@@ -18,6 +18,8 @@ export interface IntakeNeeds {
   readonly log: SteadyLog;
   readonly now: () => number;
   readonly sessions: DoorSessions;
+  /** False: refused, and reset already. */
+  readonly admits: (raw: net.Socket, from: string) => boolean;
   readonly accept: (leg: Leg) => void;
 }
 
@@ -49,6 +51,8 @@ export class Intake {
   }
 
   #begin(raw: net.Socket): void {
+    const from = this.#proxied.get(raw)?.from.address ?? raw.remoteAddress ?? '';
+    if (!this.#needs.admits(raw, from)) return;
     if (this.#secure === null) this.#stream(raw, raw, false);
     else this.#shakeHands(this.#secure, raw);
   }

@@ -138,6 +138,11 @@ export class Leg {
     }
   }
 
+  /** `drain` is yet to come. */
+  get full(): boolean {
+    return this.socket.writableNeedDrain;
+  }
+
   pause(): void {
     this.socket.pause();
   }

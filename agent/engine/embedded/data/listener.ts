@@ -80,6 +80,7 @@ export class Listener {
       log: this.#log,
       now: this.#now,
       sessions: this.#sessions,
+      admits: (raw, from) => service.admits(raw, from),
       accept: (leg) => service.accept(leg),
     });
     this.#sessions.turn(this.#intake.door);

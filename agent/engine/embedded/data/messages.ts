@@ -1,4 +1,11 @@
-import type { Auth, Selector } from '../../../../proto/document/document.ts';
+import type {
+  Admission,
+  Auth,
+  BandwidthLimit,
+  CountLimit,
+  Limiter,
+  Selector,
+} from '../../../../proto/document/document.ts';
 import type { ConfirmResult, ServiceStats } from '../../port.ts';
 
 // All that control and data say to each other. Plain data only, cloned on the way: data/ knows no files, no document
@@ -78,6 +85,14 @@ export interface Pool {
   readonly nodes: readonly DataNode[];
 }
 
+/** Counted by the limiter's name: services that share one share its counts. */
+export interface Guards {
+  readonly admission?: Admission;
+  readonly limiter?: Limiter<BandwidthLimit>;
+  readonly climiter?: Limiter<CountLimit>;
+  readonly rlimiter?: Limiter<CountLimit>;
+}
+
 export interface DataService {
   readonly name: string;
   readonly listen: Endpoint;
@@ -95,6 +110,7 @@ export interface DataService {
   readonly cores: Pool | null;
   /** Where streams go; `null`: the next hop decides (tcp), or the peer's CONNECT does (relay). */
   readonly targets: Pool | null;
+  readonly guards?: Guards;
   readonly retries: number;
   readonly dialTimeoutMs: number;
   /** Look into clear HTTP/1.1 for turns. */

@@ -212,6 +212,37 @@ describe('relay client', () => {
     expect(await edge.stats('s')).toMatchObject({ opened: 3, errors: 0 });
   });
 
+  it('remembers through an apply that a core failed, where its pool stayed as it was', async () => {
+    const core = await carry({ handler: 'relay', targets: makePool([makeNode(await echo())]) });
+    const nodes = [makeNode(await deadPort()), makeNode(core.port('s'))];
+    const edge = await carry({ cores: makePool(nodes), retries: 1 });
+    const service = makeService('s', { cores: makePool(nodes), retries: 0 });
+    const speak = async (): Promise<string> => (await talk(open(edge.port('s')), 'hi')).text;
+    expect(await speak()).toBe('hi');
+    await edge.data.calls.commit({ services: [service], materials: {} });
+    // The first is set aside still: without another try, the second answers.
+    expect(await speak()).toBe('hi');
+  });
+
+  it('gives a dial up when its client leaves, and blames no node', async () => {
+    // Accepts, and never shakes hands.
+    const silent: net.Socket[] = [];
+    const port = await listen(
+      net.createServer((s) => void silent.push(s.on('error', () => undefined).resume())),
+    );
+    const tunnel = { material: 'id', peers: 'fleet', serverName: null } as const;
+    const id = { ...(await ca.issueNode('edge-1')), ca: ca.ca };
+    const edge = await carry(
+      { cores: makePool([makeNode(port, { tls: tunnel })]), dialTimeoutMs: 60_000 },
+      { id },
+    );
+    const client = open(edge.port('s'));
+    while (silent.length === 0) await new Promise((r) => setTimeout(r, 5));
+    client.resetAndDestroy();
+    await new Promise<void>((r) => void silent[0]?.once('close', () => r()));
+    expect(await edge.stats('s')).toMatchObject({ opened: 1, closed: 1 });
+  });
+
   it('resets the client, counts and says why when all cores are away', async () => {
     const [a, b] = [await deadPort(), await deadPort()];
     const edge = await carry({ cores: makePool([makeNode(a), makeNode(b)]), retries: 1 });

@@ -4,9 +4,21 @@ import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { Dialer } from './dialer.ts';
 import { Listener, listenerKey } from './listener.ts';
-import type { Bind, BindProblem, DataCalls, DataService, DataTable, Material, Streams } from './messages.ts';
+import type {
+  Bind,
+  BindProblem,
+  DataCalls,
+  DataNode,
+  DataService,
+  DataTable,
+  Material,
+  Pool,
+  Streams,
+} from './messages.ts';
+import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
+import { LocalTally } from './tally.ts';
 import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
@@ -21,6 +33,8 @@ export class DataPlane {
   /** Where each stream under way belongs, and since when by the growing clock. */
   readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
   #bound: Listener[] = [];
+  /** By what their pools are. */
+  #selectors = new Map<string, NodeSelector<DataNode>>();
   #materials = new Map<string, ReadyMaterial>();
 
   constructor(needs: {
@@ -32,7 +46,15 @@ export class DataPlane {
     const { now, clock, random } = needs;
     const log = new SteadyLog({ write: needs.log, now });
     this.#dialer = new Dialer({ now, random, log, material: (key) => this.#materials.get(key) });
-    this.#needs = { now, clock, random, log, dialer: this.#dialer };
+    this.#needs = {
+      now,
+      clock,
+      random,
+      log,
+      dialer: this.#dialer,
+      tally: new LocalTally({ clock }),
+      selectorOf: (pool) => this.#selectorOf(pool),
+    };
   }
 
   readonly calls: DataTable = {
@@ -128,6 +150,7 @@ export class DataPlane {
       closed.push(before.get(key) ?? '');
     }
     this.#dialer.keep(services.flatMap(({ cores }) => cores?.nodes ?? []));
+    this.#forgetSelectors(services);
     return { opened, closed, kept };
   }
 
@@ -137,6 +160,20 @@ export class DataPlane {
     // Never in the clear for want of a certificate.
     if (ready === undefined) throw new Error(`service ${name} without its certificate`);
     listener.serve(service, ready);
+  }
+
+  #selectorOf(pool: Pool): NodeSelector<DataNode> {
+    const key = JSON.stringify(pool);
+    const selector = this.#selectors.get(key) ?? new NodeSelector(pool.nodes, pool.selector, this.#needs);
+    this.#selectors.set(key, selector);
+    return selector;
+  }
+
+  /** Those of pools nobody has any more. */
+  #forgetSelectors(services: readonly DataService[]): void {
+    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+    const wanted = new Set(pools.map((p) => JSON.stringify(p)));
+    for (const key of this.#selectors.keys()) if (!wanted.has(key)) this.#selectors.delete(key);
   }
 
   #makeService(config: DataService): Service {

@@ -38,6 +38,24 @@ describe('NodeSelector', () => {
     expect(make('rand', heavy, () => 0.99).pick()).toBe('b');
   });
 
+  it('least goes where the fewest are, for their weight', () => {
+    const [x, y] = [node('x'), node('y', { weight: 2 })];
+    const { selector, pick } = make('least', [x, y]);
+    const begin = (): { name: string | undefined; over: () => void } => {
+      const name = pick();
+      return { name, over: selector.begin(name === 'x' ? x : y) };
+    };
+    const begun = Array.from({ length: 6 }, begin);
+    expect(begun.map((b) => b.name).toSorted()).toEqual(['x', 'x', 'y', 'y', 'y', 'y']);
+    for (const b of begun) if (b.name === 'x') b.over();
+    for (const b of begun) if (b.name === 'x') b.over();
+    expect([selector.busy(x), selector.busy(y)]).toEqual([0, 4]);
+    expect([begin().name, begin().name]).toEqual(['x', 'x']);
+    selector.failed(x, 0);
+    selector.failed(x, 0);
+    expect(pick(1)).toBe('y');
+  });
+
   it('sets a node aside after maxFails in a row, for failTimeout', () => {
     const { selector, pick } = make('fifo', [a, b]);
     selector.failed(a, 100);

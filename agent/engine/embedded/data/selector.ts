@@ -20,6 +20,8 @@ export class NodeSelector<T extends Choosable> {
   readonly #settings: Selector;
   readonly #random: () => number;
   readonly #health = new Map<T, Health>();
+  /** Streams and dials under way. */
+  readonly #busy = new Map<T, number>();
   #turn = 0;
 
   constructor(nodes: readonly T[], settings: Selector, needs: { random: () => number }) {
@@ -44,9 +46,28 @@ export class NodeSelector<T extends Choosable> {
         return pool[this.#turn++ % pool.length] ?? null;
       case 'rand':
         return this.#weighted(pool);
+      case 'least':
+        return this.#least(pool);
       case 'hash':
         return pool[hash(client) % pool.length] ?? null;
     }
+  }
+
+  /** A dial to it begins; call what comes back when the dial has failed or the stream is over. */
+  begin(node: T): () => void {
+    this.#busy.set(node, this.busy(node) + 1);
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      const left = this.busy(node) - 1;
+      if (left > 0) this.#busy.set(node, left);
+      else this.#busy.delete(node);
+    };
+  }
+
+  busy(node: T): number {
+    return this.#busy.get(node) ?? 0;
   }
 
   failed(node: T, now: number): void {
@@ -66,6 +87,14 @@ export class NodeSelector<T extends Choosable> {
     const health = this.#health.get(node);
     if (health === undefined || health.fails < Math.max(1, this.#settings.maxFails)) return false;
     return now - health.lastFail < this.#settings.failTimeoutMs;
+  }
+
+  /** The fewest for its weight; those alike take turns. */
+  #least(pool: readonly T[]): T | null {
+    const load = (n: T): number => this.busy(n) / Math.max(1, n.weight);
+    const least = Math.min(...pool.map(load));
+    const alike = pool.filter((n) => load(n) === least);
+    return alike[this.#turn++ % alike.length] ?? null;
   }
 
   #weighted(pool: readonly T[]): T | null {

@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type net from 'node:net';
 import type { Auth } from '../../../../proto/document/document.ts';
 import { encodeProxy } from '../wire/proxy-protocol.ts';
 import { carry, type Stream } from './carry.ts';
 import type { Counters } from './counters.ts';
 import type { Dialled } from './dial.ts';
 import type { Dialer } from './dialer.ts';
+import { Guard } from './guard.ts';
 import type { Leg } from './leg.ts';
 import { type DataNode, type DataService, DIRECT, type Pool } from './messages.ts';
 import {
@@ -18,8 +20,9 @@ import {
   type RelayStatus,
   type Target,
 } from './relay-codec.ts';
-import { NodeSelector } from './selector.ts';
+import type { NodeSelector } from './selector.ts';
 import type { SteadyLog } from './steady-log.ts';
+import type { Tally } from './tally.ts';
 
 const HEADER_MS = 15_000;
 
@@ -31,12 +34,15 @@ export interface ServiceNeeds {
   /** Milliseconds that only grow, for latencies. */
   readonly clock: () => number;
   readonly random: () => number;
+  readonly tally: Tally;
+  /** The one of an equal pool before this, so that it still knows which nodes failed. */
+  readonly selectorOf: (pool: Pool) => NodeSelector<DataNode>;
   /** Every stream under way, to be cut when its time is over. */
   readonly streams: { add(stream: Stream): void; delete(stream: Stream): void };
 }
 
 type Way =
-  | { readonly ok: true; readonly leg: Leg; readonly node: DataNode }
+  | { readonly ok: true; readonly leg: Leg; readonly node: DataNode; readonly over: () => void }
   | { readonly ok: false; readonly status: RelayStatus; readonly why: string };
 
 /** One version of a service: where its streams go. Replaced as a whole; streams keep the one they began with. */
@@ -44,6 +50,7 @@ export class Service {
   readonly config: DataService;
   readonly #counters: Counters;
   readonly #needs: ServiceNeeds;
+  readonly #guard: Guard;
   readonly #cores: NodeSelector<DataNode> | null;
   readonly #targets: NodeSelector<DataNode> | null;
 
@@ -51,10 +58,25 @@ export class Service {
     this.config = config;
     this.#counters = needs.counters;
     this.#needs = needs;
+    this.#guard = new Guard(config, needs);
     const selector = (pool: Pool | null): NodeSelector<DataNode> | null =>
-      pool === null ? null : new NodeSelector(pool.nodes, pool.selector, needs);
+      pool === null ? null : needs.selectorOf(pool);
     this.#cores = selector(config.cores);
     this.#targets = selector(config.targets);
+  }
+
+  /** Before a byte of it is read; who is not let in is reset. */
+  admits(raw: net.Socket, address: string): boolean {
+    const leave = this.#guard.enter(address);
+    if (typeof leave !== 'string') {
+      raw.once('close', leave);
+      return true;
+    }
+    this.#counters.errors += 1;
+    this.#log('warn', `refused ${address}: ${leave}`);
+    raw.on('error', () => undefined);
+    raw.resetAndDestroy();
+    return false;
   }
 
   /** A client has connected, and shown who it is where it has to. */
@@ -144,19 +166,29 @@ export class Service {
     };
     this.#connect(client, request).then(
       (way) => {
-        if (!way.ok) fail(way);
-        else if (client.fault !== null) {
-          way.leg.reset();
+        if (client.fault !== null) {
+          // It left before there was a way: no fault of ours.
+          if (way.ok) {
+            way.leg.reset();
+            way.over();
+          }
           client.reset();
           counters.closed += 1;
-        } else this.#carry({ client, up: way.leg, request, began, node: way.node });
+        } else if (!way.ok) fail(way);
+        else this.#carry({ client, way, request, began });
       },
       (error: unknown) => fail({ status: RELAY_STATUS.internal, why: `a fault: ${String(error)}` }),
     );
   }
 
-  #carry(args: { client: Leg; up: Leg; request: RelayRequest | null; began: number; node: DataNode }): void {
-    const { client, up, request, began, node } = args;
+  #carry(args: {
+    client: Leg;
+    way: Extract<Way, { ok: true }>;
+    request: RelayRequest | null;
+    began: number;
+  }): void {
+    const { client, way, request, began } = args;
+    const { leg: up, node } = way;
     const { config } = this;
     const counters = this.#counters;
     const { clock, streams } = this.#needs;
@@ -198,10 +230,14 @@ export class Service {
             return -1;
           }
         : null,
+      pace: this.#guard.pace(client.remote),
       turns: config.turns,
       clock,
       onFault: fault,
-      onOver: () => streams.delete(stream),
+      onOver: () => {
+        streams.delete(stream);
+        way.over();
+      },
     });
     streams.add(stream);
   }
@@ -213,7 +249,7 @@ export class Service {
       if (this.#targets !== null) return this.#try(this.#targets, client);
       if (asked === null)
         return { ok: false, status: RELAY_STATUS.badRequest, why: 'no target: nowhere to go' };
-      return toWay(await this.#dial(nodeOf(asked)), nodeOf(asked));
+      return toWay(await this.#dial(nodeOf(asked), client), nodeOf(asked));
     }
     const pinned = this.#targets?.pick({ tried: new Set(), client: client.remote, now: this.#needs.now() });
     const target: Target | null = pinned ?? asked;
@@ -231,11 +267,15 @@ export class Service {
     for (let attempt = 0; attempt <= this.config.retries && client.fault === null; attempt++) {
       const node = selector.pick({ tried, client: client.remote, now: now() });
       if (node === null) break;
-      const dialled = await this.#dial(node);
+      const over = selector.begin(node);
+      const dialled = await this.#dial(node, client);
       if (dialled.ok) {
         selector.worked(node);
-        return { ok: true, leg: dialled.leg, node };
+        return { ok: true, leg: dialled.leg, node, over };
       }
+      over();
+      // Nobody waited for it: that says nothing of the node.
+      if (client.fault !== null) break;
       selector.failed(node, now());
       tried.add(node);
       reasons.push(dialled.why);
@@ -246,8 +286,14 @@ export class Service {
     return { ok: false, status: timeout ? RELAY_STATUS.timeout : RELAY_STATUS.unavailable, why };
   }
 
-  #dial(node: DataNode): Promise<Dialled> {
-    return this.#needs.dialer.dial(node, this.config.dialTimeoutMs);
+  /** Given up when the client leaves. */
+  async #dial(node: DataNode, client: Leg): Promise<Dialled> {
+    const left = new AbortController();
+    const leave = (): void => left.abort();
+    client.socket.once('close', leave);
+    const dialled = await this.#needs.dialer.dial(node, this.config.dialTimeoutMs, left.signal);
+    client.socket.off('close', leave);
+    return dialled;
   }
 
   #log(level: 'info' | 'warn', text: string): void {
@@ -256,7 +302,7 @@ export class Service {
 }
 
 function toWay(dialled: Dialled, node: DataNode): Way {
-  if (dialled.ok) return { ok: true, leg: dialled.leg, node };
+  if (dialled.ok) return { ok: true, leg: dialled.leg, node, over: () => undefined };
   const status = dialled.timeout ? RELAY_STATUS.timeout : RELAY_STATUS.unavailable;
   return { ok: false, status, why: dialled.why };
 }

@@ -1,0 +1,172 @@
+import type { BandwidthLimit, CountLimit } from '../../../../proto/document/document.ts';
+import { contains, ipBytes, type Network, parseNetwork } from '../../../../proto/document/network.ts';
+import type { DataService } from './messages.ts';
+import type { Tally } from './tally.ts';
+
+/** Of a public port without a connection limit of its own: one address cannot take all descriptors. */
+const MOST_BY_DEFAULT = 8_192;
+/** A rate lets through what a second of it would, at once. */
+const BURST_MS = 1_000;
+/** Bandwidth runs ahead by this much, so that timers need not be exact. */
+const AHEAD_MS = 50;
+
+const LOOPBACK = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? []);
+
+type Guarded = Pick<DataService, 'name' | 'handler' | 'guards'>;
+
+/** Gives back what a connection took. */
+export type Leave = () => void;
+
+/** For how many ms the source has to be silent after so many bytes; `null`: it need not. */
+export interface Pace {
+  readonly in: ((bytes: number) => number) | null;
+  readonly out: ((bytes: number) => number) | null;
+}
+
+interface Matcher<T> {
+  readonly all: T | null;
+  readonly each: T | null;
+  readonly networks: readonly { readonly network: Network; readonly limit: T }[];
+}
+
+/** Who may come in, how many, how often and how fast: one version of a service's, counted in the node's tally. */
+export class Guard {
+  readonly #of: Guarded;
+  readonly #tally: Tally;
+  readonly #clock: () => number;
+  readonly #admitted: readonly Network[];
+  readonly #connections: Matcher<CountLimit>;
+  readonly #rates: Matcher<CountLimit>;
+  readonly #bandwidth: Matcher<BandwidthLimit>;
+
+  /** `clock`: milliseconds that only grow. */
+  constructor(of: Guarded, needs: { tally: Tally; clock: () => number }) {
+    const { guards = {} } = of;
+    this.#of = of;
+    this.#tally = needs.tally;
+    this.#clock = needs.clock;
+    this.#admitted = (guards.admission?.matchers ?? []).flatMap((text) => parseNetwork(text) ?? []);
+    this.#connections = matcher(guards.climiter?.limits ?? []);
+    this.#rates = matcher(guards.rlimiter?.limits ?? []);
+    this.#bandwidth = matcher(guards.limiter?.limits ?? []);
+  }
+
+  /** A connection from an address: what to call when it closes, or why it is refused. */
+  enter(address: string): Leave | string {
+    const bytes = ipBytes(address);
+    const admission = this.#of.guards?.admission;
+    if (admission !== undefined) {
+      const listed = bytes !== null && this.#admitted.some((n) => contains(n, bytes));
+      if (listed !== admission.whitelist) return 'not admitted';
+    }
+    return this.#takeConnection(address, bytes);
+  }
+
+  /** Of one stream; `null`: as fast as it can. */
+  pace(address: string): Pace | null {
+    const limiter = this.#of.guards?.limiter;
+    if (limiter === undefined) return null;
+    const { all, each, networks } = this.#bandwidth;
+    const bytes = ipBytes(address);
+    const own = bytes && networks.find(({ network }) => contains(network, bytes))?.limit;
+    const shared = [
+      { limit: all, key: '$' },
+      { limit: own ?? null, key: address },
+    ];
+    const way = (direction: 'in' | 'out'): Pace['in'] => {
+      const spends = shared.flatMap(({ limit, key }) => {
+        const rate = limit?.[direction] ?? null;
+        const name = `limiter ${limiter.name} ${direction} ${key}`;
+        return rate === null ? [] : [(n: number) => this.#tally.spend(name, n, rate)];
+      });
+      // `$$` is of a connection, whatever the address: nobody else counts on it.
+      const rate = each?.[direction] ?? null;
+      if (rate !== null) spends.push(this.#spendAlone(rate));
+      if (spends.length === 0) return null;
+      return (n) => Math.max(0, Math.max(...spends.map((spend) => spend(n))) - AHEAD_MS);
+    };
+    const pace = { in: way('in'), out: way('out') };
+    return pace.in === null && pace.out === null ? null : pace;
+  }
+
+  #spendAlone(rate: number): (bytes: number) => number {
+    let paid = 0;
+    return (n) => {
+      const now = this.#clock();
+      paid = Math.max(now, paid) + (n * 1000) / rate;
+      return paid - now;
+    };
+  }
+
+  #takeConnection(address: string, bytes: readonly number[] | null): Leave | string {
+    const taken: string[] = [];
+    const leave = (): void => {
+      for (const key of taken.splice(0)) this.#tally.give(key);
+    };
+    const { name: service, handler, guards } = this.#of;
+    const { climiter, rlimiter } = guards ?? {};
+    const name = climiter === undefined ? `of service ${service}` : climiter.name;
+    // A core's clients are edges: few addresses with many connections each.
+    const capped = climiter === undefined && handler === 'tcp' && !isLoopback(bytes);
+    const most = capped ? BY_DEFAULT : this.#connections;
+    for (const { limit, key } of limitsOf(most, address, bytes)) {
+      const full = `climiter ${name} ${key}`;
+      if (!this.#tally.take(full, limit)) {
+        leave();
+        return `more than ${limit} connections ${key === '$' ? 'at once' : 'of its address'}`;
+      }
+      taken.push(full);
+    }
+    const rates = limitsOf(this.#rates, address, bytes).map(({ limit, key }) => ({
+      limit,
+      key: `rlimiter ${rlimiter?.name} ${key}`,
+    }));
+    // One that is refused costs nothing: who knocks on is let in at the rate there is.
+    const late = rates.find(
+      ({ limit, key }) => this.#tally.early(key) > Math.max(0, BURST_MS - 1000 / limit),
+    );
+    if (late !== undefined) {
+      leave();
+      return `more than ${late.limit} connections a second`;
+    }
+    for (const { limit, key } of rates) this.#tally.spend(key, 1, limit);
+    return leave;
+  }
+}
+
+const BY_DEFAULT: Matcher<CountLimit> = {
+  all: null,
+  each: { key: '$$', limit: MOST_BY_DEFAULT },
+  networks: [],
+};
+
+function isLoopback(bytes: readonly number[] | null): boolean {
+  return bytes !== null && LOOPBACK.some((n) => contains(n, bytes));
+}
+
+function matcher<T extends { readonly key: string }>(limits: readonly T[]): Matcher<T> {
+  return {
+    all: limits.find((l) => l.key === '$') ?? null,
+    each: limits.find((l) => l.key === '$$') ?? null,
+    networks: limits
+      .flatMap((limit) => {
+        const network = parseNetwork(limit.key);
+        return network === null ? [] : [{ network, limit }];
+      })
+      // The narrowest range that holds an address is the one meant.
+      .toSorted((a, b) => b.network.bits - a.network.bits),
+  };
+}
+
+function limitsOf(
+  m: Matcher<CountLimit>,
+  address: string,
+  bytes: readonly number[] | null,
+): { limit: number; key: string }[] {
+  const own = bytes && m.networks.find(({ network }) => contains(network, bytes))?.limit;
+  const one = own ?? m.each;
+  return [
+    ...(m.all === null ? [] : [{ limit: m.all.limit, key: '$' }]),
+    ...(one ? [{ limit: one.limit, key: address }] : []),
+  ];
+}
