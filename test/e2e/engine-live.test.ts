@@ -248,6 +248,27 @@ describe('an engine of two workers', () => {
     while ((await childrenOf(live.child.pid ?? 0)).length > 3) await new Promise((r) => setTimeout(r, 50));
   });
 
+  it('is upgraded under streams and new requests of a multiplexed tunnel', async () => {
+    const [identity] = identities;
+    await live.apply(
+      `services:
+  - {name: in, addr: "${HOST}:${plain}", handler: {type: tcp, chain: c}, listener: {type: tcp}}
+  - {name: svc, addr: "${HOST}:${more}", handler: {type: relay}, listener: {type: mtls}, forwarder: {nodes: [{name: o, addr: "${HOST}:${origins[0]?.port}"}]}}
+chains: [{name: c, hops: [{name: h}]}]
+hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${more}", connector: {type: relay}, dialer: {type: mtls}}]}]
+`,
+      identity,
+    );
+    streams = await Promise.all(Array.from({ length: 10 }, () => openStream(plain, false)));
+    const ask = keepAsking([{ port: plain, secure: false }]);
+    const { workers } = await live.engine.upgrade({ exec: await release('0.2.0'), deadlineMs: 60_000 });
+    expect(workers.map((w) => w.version)).toEqual(['0.2.0', '0.2.0']);
+    await live.until((i) => i.version === '0.2.0');
+    await new Promise((r) => setTimeout(r, 500));
+    expect((await ask.stop()).failed).toEqual([]);
+    await expectAllAlive();
+  });
+
   it('stays with what it is when the program to come does not start', async () => {
     await live.apply(documentOf());
     await openStreams();

@@ -132,6 +132,10 @@ export class WorkersData implements Workers {
       await this.#ask((w) => this.#call(w, 'cut', args));
       return {};
     },
+    leave: async () => {
+      await this.#ask((w) => this.#call(w, 'leave', {}));
+      return {};
+    },
     stop: async () => {
       await this.#ask((w) => this.#call(w, 'stop', {}));
       return {};
@@ -209,9 +213,8 @@ export class WorkersData implements Workers {
   async #retire(worker: Worker, by: number): Promise<void> {
     worker.at = 'retiring';
     this.#needs.link.retire(worker.id, by);
-    const materials = this.#plan?.materials ?? {};
-    // Without services it closes its listeners; the ports stay open in those that came before.
-    await this.#call(worker, 'commit', { services: [], materials }).catch((e: unknown) => {
+    // The ports stay open in those that came before.
+    await this.#call(worker, 'leave', {}).catch((e: unknown) => {
       this.#needs.log('warn', `worker ${worker.pid}: ${text(e)}`);
     });
     void this.#seeOff(worker, by);

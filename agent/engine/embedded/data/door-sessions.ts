@@ -17,6 +17,7 @@ export class DoorSessions {
   readonly #accept: (leg: Leg) => void;
   readonly #guests = new Set<Guest>();
   #door: string | null = null;
+  #leaving = false;
 
   constructor(accept: (leg: Leg) => void) {
     this.#accept = accept;
@@ -51,6 +52,12 @@ export class DoorSessions {
     for (const guest of this.#guests) this.#leave(guest);
   }
 
+  /** A session ends in its first idle moment: its peer dials anew, and finds another process. */
+  leave(): void {
+    this.#leaving = true;
+    for (const guest of this.#guests) this.#leave(guest);
+  }
+
   /** Everything is cut. */
   stop(): void {
     this.#door = null;
@@ -58,6 +65,6 @@ export class DoorSessions {
   }
 
   #leave({ session, door }: Guest): void {
-    if (door !== this.#door && session.streams === 0) session.close();
+    if ((this.#leaving || door !== this.#door) && session.streams === 0) session.close();
   }
 }

@@ -97,6 +97,12 @@ export class Listener {
     this.#early = [];
   }
 
+  /** Takes no new connections; sessions go on until their first idle moment. */
+  leave(): void {
+    this.#server.close();
+    this.#sessions.leave();
+  }
+
   /** Sessions too. */
   stop(): void {
     this.close();

@@ -91,6 +91,10 @@ export class DataPlane {
       this.#dialer.stop();
       return {};
     },
+    leave: async () => {
+      for (const l of this.#listeners.values()) l.leave();
+      return {};
+    },
     streams: async () => this.#underWay(),
     cut: async ({ services }) => {
       this.#cut(services);
