@@ -34,7 +34,11 @@ const CERTIFICATE_MS = 7 * DAY_MS;
 const TOKEN_MS = 30 * 60_000;
 const LONGEST_TOKEN_MS = 7 * DAY_MS;
 const MOST_LABELS = 32;
-const MOST_REPLACED = 10;
+/** More than a node renews in the time that a certificate lives and may still renew: 37 days, every 3.5. */
+const MOST_EARLIER = 16;
+const MOST_REPLACED = 8 * MOST_EARLIER;
+/** What the master's own certificate says beside its addresses. */
+const RESERVED: readonly string[] = ['ai-cdn-master', 'localhost'];
 
 export class EnrolmentService implements Api {
   private readonly settings: EnrolmentSettings;
@@ -56,7 +60,7 @@ export class EnrolmentService implements Api {
       );
     }
     const { name } = args;
-    if (name !== null && !isNodeName(name)) throw new AppError('invalid', badName(name));
+    if (name !== null) checkName(name);
     const ttl = args.ttlMs ?? TOKEN_MS;
     if (!(ttl >= 1000 && ttl <= LONGEST_TOKEN_MS)) {
       throw new AppError('invalid', 'a token lives from 1s to 7d');
@@ -102,7 +106,7 @@ export class EnrolmentService implements Api {
 
   async enrol(args: Parameters<Api['enrol']>[0]): ReturnType<Api['enrol']> {
     const { name, region, nodeType } = args;
-    if (!isNodeName(name)) throw new AppError('invalid', badName(name));
+    checkName(name);
     const { ca, clock, writer, link } = this.needs;
     // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
     this.checkToken(writer.view(), args, clock.now());
@@ -150,7 +154,9 @@ export class EnrolmentService implements Api {
       const node = view.get('node', name);
       if (node?.identity !== 'accepted')
         throw new AppError('forbidden', `${name} may not renew its certificate`);
-      const certificate = { ...node.certificate, serial: issued.serial, notAfter: issued.notAfter };
+      const { serial, notAfter } = issued;
+      const before = node.certificate ? [...(node.certificate.earlier ?? []), node.certificate.serial] : [];
+      const certificate = { ...node.certificate, serial, notAfter, earlier: before.slice(-MOST_EARLIER) };
       return {
         ops: [{ op: 'put', kind: 'node', key: name, value: { ...node, certificate } }],
         events: [],
@@ -219,7 +225,10 @@ function fresh(
   now: Millis,
   old: Node['certificate'],
 ): Node {
-  const replaced = old ? [...(old.replaced ?? []), old.serial].slice(-MOST_REPLACED) : [];
+  // Not only the newest: an older one of the same host, such as from a backup, may not have expired yet.
+  const replaced = old
+    ? [...(old.replaced ?? []), ...(old.earlier ?? []), old.serial].slice(-MOST_REPLACED)
+    : [];
   const labels = Object.entries(args.labels)
     .slice(0, MOST_LABELS)
     .map(([k, v]) => [safeText(k, { max: 63 }), safeText(v, { max: 253 })]);
@@ -258,6 +267,14 @@ function sameSerial(a: string, b: string): boolean {
 }
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 63 }));
+
+/** @throws AppError `invalid` */
+function checkName(name: string): asserts name is NodeName {
+  if (!isNodeName(name)) throw new AppError('invalid', badName(name));
+  if (RESERVED.includes(name)) {
+    throw new AppError('invalid', `node name ${quoted(name)} is a name of the master: choose another`);
+  }
+}
 
 function badName(name: string): string {
   return `node name ${quoted(name)}: 1 to 63 lower-case letters, digits and - are wanted, such as hk-1`;

@@ -94,6 +94,8 @@ export interface Node {
   readonly certificate: {
     readonly serial: string;
     readonly notAfter: Millis;
+    /** Its own before it renewed, newest last: good until they expire, unless it is joined anew. */
+    readonly earlier?: readonly string[];
     /** Of hosts that this node was before it was joined anew: they may not connect any more. */
     readonly replaced?: readonly string[];
   } | null;

@@ -42,6 +42,8 @@ it('each refusal says which it is', async () => {
   await expect(join({ ...token, region: 'sg' })).rejects.toThrow(/region hk/);
   await expect(join({ ...token, name: 'HK 1' })).rejects.toMatchObject({ code: 'invalid' });
   await expect(join({ ...(await m.token({ name: 'hk-7' })), name: 'hk-1' })).rejects.toThrow(/hk-7/);
+  await expect(join({ ...token, name: 'ai-cdn-master' })).rejects.toThrow(/a name of the master/);
+  await expect(m.token({ name: 'localhost' })).rejects.toMatchObject({ code: 'invalid' });
   // None of these burnt it.
   await join(token);
   await expect(join({ ...token, name: 'hk-2' })).rejects.toThrow(/used by hk-1/);
@@ -68,6 +70,18 @@ it('a name is taken, but for a token made for it', async () => {
   await m.services.enrolment.renew('hk-1' as never, new Uint8Array());
   expect(m.services.enrolment.admit('hk-1' as never, old.toUpperCase())).toBe('replaced');
   expect(m.services.enrolment.admit('hk-1' as never, issued.serial)).toBe('ok');
+});
+
+it('certificates from before a renewal go on, and are out with the others once the host is replaced', async () => {
+  const admit = (serial: string) => m.services.enrolment.admit('hk-1' as never, serial);
+  const serials = [(await join(await m.token())).issued.serial];
+  for (let i = 0; i < 3; i++) {
+    serials.push((await m.services.enrolment.renew('hk-1' as never, new Uint8Array())).serial);
+  }
+  expect(serials.map(admit)).toEqual(['ok', 'ok', 'ok', 'ok']);
+  const { issued } = await join(await m.token({ name: 'hk-1' }));
+  expect(serials.map(admit)).toEqual(['replaced', 'replaced', 'replaced', 'replaced']);
+  expect(admit(issued.serial)).toBe('ok');
 });
 
 it('the secret of a token is nowhere in the store', async () => {
