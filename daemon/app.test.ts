@@ -135,3 +135,15 @@ test('a second master on the same store is refused, and the first goes on', asyn
   );
   expect(await get(master.bound.http, '/health')).toEqual([200, { status: 'ok' }]);
 });
+
+test('any free port: what agents are told to dial is the one that was bound', async () => {
+  const { all } = needs();
+  let advertise = (): string => '';
+  const createServices: AppNeeds['createServices'] = (s, n) => {
+    advertise = s.advertise;
+    return all.createServices(s, n);
+  };
+  const master = await startMaster(settings({ 'grpc.advertise': 'localhost' }), { ...all, createServices });
+  running.push(master);
+  expect(advertise()).toBe(master.bound.grpc.replace('127.0.0.1', 'localhost'));
+});

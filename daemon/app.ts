@@ -78,6 +78,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     await writeWhole(caFile, ca.certificatePem, 0o644);
 
     const names = settings.grpc.advertise.length > 0 ? settings.grpc.advertise : [hostname()];
+    // Port 0 is any that is free: known once it is bound.
+    let { port } = settings.grpc.addr;
     const sessions = new AgentSessions();
     const services = needs.createServices(
       {
@@ -87,7 +89,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
-        advertise: withPort(names[0] ?? 'localhost', settings.grpc.addr.port),
+        advertise: () => withPort(names[0] ?? 'localhost', port),
       },
       { store, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
     );
@@ -126,6 +128,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => health.stop());
 
     const grpc = await agents.start();
+    port = grpc.port;
     undo.push(() => agents.stop());
     listening = true;
 

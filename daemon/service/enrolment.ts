@@ -16,7 +16,7 @@ export interface TokenMint {
 
 export interface EnrolmentSettings {
   /** host:port agents join at, for the command shown with a token. */
-  readonly advertise: string;
+  readonly advertise: () => string;
 }
 
 interface Needs {
@@ -100,7 +100,7 @@ export class EnrolmentService implements Api {
       revision,
       token: minted.text,
       expiresAt: result.expiresAt,
-      joinCommand: `aicdn-agent join --master ${this.settings.advertise} --token ${minted.text} ${who}`,
+      joinCommand: `aicdn-agent join --master ${this.settings.advertise()} --token ${minted.text} ${who}`,
     };
   }
 

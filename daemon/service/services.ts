@@ -27,8 +27,8 @@ export interface ServiceSettings {
   readonly nodeDownForMs: number;
   /** How long a node has to carry out a command. */
   readonly commandTimeoutMs: number;
-  /** `host:port` agents reach this master at, for join commands and consoles. */
-  readonly advertise: string;
+  /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
+  readonly advertise: () => string;
 }
 
 export interface ServiceNeeds {

@@ -15,7 +15,7 @@ export interface WatchSettings {
   readonly context: string;
   readonly masterVersion: string;
   readonly heartbeatIntervalMs: number;
-  readonly advertise: string;
+  readonly advertise: () => string;
   readonly caPin: string;
   /** How often a node reports that nobody looks at, and one that somebody does. */
   readonly reportMs: number;
@@ -66,6 +66,7 @@ export class WatchService implements Api {
     const view = this.needs.writer.view();
     const begin: WatchBegin = {
       ...this.settings,
+      advertise: this.settings.advertise(),
       watchId,
       revision: view.revision,
       caller: { actor: caller.actor, role: caller.role },

@@ -75,7 +75,7 @@ export class MemoryMaster {
         reportMs: HEARTBEAT_MS,
         nodeDownForMs: 60_000,
         commandTimeoutMs: 30_000,
-        advertise: 'master.test:50051',
+        advertise: () => 'master.test:50051',
       },
       {
         store,
