@@ -22,6 +22,24 @@ describe('a request id', () => {
     expect(m.services.silences.list()).toHaveLength(1);
   });
 
+  it('of a rollback, too, after the master began anew', async () => {
+    await m.join('hk-1');
+    for (const [i, label] of ['v1', 'v2'].entries()) {
+      await m.create(label, edgeDocument(7001 + i));
+      await m.publish(label);
+      await m.ack('hk-1', m.offers('hk-1')[i]?.hash as never);
+    }
+    const mutation = m.m();
+    const what = { label: 'v2', target: {}, confirmNodes: 1 };
+    const first = await m.services.configs.rollback(mutation, what);
+    const { revision } = m.store.snapshot();
+    const next = await MemoryMaster.start(m.store, m.now + 60_000);
+    const second = await next.services.configs.rollback(mutation, what);
+    expect(second).toMatchObject({ revision: first.revision, nodes: ['hk-1'], version: { label: 'v3' } });
+    // But for the word that the master began.
+    expect(m.store.snapshot().revision).toBe(revision + 1);
+  });
+
   it('used for something else is a conflict', async () => {
     const mutation = m.m();
     await m.services.silences.create(mutation, args('a'));
