@@ -78,13 +78,13 @@ const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   not_found: `the token is of no use here: ${NEW_TOKEN}`,
   forbidden: `check --type, --region and --name against what the token is for, or ${NEW_TOKEN}`,
   precondition: NEW_TOKEN,
-  conflict: 'choose another --name, or remove that node on the master first',
+  conflict: 'choose another --name',
 };
 
 function explained(e: AppError, address: string): AppError {
   const why = safeText(e.message, { max: 1000 });
   const said = why.includes(address) ? why : `${address} refused: ${why}`;
   // Whoever says what to do already is not talked over.
-  const advice = /token create|a new token/.test(why) ? undefined : ADVICE[e.code];
+  const advice = /token create|a new token|make a token/.test(why) ? undefined : ADVICE[e.code];
   return new AppError(e.code, advice ? `${said}. What to do: ${advice}` : said, { cause: e });
 }

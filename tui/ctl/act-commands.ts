@@ -107,7 +107,7 @@ export function reloadCommands(program: Command, ctl: Ctl): void {
             if (form === 'json') return json(io, taken);
             return line(
               io,
-              `${taken.command.id}: reload of ${taken.nodes.length} nodes is queued; --wait shows the results`,
+              `${taken.command.id}: reload of ${taken.nodes.length === 1 ? '1 node' : `${taken.nodes.length} nodes`} is queued; --wait shows the results`,
             );
           }
           const waitMs = (flags.timeout ?? 30_000) + 10_000;
@@ -131,7 +131,7 @@ export function silenceCommands(program: Command, ctl: Ctl): void {
     .description('silences every alert whose labels match; all matchers must hold')
     .argument('<matcher...>', 'node=hk-1, region=~"hk|sg", alertname!=NodeDown', many(matcher))
     .requiredOption('--comment <text>', 'why; shown to everybody')
-    .option('--for <duration>', 'how long', duration, 3_600_000)
+    .addOption(new Option('--for <duration>', 'how long').argParser(duration).default(3_600_000, '1h'))
     .option('--dry-run', 'say what it would match, change nothing')
     .action((matchers: readonly Matcher[], flags: { comment: string; for: number; dryRun?: boolean }) =>
       ctl.run(async ({ io, api, form }) => {
