@@ -24,7 +24,8 @@ export function undone(
   args: { label: string; target: Target },
 ): { from: ConfigVersion; target: Target } {
   const { label } = must(view, args.label);
-  const u = undo(view.list('version'), label, args.target, (l) => view.get('meta', ranKey(l)) !== undefined);
+  const ran = (l: string): boolean => view.get('meta', ranKey(l)) !== undefined;
+  const u = undo(view.list('version'), label, args.target, ran, view.list('node'));
   if (!u.ok) throw new AppError('precondition', u.why);
   return { from: must(view, u.to), target: u.target };
 }

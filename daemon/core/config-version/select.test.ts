@@ -137,8 +137,13 @@ describe('undo', () => {
     version('v3', [[3, HK]], 'v2'),
     version('c1', [[4, { nodeType: 'core' }]]),
   ];
-  const of = (label: string, target: Target, vs = versions, ran = (_: VersionLabel) => true) =>
-    undo(vs, label as VersionLabel, target, ran);
+  const of = (
+    label: string,
+    target: Target,
+    vs = versions,
+    ran = (_: VersionLabel) => true,
+    nodes: readonly Subject[] = [],
+  ) => undo(vs, label as VersionLabel, target, ran, nodes);
   const no = (why: string) => ({ ok: false, why: expect.stringContaining(why) as string });
 
   it('brings back what ran on that target before', () => {
@@ -164,6 +169,18 @@ describe('undo', () => {
   it('passes over what no node ever ran', () => {
     expect(of('v3', {}, versions, (l) => l === 'v1')).toMatchObject({ to: 'v1' });
     expect(of('v3', {}, versions, () => false)).toEqual(no('nothing ran there'));
+  });
+
+  it('a version for named nodes gives way to what each of them had before, if it is one', () => {
+    const hk1 = node('hk-1');
+    const us1 = node('us-1', { region: 'us' });
+    const named = (nodes: readonly Subject[]) => {
+      const target = { nodes: nodes.map((n) => n.name) };
+      return of('v9', {}, [...versions, version('v9', [[9, target]], 'c1')], () => true, [hk1, us1]);
+    };
+    expect(named([hk1])).toMatchObject({ ok: true, to: 'v3', target: { nodes: ['hk-1'] } });
+    expect(named([us1])).toMatchObject({ ok: true, to: 'v2' });
+    expect(named([hk1, us1])).toEqual(no('different versions'));
   });
 
   it('says why there is nothing', () => {

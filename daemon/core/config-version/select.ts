@@ -62,12 +62,15 @@ export type Undo =
  * What a rollback of `label` on `target` brings back: the content that ran there before it was published.
  * An empty target is the one it was published to last; another must lie within it.
  * @param ran whether any node was ever in sync with a version: one that every node refused is passed over
+ * @param nodes the fleet: where no earlier target covers this one by its words (a node's name says nothing of its
+ *   type), what each of its nodes had before decides, if it is the same on all of them
  */
 export function undo(
   versions: readonly Published[],
   label: VersionLabel,
   target: Target,
   ran: (label: VersionLabel) => boolean,
+  nodes: readonly Subject[],
 ): Undo {
   const own = versions.find((v) => v.label === label);
   const last = own?.publications.at(-1);
@@ -90,11 +93,19 @@ export function undo(
   const before = versions
     .filter((v) => v.label !== label && ran(v.label))
     .map((v) => ({ ...v, publications: v.publications.filter((p) => p.revision < mine.revision) }));
-  const found = standing(before)
+  const stood = standing(before);
+  const found = stood
     .filter((s) => covers(s.publication.target, where))
     .sort((a, b) => rank(b.publication.target) - rank(a.publication.target))[0];
-  if (!found) return { ok: false, why: `nothing ran there before ${label}: publish another version` };
-  return { ok: true, to: found.label, target: where };
+  if (found) return { ok: true, to: found.label, target: where };
+  const had = new Set(nodes.filter((n) => targets(where, n)).map((n) => winner(stood, n)?.label ?? null));
+  const [only = null] = had;
+  if (had.size === 1 && only !== null) return { ok: true, to: only, target: where };
+  const why =
+    had.size > 1
+      ? `its nodes had different versions before ${label}: roll back one at a time`
+      : `nothing ran there before ${label}: publish another version`;
+  return { ok: false, why };
 }
 
 /** The next free `vN`: one above the highest there is. */
