@@ -1,9 +1,10 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { alive, ROOT, until } from '../../scripts/demo/process.ts';
+import { guarded, openTty } from '../harness/tty.ts';
 
 const main = path.join(ROOT, 'scripts/demo/main.ts');
 const folders = (): string[] => readdirSync(tmpdir()).filter((f) => f.startsWith('ai-cdn-'));
@@ -52,5 +53,21 @@ describe('npm start', () => {
     expect(pids.filter(alive)).toEqual([]);
     expect(existsSync(d.state)).toBe(false);
     expect(folders().filter((f) => d.state.endsWith(f))).toEqual([]);
+  });
+
+  it('with the console open, a signal to it alone ends all of it and gives the terminal back', async () => {
+    const tmp = mkdtempSync(path.join(tmpdir(), 'start-'));
+    const tty = openTty({ cols: 100, rows: 30, env: { TMPDIR: tmp }, waitMs: 40_000 });
+    try {
+      const file = path.join(tmp, 'pid');
+      tty.type(guarded(`bash -c 'echo $$ > ${file}; exec ${process.execPath} ${main}'`));
+      await tty.wait(/hk-2 +hk/);
+      process.kill(Number(readFileSync(file, 'utf8')), 'SIGTERM');
+      expect(await tty.wait(/code=\d+[\s\S]*same/)).toContain('code=143');
+      expect(readdirSync(tmp)).toEqual(['pid']);
+    } finally {
+      tty.close();
+      rmSync(tmp, { recursive: true, force: true });
+    }
   });
 });
