@@ -16,7 +16,7 @@ export function isMux(t: Transport): boolean {
   return t === 'mtls' || t === 'mws' || t === 'mwss';
 }
 
-function isWebSocket(t: Transport): boolean {
+export function isWebSocket(t: Transport): boolean {
   return t === 'ws' || t === 'wss' || t === 'mws' || t === 'mwss';
 }
 
@@ -24,15 +24,15 @@ function isWebSocket(t: Transport): boolean {
 export function transportYaml(
   side: 'listener' | 'dialer',
   t: Transport,
-  with_: { tls: TlsFilePaths; serverName: string; mux: 1 | 2 },
+  with_: { tls: TlsFilePaths; serverName: string },
 ): string {
-  const { tls, serverName, mux } = with_;
+  const { tls, serverName } = with_;
   const parts = [`type: ${t}`];
   if (isSecure(t)) {
     const files = `certFile: ${tls.certFile}, keyFile: ${tls.keyFile}, caFile: ${tls.caFile}`;
     parts.push(`tls: {${files}${side === 'dialer' ? `, secure: true, serverName: ${serverName}` : ''}}`);
   }
-  const metadata = [...(isWebSocket(t) ? ['path: /ws'] : []), ...(isMux(t) ? [`mux.version: ${mux}`] : [])];
+  const metadata = [...(isWebSocket(t) ? ['path: /ws'] : []), ...(isMux(t) ? ['mux.version: 2'] : [])];
   if (metadata.length > 0) parts.push(`metadata: {${metadata.join(', ')}}`);
   return `{${parts.join(', ')}}`;
 }

@@ -124,7 +124,7 @@ async function startOurs(ground: Ground): Promise<Started> {
 
 async function startOursTwoHops(ground: Ground, t: Transport): Promise<Started> {
   const [port = 0, core = 0] = await freePorts(2);
-  const side = { tls: ground.tls, serverName: SERVER_NAME, mux: 2 } as const;
+  const side = { tls: ground.tls, serverName: SERVER_NAME };
   const far = await startBareEngine({
     dir: await ownDir(ground, `core-${t}`),
     document: await filled('core.yml', {
