@@ -6,7 +6,8 @@ import {
   type ServiceSlice,
   type SparseHistogram,
 } from '../../proto/vocab/metrics.ts';
-import type { MergedFigures, MetricsRings, NodeFigures, ServiceWindow } from '../service/ports.ts';
+import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { MergedFigures, MetricsRings, NodeFigures } from '../service/ports.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;

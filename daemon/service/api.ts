@@ -3,7 +3,6 @@ import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { Caller } from '../../proto/vocab/can.ts';
 import type { CommandResult, CommandTask, CommandType } from '../../proto/vocab/command.ts';
 import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
-import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type {
   CommandId,
   Fingerprint,
@@ -14,11 +13,12 @@ import type {
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType, NodeVitals } from '../../proto/vocab/node.ts';
+import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
-import type { IssuedCertificate, ServiceWindow } from './ports.ts';
+import type { IssuedCertificate } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
@@ -67,18 +67,6 @@ export interface AgentEvents {
   metrics(name: NodeName, report: MetricsReport): void;
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void;
   disconnected(name: NodeName, reason: string): void;
-}
-
-export interface NodeDetail {
-  readonly node: Node;
-  readonly vitals: NodeVitals;
-  /** One value a minute, oldest first, 60 of them; NaN is no data. */
-  readonly series: readonly { readonly name: string; readonly values: readonly number[] }[];
-  readonly services: readonly ServiceWindow[];
-  readonly log: readonly LogLine[];
-  readonly lastMinuteAt: Millis;
-  readonly commands: readonly CommandTask[];
-  readonly events: readonly FleetEvent[];
 }
 
 export interface NodesService {

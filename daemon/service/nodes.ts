@@ -1,8 +1,9 @@
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { FleetVitals, Node, NodeVitals } from '../../proto/vocab/node.ts';
+import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import type { NodesService as Api, NodeDetail } from './api.ts';
+import type { NodesService as Api } from './api.ts';
 import type { Clock, MetricsRings, Store } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import type { Writer } from './write.ts';

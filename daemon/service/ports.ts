@@ -10,8 +10,9 @@ import type {
   Revision,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { LogLine, MetricsReport, SparseHistogram } from '../../proto/vocab/metrics.ts';
+import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType } from '../../proto/vocab/node.ts';
+import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 
 // What the services need from outside. Ports belong to the caller; store, ca, transport and drivers implement them.
@@ -236,22 +237,4 @@ export interface MergedFigures {
   readonly ttft95Ms: number | null;
   readonly p99Ms: number | null;
   readonly errPct: number | null;
-}
-
-/** One service over the last minute. */
-export interface ServiceWindow {
-  readonly service: string;
-  readonly streams: number;
-  readonly ttft50Ms: number | null;
-  readonly ttft95Ms: number | null;
-  readonly connect99Ms: number | null;
-  readonly gap99Ms: number | null;
-  readonly requests: number;
-  readonly errors: number;
-  readonly abortedClient: number;
-  readonly abortedOrigin: number;
-  readonly abortedTunnel: number;
-  readonly ttft: SparseHistogram;
-  readonly connect: SparseHistogram;
-  readonly gap: SparseHistogram;
 }
