@@ -10,7 +10,8 @@ export interface Source {
   readonly text: string;
 }
 
-const TODO: Readonly<Partial<Record<ErrorCode, string>>> = {
+/** What a person can do about it, where the code alone says so. */
+const ADVICE: Readonly<Partial<Record<ErrorCode, string>>> = {
   unavailable: 'is the master running? --socket PATH or AICDN_SOCKET name another socket',
   timeout: 'the master did not answer in time; look at it, then try again',
   unauthenticated: 'run it as a user of the group that owns the socket',
@@ -61,8 +62,8 @@ export function report(io: CtlIo, error: unknown, source: Source | null): number
       : `refused, ${n} ${n === 1 ? 'mistake' : 'mistakes'}; nothing was stored`;
   const lines = [`error: ${what} [${error.code}]`];
   for (const r of error.refusals) lines.push(...refusal(r, source));
-  const todo = TODO[error.code];
-  if (error.refusals.length === 0 && todo !== undefined) lines.push(`  do: ${todo}`);
+  const advice = ADVICE[error.code];
+  if (error.refusals.length === 0 && advice !== undefined) lines.push(`  do: ${advice}`);
   io.err(`${lines.join('\n')}\n`);
   return error.code === 'unavailable' || error.code === 'timeout' ? EXIT.notConnected : EXIT.refused;
 }
