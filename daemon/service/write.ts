@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type Action, type Caller, can } from '../../proto/vocab/can.ts';
+import { type Action, type Caller, may } from '../../proto/vocab/can.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
@@ -167,9 +167,10 @@ export class Writer {
 
 /** @throws AppError `forbidden` */
 export function authorise(caller: Caller, action: Action): void {
-  if (!can(caller.role, action)) {
-    throw new AppError('forbidden', `${caller.actor} is ${caller.role} and may not ${action}`);
-  }
+  if (may(caller, action)) return;
+  const limited =
+    caller.scopes === undefined ? '' : ` with the scopes ${caller.scopes.join(', ') || 'of nothing'}`;
+  throw new AppError('forbidden', `${caller.actor} is ${caller.role}${limited} and may not ${action}`);
 }
 
 /** @throws AppError `conflict` when the caller saw another state of the entity than there is */

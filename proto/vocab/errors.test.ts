@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, can, type Role } from './can.ts';
+import { ACTIONS, can, may, type Role } from './can.ts';
 import { COMMAND_STATES, isSettled } from './command.ts';
 import { AppError, formatRefusal } from './errors.ts';
 
@@ -51,7 +51,26 @@ describe('can', () => {
     expect(ACTIONS.filter((a) => can('admin', a))).toEqual(ACTIONS);
   });
 
-  it.each(['', 'viewer', '__proto__', 'constructor', 'toString'])('lets the role %j do nothing', (role) => {
+  it('lets a viewer look, an operator act on the fleet, and nobody below an admin make tokens or users', () => {
+    expect(ACTIONS.filter((a) => can('viewer', a))).toEqual(['watch', 'metrics.read']);
+    const operator = ACTIONS.filter((a) => can('operator', a));
+    expect(operator).toEqual(expect.arrayContaining(['watch', 'config.publish', 'command.reload']));
+    for (const a of ['token.create', 'secret.list', 'user.write', 'audit.read'] as const) {
+      expect(operator).not.toContain(a);
+    }
+  });
+
+  it('lets a key do what its role and its scopes both allow', () => {
+    const key = {
+      actor: 'key ci',
+      role: 'operator',
+      source: '127.0.0.1',
+      scopes: ['watch', 'user.write'],
+    } as const;
+    expect(ACTIONS.filter((a) => may(key, a))).toEqual(['watch']);
+  });
+
+  it.each(['', 'root', '__proto__', 'constructor', 'toString'])('lets the role %j do nothing', (role) => {
     expect(ACTIONS.filter((a) => can(role as Role, a))).toEqual([]);
   });
 });

@@ -1,3 +1,4 @@
+import type { Role } from '../../proto/vocab/can.ts';
 import type { ScreenId } from '../store/intent.ts';
 import { alertBadges, dataAge, type HeaderNotice, health, isStale, notice } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
@@ -76,7 +77,7 @@ export function headerProps(
     open: openTab(state),
     badges: badges.length === 0 ? {} : { alerts: badges },
     person: person(begin?.caller.actor ?? ''),
-    role: begin?.caller.role ?? 'admin',
+    role: roleShown(begin?.caller.role ?? 'admin'),
     age: ageProps(state),
     clock: clock(a.shownAt),
     health: health(state).map((h) => ({ verdict: h.verdict, n: h.n, word: h.status })),
@@ -96,4 +97,8 @@ export function header(
   if (state.picture.figures !== null || isEmpty(state)) return rows;
   // Nothing is known yet: no nodes is not what that means.
   return rows.map((r, y) => (y === 1 ? BLANK : r));
+}
+
+function roleShown(role: Role): HeaderProps['role'] {
+  return role === 'viewer' ? 'read-only' : role;
 }

@@ -13,13 +13,14 @@ import { encodeNodeDetail } from '../../../proto/link/codec-watch.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
 import * as w from '../../../proto/link/wire.ts';
-import { type Action, type Caller, can } from '../../../proto/vocab/can.ts';
+import type { Action, Caller } from '../../../proto/vocab/can.ts';
 import { COMMAND_TYPES } from '../../../proto/vocab/command.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { CommandId, Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
 import { NODE_TYPES } from '../../../proto/vocab/node.ts';
 import type { Mutation, Services } from '../../service/api.ts';
 import type { Log } from '../../service/ports.ts';
+import { authorise } from '../../service/write.ts';
 import { type ConnectionInjector, drainConnections } from './drain.ts';
 import { listenLocal } from './local-socket.ts';
 import { actorOf, type ReadPeer, readPasswd } from './peercred.ts';
@@ -112,7 +113,7 @@ export class ConsoleTransport {
   private caller(peer: string, action: Action): Caller {
     const caller = this.callers.get(peer);
     if (!caller) throw new AppError('unavailable', 'the connection is gone');
-    if (!can(caller.role, action)) throw new AppError('forbidden', `${caller.role} may not ${action}`);
+    authorise(caller, action);
     return caller;
   }
 
