@@ -2,7 +2,7 @@ import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-lin
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { Caller } from '../../proto/vocab/can.ts';
 import type { CommandResult, CommandTask, CommandType } from '../../proto/vocab/command.ts';
-import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius, ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type {
   CommandId,
   Fingerprint,
@@ -14,8 +14,9 @@ import type {
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { Node, NodeType, NodeVitals } from '../../proto/vocab/node.ts';
+import type { Node, NodeType, NodeVitals, Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
+import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import type { IssuedCertificate } from './ports.ts';
@@ -74,6 +75,28 @@ export interface NodesService {
   detail(name: string): NodeDetail;
 }
 
+/** What comes before a publication. Nothing here changes anything. */
+export interface ConfigReviews {
+  /**
+   * What is wrong with a body: `problems` whatever its variables stand for, `nodes` for each node of the target that
+   * would get it and for which it does not render, or which cannot carry it. Places are those of the body.
+   */
+  validate(
+    caller: Caller,
+    args: { body: Uint8Array; target: Target | null },
+  ): Promise<{
+    problems: readonly Refusal[];
+    nodes: readonly { node: NodeName; problems: readonly Refusal[] }[];
+  }>;
+  /** Unified, three lines around each change; passwords read `*`. `node`: both as rendered for it. */
+  diff(
+    caller: Caller,
+    args: { from: string; to: string; node: string | null },
+  ): Promise<{ unified: string; added: number; removed: number }>;
+  /** @throws AppError `conflict` for a tie; a node that cannot run it is `unfit`, and publish would refuse */
+  previewPublish(caller: Caller, args: { label: string; target: Target }): Promise<BlastRadius>;
+}
+
 export interface ConfigsService {
   list(): readonly ConfigVersion[];
   get(label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
@@ -97,6 +120,22 @@ export interface ConfigsService {
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
   ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+}
+
+/** Sealed on the master, sent to the nodes whose document names them and to no others. */
+export interface SecretsService {
+  list(caller: Caller): readonly SecretView[];
+  putSecret(
+    m: Mutation,
+    args: { name: string; value: string },
+  ): Promise<{ revision: Revision; secret: SecretView }>;
+  /** @throws AppError `invalid`: no PEM, the key is of another certificate, expired */
+  putCertificate(
+    m: Mutation,
+    args: { name: string; certPem: string; keyPem: string; chainPem: string | null },
+  ): Promise<{ revision: Revision; secret: SecretView }>;
+  /** @throws AppError `precondition` while a version in force names it */
+  remove(m: Mutation, name: string): Promise<{ revision: Revision }>;
 }
 
 export interface CommandsService {
