@@ -1,6 +1,7 @@
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { Caller } from '../../proto/vocab/can.ts';
+import type { AuditRecord, AuditVerdict } from '../../proto/vocab/audit.ts';
+import type { Action, Caller, Role } from '../../proto/vocab/can.ts';
 import type { CommandResult, CommandTask, CommandType } from '../../proto/vocab/command.ts';
 import type { BlastRadius, ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type {
@@ -16,6 +17,7 @@ import type { Matcher } from '../../proto/vocab/matcher.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType, NodeVitals, Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
+import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts';
 import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
@@ -23,6 +25,8 @@ import type { IssuedCertificate } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
+
+export type { Session } from '../../proto/vocab/people.ts';
 
 /** Around every mutation. The same `requestId` with the same arguments gets the first answer again. */
 export interface Mutation {
@@ -193,6 +197,51 @@ export interface WatchService {
     sink: WatchSink,
   ): { watchId: string; drained(): void; close(): void };
   look(watchId: string, nodes: readonly NodeName[]): void;
+}
+
+export interface PeopleService {
+  /** `unauthenticated`, after the same work for unknown users; `unavailable` with `retryAfterMs` when throttled. */
+  login(args: { name: string; password: string; remote: string }): Promise<Session>;
+  /** Each refresh token works once; a second use revokes its whole family. */
+  refresh(args: { refreshToken: string; remote: string }): Promise<Session>;
+  logout(caller: Caller, args: { accessToken: string }): Promise<void>;
+  /** A JWT or an API key (`ck1.<id>.<secret>`) -> who asks. No disk, no hash slower than sha256. @throws AppError `unauthenticated` */
+  authenticate(bearer: string, remote: string): Caller;
+  /** First start: the one-time code makes the first admin. */
+  bootstrap(args: { code: string; name: string; password: string; remote: string }): Promise<Session>;
+  listUsers(caller: Caller): readonly UserView[];
+  createUser(
+    m: Mutation,
+    args: { name: string; role: Role; password: string },
+  ): Promise<{ revision: Revision; user: UserView }>;
+  /** Whatever of it changes, the user's sessions end at once. One enabled admin remains, or `precondition`. */
+  updateUser(
+    m: Mutation,
+    args: { name: string; role?: Role; password?: string; disabled?: boolean },
+  ): Promise<{ revision: Revision; user: UserView }>;
+  removeUser(m: Mutation, name: string): Promise<{ revision: Revision }>;
+  /** The caller's own, whatever the role. Ends the user's sessions. */
+  changePassword(
+    m: Mutation,
+    args: { oldPassword: string; newPassword: string },
+  ): Promise<{ revision: Revision }>;
+  listApiKeys(caller: Caller): readonly ApiKeyView[];
+  /** @param args.ttlMs `null`: 90 days; a year at most */
+  createApiKey(
+    m: Mutation,
+    args: { name: string; role: Role; scopes: readonly Action[] | null; ttlMs: number | null },
+  ): Promise<{ revision: Revision; key: ApiKeyView; secret: string }>;
+  revokeApiKey(m: Mutation, id: string): Promise<{ revision: Revision }>;
+}
+
+export interface AuditService {
+  /** Newest first. `next`: `before` of the page that follows, `null` on the last. */
+  list(
+    caller: Caller,
+    args: { limit: number; before: number | null; actor?: string; action?: string },
+  ): Promise<{ records: readonly AuditRecord[]; next: number | null }>;
+  /** Reads all of it. */
+  verify(caller: Caller): Promise<AuditVerdict>;
 }
 
 export interface Services {

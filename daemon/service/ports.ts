@@ -1,4 +1,6 @@
 import type { Alert } from '../../proto/vocab/alert.ts';
+import type { AuditRecord } from '../../proto/vocab/audit.ts';
+import type { Action, Role } from '../../proto/vocab/can.ts';
 import type { CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
@@ -70,6 +72,65 @@ export interface Meta {
   readonly modRevision: Revision;
 }
 
+/** A person who may log in. `kind: 'user'`. */
+export interface User {
+  readonly name: string;
+  readonly role: Role;
+  /** argon2id, as a PHC string with its own parameters and salt. */
+  readonly passwordHash: string;
+  readonly disabled: boolean;
+  readonly createdBy: string;
+  readonly createdAt: Millis;
+  readonly lastLoginAt: Millis | null;
+  readonly modRevision: Revision;
+}
+
+/** A login and all that was refreshed from it. Gone from the store: over. `kind: 'session'`. */
+export interface LoginSession {
+  readonly id: string;
+  readonly user: string;
+  readonly remote: string;
+  readonly startedAt: Millis;
+  /** sha256 hex of the one refresh token that works; of those before only the newest is told from nonsense by its id. */
+  readonly refreshHash: string;
+  readonly refreshedAt: Millis;
+  readonly expiresAt: Millis;
+  readonly modRevision: Revision;
+}
+
+/** An access token that was given back before its time. Kept until it would have expired. `kind: 'denied'`. */
+export interface DeniedToken {
+  /** The token's `jti`. */
+  readonly id: string;
+  readonly until: Millis;
+  readonly modRevision: Revision;
+}
+
+/** `kind: 'apikey'`. */
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  /** sha256 hex of 256 random bits. */
+  readonly secretHash: string;
+  readonly role: Role;
+  readonly scopes: readonly Action[] | null;
+  readonly createdBy: string;
+  readonly createdAt: Millis;
+  readonly expiresAt: Millis;
+  readonly lastUsedAt: Millis | null;
+  readonly revokedAt: Millis | null;
+  readonly modRevision: Revision;
+}
+
+/**
+ * An audit record on its way: in the same commit as what it tells of, and deleted by a later one once the audit log has
+ * it on disk. A crash in between costs no record. `kind: 'audit'`, key: the seq.
+ */
+export interface PendingAudit {
+  readonly record: AuditRecord;
+  readonly modRevision: Revision;
+}
+
 /** Every kind of entity the store holds, by the name it has in the journal. Each value carries its modRevision. */
 export interface Kinds {
   node: Node;
@@ -81,6 +142,11 @@ export interface Kinds {
   token: JoinToken;
   request: DoneRequest;
   meta: Meta;
+  user: User;
+  session: LoginSession;
+  denied: DeniedToken;
+  apikey: ApiKey;
+  audit: PendingAudit;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -93,6 +159,11 @@ export const KINDS = [
   'token',
   'request',
   'meta',
+  'user',
+  'session',
+  'denied',
+  'apikey',
+  'audit',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
