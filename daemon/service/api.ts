@@ -214,4 +214,5 @@ export interface Services {
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
   readonly watch: WatchService;
+  readonly audit: AuditService;
 }
