@@ -12,6 +12,7 @@ import { makeToken, secretMatches } from './ca/tokens.ts';
 import { serveHealth } from './http.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
+import { openAuditFile } from './store/audit-file.ts';
 import { openFileStore } from './store/file-store.ts';
 import { AgentTransport } from './transport/grpc/agent-service.ts';
 import { AgentSessions } from './transport/grpc/agent-sessions.ts';
@@ -69,6 +70,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
   try {
     const store = await openFileStore({ dir: settings.database.dir }, { random, log });
     undo.push(() => store.close());
+    const audit = await openAuditFile({ dir: path.join(settings.stateDir, 'audit') });
+    undo.push(() => audit.close());
     const ca = await openCa({ dir: path.join(settings.stateDir, 'ca') }, { clock, random });
     if (ca.created)
       log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
@@ -91,7 +94,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         commandTimeoutMs: settings.commandTimeoutMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
-      { store, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
+      { store, audit, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
     );
     await services.start();
     undo.push(() => services.stop());
@@ -122,7 +125,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
 
     let listening = false;
     const health = await serveHealth(settings.http.addr, {
-      degraded: () => store.degraded(),
+      degraded: () => services.degraded(),
       ready: () => listening && !stopping,
     });
     undo.push(() => health.stop());

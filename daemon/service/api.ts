@@ -253,4 +253,5 @@ export interface Services {
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
   readonly watch: WatchService;
+  readonly audit: AuditService;
 }

@@ -227,6 +227,23 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Where the audit log's lines lie: segments that begin with a seq. One call of `append` or `repair` at a time. */
+export interface AuditFile {
+  /** Bytes of an unfinished last line that opening it took away. */
+  readonly cut: number;
+  /** What the segments begin with, ascending. */
+  segments(): Promise<readonly number[]>;
+  /** Whole lines, but for a last one that is being written. */
+  read(first: number): Promise<Uint8Array>;
+  /** Durable when it settles. After it threw, only `repair` and `close` may follow. */
+  append(seq: number, lines: Uint8Array): Promise<void>;
+  /** Takes away what a failed append left and proves that the disk takes writes. */
+  repair(): Promise<void>;
+  /** Why it threw, in words. */
+  reason(error: unknown): string;
+  close(): Promise<void>;
+}
+
 /** The fleet's own certificate authority. */
 export interface Ca {
   /** sha256 hex of the CA certificate's DER. */

@@ -1,18 +1,20 @@
 import type { Millis } from '../../proto/vocab/ids.ts';
 import { AgentsService } from './agents.ts';
 import { AlertsService } from './alerts.ts';
-import type { Services } from './api.ts';
+import type { AuditService, Services } from './api.ts';
+import { AuditTrail } from './audit.ts';
+import { audited } from './audited.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
 import { WatchService } from './watch.ts';
-import { Writer } from './write.ts';
+import { authorise, Writer } from './write.ts';
 
 /** What the services are told once. Durations in ms. */
 export interface ServiceSettings {
@@ -33,6 +35,8 @@ export interface ServiceSettings {
 
 export interface ServiceNeeds {
   readonly store: Store;
+  /** Where the audit log lies. */
+  readonly audit: AuditFile;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
   readonly mint: TokenMint;
   /** Used only once an agent has connected, so its transport may be built after the services. */
@@ -49,6 +53,8 @@ export interface MasterServices extends Services {
   start(): Promise<void>;
   /** Once a second: what time alone decides. A tick that is still writing is not followed by another. */
   tick(): void;
+  /** Why writes are refused at the moment, or `null`. */
+  degraded(): string | null;
   /** Settles once everything said so far is on disk, or refused. */
   settled(): Promise<void>;
   /** After the transports have stopped: ends the watches and waits for the disk. */
@@ -65,11 +71,13 @@ const PRUNE_EVERY = 60;
 /** All use-cases over one store and one write queue. */
 export function createServices(settings: ServiceSettings, needs: ServiceNeeds): MasterServices {
   const { store, ca, mint, link, rings, clock, random, log } = needs;
-  const writer = new Writer({ store, clock, log });
+  const trail = new AuditTrail({ file: needs.audit, clock, log });
+  const writer = new Writer({ store, clock, log, audit: trail });
+  const degraded = () => store.degraded() ?? trail.degraded();
   const templates = new Templates(store);
   const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
-  const nodes = new NodesService({ writer, sessions, rings, clock, store });
+  const nodes = new NodesService({ writer, sessions, rings, clock, store: { degraded } });
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, clock });
   const silences = new SilencesService({ writer, clock });
@@ -92,10 +100,21 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   );
   agents.onConnected((name) => watch.greeted(name));
 
+  const told = <T extends object>(noun: string, service: T): T =>
+    audited(noun, service, { writer, audit: trail });
+
+  /** The journal learns of records that made no commit. */
+  const markAudit = () =>
+    writer.write('master', 'audit', (view) => {
+      const ops = trail.mark(view);
+      return ops && { ops, events: [], result: null };
+    });
+
   let ticks = 0;
   let lastTick: Millis = clock.now();
   let lastCall: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
+  let retrying: Promise<void> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
     const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
@@ -103,6 +122,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       alerts.evaluate(),
       commands.tick(),
       silences.tick(since, now),
+      markAudit(),
       ...prunes,
     ]);
     // A disk that refuses is said once, by the store; the next tick decides the same again.
@@ -110,17 +130,25 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   }
 
   return {
-    enrolment: new EnrolmentService(settings, { writer, templates, ca, mint, link, clock, log }),
+    enrolment: told(
+      'enrolment',
+      new EnrolmentService(settings, { writer, templates, ca, mint, link, clock, log }),
+    ),
     agents,
-    nodes,
-    configs: new ConfigsService({ writer, store, templates, agents, rings, clock }),
-    commands,
+    nodes: told('nodes', nodes),
+    configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
+    commands: told('commands', commands),
     alerts,
-    silences,
+    silences: told('silences', silences),
     watch,
+    audit: auditService(trail),
+    degraded,
     async start() {
       await templates.load();
-      const found = store.recovery.length > 0 ? `; recovery: ${store.recovery.join('; ')}` : '';
+      const audit = await trail.start(store.snapshot());
+      for (const sentence of audit) log.warn('audit', { found: sentence });
+      const recovery = [...store.recovery, ...audit];
+      const found = recovery.length > 0 ? `; recovery: ${recovery.join('; ')}` : '';
       await writer.write('master', 'start', () => ({
         ops: [],
         events: [
@@ -143,6 +171,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       }
       lastCall = now;
       watch.tick(now);
+      retrying ??= trail.retry().finally(() => {
+        retrying = null;
+      });
       // While the disk refuses nothing could be kept: time decides the same again later.
       if (ticking !== null || store.degraded() !== null) return;
       agents.retry();
@@ -155,12 +186,32 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     async settled() {
       await ticking;
+      await retrying;
       await writer.settled();
+      await trail.settled();
     },
     async stop() {
       watch.endAll('the master is stopping');
       await ticking;
+      await retrying;
       await writer.settled();
+      await trail.settled();
+      await markAudit().catch((error: unknown) => log.warn('audit', { error: String(error) }));
+    },
+  };
+}
+
+const MOST_RECORDS = 1000;
+
+function auditService(trail: AuditTrail): AuditService {
+  return {
+    async list(caller, args) {
+      authorise(caller, 'audit.read');
+      return trail.list({ ...args, limit: Math.min(Math.max(1, args.limit), MOST_RECORDS) });
+    },
+    async verify(caller) {
+      authorise(caller, 'audit.read');
+      return trail.verify();
     },
   };
 }

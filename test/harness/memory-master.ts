@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createRings } from '../../daemon/drivers/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
-import type { AgentLink, Offer } from '../../daemon/service/ports.ts';
+import type { AgentLink, AuditFile, Offer } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
+import { openAuditFile } from '../../daemon/store/audit-file.ts';
+import { type CrashDisk, createCrashDisk } from '../../daemon/store/crash-disk.ts';
 import { createMemoryStore, type MemoryStore } from '../../daemon/store/memory-store.ts';
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { CommandResult } from '../../proto/vocab/command.ts';
@@ -53,7 +55,7 @@ export class MemoryMaster {
   /** Ids of a master that begins anew are others. */
   private readonly began: number;
 
-  private constructor(store: MemoryStore, now: number) {
+  private constructor(store: MemoryStore, now: number, audit: AuditFile) {
     this.now = now;
     this.began = store.snapshot().revision;
     this.store = store;
@@ -79,6 +81,7 @@ export class MemoryMaster {
       },
       {
         store,
+        audit,
         ca: {
           pin: 'ab'.repeat(32),
           issueNode: async ({ now, ttlMs }) => {
@@ -102,8 +105,14 @@ export class MemoryMaster {
     );
   }
 
-  static async start(store = createMemoryStore(), now = BEGAN): Promise<MemoryMaster> {
-    const master = new MemoryMaster(store, now);
+  /** @param disk under its audit log */
+  static async start(
+    store = createMemoryStore(),
+    now = BEGAN,
+    disk: CrashDisk = createCrashDisk(),
+  ): Promise<MemoryMaster> {
+    const audit = await openAuditFile({ dir: '/audit' }, { disk: disk.boot() });
+    const master = new MemoryMaster(store, now, audit);
     await master.services.start();
     return master;
   }
