@@ -4,7 +4,7 @@ import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
 import { openAuditFile } from '../../daemon/store/audit-file.ts';
-import { type CrashDisk, createCrashDisk } from '../../daemon/store/crash-disk.ts';
+import { createCrashDisk } from '../../daemon/store/crash-disk.ts';
 import { createMemoryStore, type MemoryStore } from '../../daemon/store/memory-store.ts';
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { CommandResult } from '../../proto/vocab/command.ts';
@@ -105,14 +105,10 @@ export class MemoryMaster {
     );
   }
 
-  /** @param disk under its audit log */
-  static async start(
-    store = createMemoryStore(),
-    now = BEGAN,
-    disk: CrashDisk = createCrashDisk(),
-  ): Promise<MemoryMaster> {
-    const audit = await openAuditFile({ dir: '/audit' }, { disk: disk.boot() });
-    const master = new MemoryMaster(store, now, audit);
+  /** @param audit where its audit log lies; a new one when not given */
+  static async start(store = createMemoryStore(), now = BEGAN, audit?: AuditFile): Promise<MemoryMaster> {
+    const file = audit ?? (await openAuditFile({ dir: '/audit' }, { disk: createCrashDisk() }));
+    const master = new MemoryMaster(store, now, file);
     await master.services.start();
     return master;
   }
