@@ -1,19 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../config/agent.ts';
 import { backoffMs } from '../proto/link/backoff.ts';
 import { AppError } from '../proto/vocab/errors.ts';
-import type { LogLine } from '../proto/vocab/metrics.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import type { Log } from './core/log.ts';
+import type { OwnLines } from './core/own-lines.ts';
 import { NOTHING_KEPT } from './core/steps.ts';
 import { createEmbeddedEngine } from './engine/embedded/client.ts';
 import { Commands } from './host/commands.ts';
+import { Duty } from './host/duty.ts';
 import { EngineProcess } from './host/engine-process.ts';
 import { createExecutors } from './host/executors.ts';
+import { Followed } from './host/followed.ts';
 import { Keeper } from './host/keeper.ts';
 import { HostMetrics, publicAddresses } from './host/metrics.ts';
+import { createOrders } from './host/orders.ts';
 import { Reporter } from './host/reporter.ts';
 import { join } from './session/join.ts';
 import { Session } from './session/session.ts';
@@ -22,11 +25,12 @@ import { EventSpool } from './spool/events.ts';
 import { type Identity, IdentitySpool } from './spool/identity.ts';
 import { LastKnownGood } from './spool/last-known-good.ts';
 import { Ledger } from './spool/ledger.ts';
+import { StandingSpool } from './spool/standing.ts';
 
 export interface AppNeeds {
   readonly log: Log;
-  /** The agent's own lines since the last call. */
-  readonly ownLines: () => readonly LogLine[];
+  /** The agent's own lines. */
+  readonly own: OwnLines;
   /** Script of the engine, for `engine.spawn`. */
   readonly engineProgram: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -119,6 +123,7 @@ export async function startAgent(
     });
   }
 
+  let current: Identity = identity;
   const ledger = new Ledger({ stateDir }, { now, report });
   const events = new EventSpool({ stateDir }, { report });
   const lkg = new LastKnownGood({ stateDir, configPath: settings.gost.configPath }, { report });
@@ -145,6 +150,7 @@ export async function startAgent(
     void events.add(event);
     session.event(event);
   };
+  const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   const executors = createExecutors({
     engine,
     identity: identitySpool.files,
@@ -154,21 +160,48 @@ export async function startAgent(
     report: (r) => session.status(r),
     note,
     now,
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    sleep,
     log,
   });
-  const keeper = new Keeper({ engine, executors, memory, spool: lkg, now, log });
+  const standing = new StandingSpool({ stateDir }, { report });
+  const duty = new Duty(await standing.load(), { engine, spool: standing, now, log });
+  const keeper = new Keeper({
+    engine,
+    executors,
+    memory,
+    spool: lkg,
+    hold: (instance) => duty.hold(instance),
+    now,
+    log,
+  });
   const host = new HostMetrics({ disk: stateDir });
   const reporter = new Reporter({
     engine,
     info: () => keeper.engine,
     host: (pids) => host.read(pids),
-    ownLines: needs.ownLines,
+    ownLines: () => needs.own.take(),
+    now,
+  });
+  const followed = new Followed({
+    engine,
+    own: needs.own,
+    instance: () => keeper.engine?.instance ?? '',
+    send: (lines) => session.logLines(lines),
     now,
   });
   const commands = new Commands({
     ledger,
-    engine,
+    orders: createOrders({
+      engine,
+      duty,
+      engineProgram: needs.engineProgram,
+      expectNewEngine: () => keeper.expectNewEngine(),
+      wake: () => void keeper.wake(),
+      certificate: () => current,
+      readFile: (file) => readFile(file, 'utf8'),
+      now,
+      sleep,
+    }),
     exclusive: (work) => keeper.exclusive(work),
     report: (result) => session.result(result),
     masterNow: () => session.masterNow(),
@@ -177,7 +210,6 @@ export async function startAgent(
   });
   const ready = new Ready(readyFile, log);
 
-  let current: Identity = identity;
   const session: Session = new Session(
     {
       addresses: addressesOf(settings),
@@ -210,6 +242,7 @@ export async function startAgent(
             });
           return { health, engine: info };
         },
+        standing: () => duty.standing(),
         metrics: () => reporter.report(),
         metricsFromNow: () => reporter.reset(),
       },
@@ -226,7 +259,10 @@ export async function startAgent(
         },
       },
       orders: {
-        reached: () => void keeper.masterReached(),
+        reached: () => {
+          followed.endAll();
+          void keeper.masterReached();
+        },
         offer: (o) => void keeper.offer(o),
         commitConfirmed: (id) => void keeper.commitConfirmed(id),
         commitCancelled: (id) => void keeper.commitCancelled(id),
@@ -235,6 +271,12 @@ export async function startAgent(
             .receive(c)
             .catch((e: unknown) => log.error('command', { command: c.id, error: String(e) }));
         },
+        cancel: (id) => {
+          commands.cancel(id).catch((e: unknown) => log.error('cancel', { command: id, error: String(e) }));
+        },
+        followLogs: (f) => followed.begin(f),
+        endFollow: (id) => followed.end(id),
+        writable: () => followed.flush(),
       },
       told: {
         command: (id) => {
@@ -254,6 +296,7 @@ export async function startAgent(
   log.info('agent started', { node: current.node, version: VERSION, masters: addressesOf(settings) });
   return {
     async stop(reason) {
+      followed.endAll();
       await session.stop(reason);
       await keeper.stop();
       engine.close();

@@ -3,11 +3,11 @@ import { Command, Option } from 'commander';
 import pino from 'pino';
 import { type AgentSettings, loadAgentSettings } from '../config/agent.ts';
 import { AppError } from '../proto/vocab/errors.ts';
-import type { LogLine } from '../proto/vocab/metrics.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { joinNode, startAgent } from './app.ts';
 import type { Log } from './core/log.ts';
+import { OwnLines } from './core/own-lines.ts';
 import { engineBeside } from './host/engine-process.ts';
 import { IdentitySpool } from './spool/identity.ts';
 import { describeNode } from './status.ts';
@@ -60,7 +60,7 @@ function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {
 }
 
 /** JSON lines on stderr; the last ones also go to the master. */
-function openLog(level: AgentSettings['log']['level']): { log: Log; ownLines: () => readonly LogLine[] } {
+function openLog(level: AgentSettings['log']['level']): { log: Log; own: OwnLines } {
   // A terminal that goes away takes stderr with it, not the agent.
   const out = pino.destination({ fd: 2, sync: true });
   out.on('error', () => undefined);
@@ -74,30 +74,22 @@ function openLog(level: AgentSettings['log']['level']): { log: Log; ownLines: ()
     },
     out,
   );
-  let lines: LogLine[] = [];
+  const own = new OwnLines();
   const at =
     (name: 'debug' | 'info' | 'warn' | 'error') =>
     (message: string, fields: Record<string, unknown> = {}): void => {
       logger[name](fields, message);
       if (name === 'debug') return;
       const more = Object.keys(fields).length > 0 ? ` ${JSON.stringify(fields)}` : '';
-      lines.push({ at: Date.now(), level: name, text: safeText(`agent: ${message}${more}`, { max: 1000 }) });
-      if (lines.length > 256) lines = lines.slice(-128);
+      own.push({ at: Date.now(), level: name, text: safeText(`agent: ${message}${more}`, { max: 1000 }) });
     };
   const log: Log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
-  return {
-    log,
-    ownLines: () => {
-      const taken = lines;
-      lines = [];
-      return taken;
-    },
-  };
+  return { log, own };
 }
 
 async function run(flags: Flags): Promise<void> {
   const settings = settingsOf(flags);
-  const { log, ownLines } = openLog(settings.log.level);
+  const { log, own } = openLog(settings.log.level);
   // Nothing of ours is in the path of a stream: what goes wrong here ends the agent, and its unit starts it again.
   process.on('uncaughtException', (e) => {
     log.error('fault', { error: e.stack ?? e.message });
@@ -106,7 +98,7 @@ async function run(flags: Flags): Promise<void> {
   process.on('SIGHUP', () => undefined);
   const agent = await startAgent(settings, flags.readyFile ?? null, {
     log,
-    ownLines,
+    own,
     engineProgram: engineBeside(fileURLToPath(import.meta.url)),
     env: process.env,
     now: () => Date.now(),

@@ -1,7 +1,7 @@
 import type { TunnelDocument } from '../../proto/document/document.ts';
-import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
+import type { ConfigHash } from '../../proto/vocab/ids.ts';
 import type { LogLine, SparseHistogram } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo, Refusal, WorkerInfo } from '../../proto/vocab/node.ts';
+import type { DrainView, EngineInfo, Refusal, WorkerInfo } from '../../proto/vocab/node.ts';
 
 // What the agent needs of an engine. Two things implement it: embedded/ (ours, a process of its own) and, later,
 // a driver for gost. Every method rejects with an AppError: `unavailable` when the engine is not there,
@@ -75,16 +75,7 @@ export interface EngineLogs {
 }
 
 /** What is drained takes no new streams; those it has go on until `deadline` and are cut then. */
-export interface DrainStatus {
-  /** `null`: every service, also those that come later. */
-  readonly service: string | null;
-  readonly streams: number;
-  /** Age of the oldest stream, 0 without one. */
-  readonly oldestMs: number;
-  readonly deadline: Millis;
-  /** Until the last one is over at the pace since the drain began, at most until the deadline; `null`: no pace yet. */
-  readonly etaMs: number | null;
-}
+export type DrainStatus = DrainView;
 
 export interface UpgradeResult {
   readonly version: string;

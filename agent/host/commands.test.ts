@@ -8,7 +8,10 @@ import type { CommandId } from '../../proto/vocab/ids.ts';
 import { EngineTwin } from '../../test/fakes/engine-twin.ts';
 import type { Log } from '../core/log.ts';
 import { Ledger } from '../spool/ledger.ts';
+import { SERVES } from '../spool/standing.ts';
 import { type Command, Commands } from './commands.ts';
+import { Duty } from './duty.ts';
+import { createOrders, type Orders } from './orders.ts';
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const NOW = 1_000_000;
@@ -17,6 +20,7 @@ const command = (id: string, more: Partial<Command> = {}): Command => ({
   type: 'reload',
   timeoutMs: 5000,
   expiresAt: NOW + 1000,
+  options: {},
   ...more,
 });
 
@@ -31,15 +35,31 @@ beforeEach(async () => {
 });
 afterEach(() => rm(stateDir, { recursive: true, force: true }));
 
+function orders(): Orders {
+  const needs = { engine, now: () => NOW };
+  return createOrders({
+    ...needs,
+    duty: new Duty(SERVES, { ...needs, spool: { keep: async () => undefined }, log: quiet }),
+    engineProgram: '/opt/engine.mjs',
+    expectNewEngine: () => undefined,
+    wake: () => undefined,
+    certificate: () => ({ node: 'hk-1', notAfter: NOW }),
+    readFile: () => Promise.reject(new Error('no such file')),
+    sleep: async () => undefined,
+  });
+}
+
 /** An agent's start: the ledger is read from the disk. */
-async function open(over: { put?: () => Promise<void> } = {}): Promise<Commands> {
+async function open(
+  over: { put?: () => Promise<void>; exclusive?: <T>(work: () => Promise<T>) => Promise<T> } = {},
+): Promise<Commands> {
   const ledger = new Ledger({ stateDir }, { now: () => NOW, report: () => undefined });
   await ledger.load();
   if (over.put) ledger.put = over.put;
   return new Commands({
     ledger,
-    engine,
-    exclusive: (work) => work(),
+    orders: orders(),
+    exclusive: over.exclusive ?? ((work) => work()),
     report: (result) => told.push(result),
     masterNow: () => NOW,
     now: () => NOW,

@@ -20,6 +20,8 @@ export interface KeeperNeeds {
   readonly executors: Executors;
   readonly memory: { kept: Kept };
   readonly spool: { remember(kept: Kept): Promise<void> };
+  /** Brings the engine to take what the node was told to; why it could not, or `null`. */
+  readonly hold?: (instance: string) => Promise<string | null>;
   readonly now: () => Millis;
   readonly log: Log;
 }
@@ -40,6 +42,7 @@ export class Keeper {
   #sightings: readonly Sighting[] = [];
   #info: EngineInfo | null = null;
   #trouble: string | null = null;
+  #unheld: string | null = null;
   #queue: Promise<unknown> = Promise.resolve();
   #planned = false;
   #timer: NodeJS.Timeout | null = null;
@@ -73,7 +76,7 @@ export class Keeper {
 
   /** Why the node is not at what it should run, or `null`. */
   get trouble(): string | null {
-    return this.#trouble;
+    return this.#trouble ?? this.#unheld;
   }
 
   get effectiveHash(): ConfigHash | null {
@@ -103,6 +106,11 @@ export class Keeper {
   /** A conversation with the master began. */
   masterReached(): Promise<void> {
     return this.#commit((kept) => reached(kept.commit));
+  }
+
+  /** The next engine process was ordered: it is neither a crash nor news. */
+  expectNewEngine(): void {
+    this.#sightings = [];
   }
 
   /** Alone with the engine: no config is put into force meanwhile. */
@@ -173,7 +181,10 @@ export class Keeper {
 
   async #observe(): Promise<Observed> {
     const info = await this.refresh();
-    if (info) await this.#sight(info);
+    if (info) {
+      await this.#sight(info);
+      this.#unheld = (await this.#needs.hold?.(info.instance)) ?? null;
+    }
     return {
       engine: info ? { state: 'up', instance: info.instance, hash: info.documentHash } : { state: 'lost' },
       kept: this.#needs.memory.kept,

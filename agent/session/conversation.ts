@@ -14,6 +14,8 @@ export class Conversation {
   greeted = false;
   writable = true;
   storeId = '';
+  /** What was said last of what the node takes. */
+  stood = '';
   readonly #needs: { timers: Timers; beat: () => Promise<void>; report: () => Promise<void> };
   readonly #nonces = new Set<string>();
   #away: { readonly at: number; readonly ms: number } | null = null;

@@ -2,6 +2,7 @@ import type { Timers } from '../../proto/link/timers.ts';
 import type { AgentDown, AgentHello, AgentUp } from '../../proto/vocab/agent-link.ts';
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { Standing } from '../../proto/vocab/node.ts';
 import type { Log } from '../core/log.ts';
 import type { Offer } from '../core/steps.ts';
 import type { RenewedPem } from './renewal.ts';
@@ -40,6 +41,8 @@ export interface SessionNeeds {
       >
     >;
     heartbeat(): Promise<Heartbeat>;
+    /** What it takes, and how far its drains are. */
+    standing(): Promise<Standing>;
     /** Deltas since the last one; `null`: nothing to say. */
     metrics(): Promise<MetricsReport | null>;
     /** A new conversation: figures begin anew, a gap stays a gap. */
@@ -57,6 +60,11 @@ export interface SessionNeeds {
     commitConfirmed(id: string): void;
     commitCancelled(id: string): void;
     command(c: Extract<AgentDown, { kind: 'command' }>): void;
+    cancel(id: CommandId): void;
+    followLogs(f: Extract<AgentDown, { kind: 'follow_logs' }>): void;
+    endFollow(followId: string): void;
+    /** The link takes more of what may be left out. */
+    writable(): void;
   };
   /** What the master has heard need not be told after a restart. */
   readonly told: { command(id: CommandId): void; event(event: NodeEvent): void };

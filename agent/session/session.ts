@@ -7,6 +7,7 @@ import {
   type AgentUp,
   type ConfigStatusReport,
   type DownEnvelope,
+  type FollowedLines,
   LINK_PROTOCOL,
 } from '../../proto/vocab/agent-link.ts';
 import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
@@ -93,6 +94,14 @@ export class Session {
     this.#tell(`event ${event.at} ${event.kind} ${event.text}`, { kind: 'events', events: [event] });
   }
 
+  /** False: the link cannot take them now. */
+  logLines(lines: FollowedLines): boolean {
+    const c = this.#now;
+    if (!c?.greeted || !c.writable) return false;
+    this.#send({ kind: 'log_lines', ...lines });
+    return true;
+  }
+
   /** Says that the agent goes; the node goes on. */
   async stop(reason: string): Promise<void> {
     if (this.open) {
@@ -125,6 +134,7 @@ export class Session {
       onDrain: () => {
         conversation.writable = true;
         this.#flush();
+        if (conversation.writable) this.#needs.orders.writable();
       },
       onClosed: (error) => {
         conversation.end();
@@ -166,6 +176,12 @@ export class Session {
         return orders.commitCancelled(body.id);
       case 'command':
         return orders.command(body);
+      case 'cancel_command':
+        return orders.cancel(body.id);
+      case 'follow_logs':
+        return orders.followLogs(body);
+      case 'end_follow':
+        return orders.endFollow(body.followId);
       case 'offers':
         c.pace(body.heartbeatMs, body.reportMs);
         if (body.chainDer && (await this.#renewal.answered(body.chainDer))) {
@@ -236,7 +252,17 @@ export class Session {
     if (this.#now !== c || !c.writable) return;
     this.#send({ kind: 'heartbeat', sentAt: this.#timers.now(), ...beat });
     this.#settle();
+    await this.#stand(c);
     await this.#renewIfDue();
+  }
+
+  /** Said in each conversation, and again whenever it is another. */
+  async #stand(c: Conversation): Promise<void> {
+    const standing = await this.#needs.node.standing();
+    const said = JSON.stringify(standing);
+    if (this.#now !== c || !c.writable || said === c.stood) return;
+    c.stood = said;
+    this.#send({ kind: 'standing', standing });
   }
 
   async #report(): Promise<void> {

@@ -1,13 +1,25 @@
-import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
-import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
+import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
+import { type CommandResult, type CommandTask, isSettled } from '../../proto/vocab/command.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
-import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo, Node, Refusal } from '../../proto/vocab/node.ts';
-import { due, reported } from '../core/command/task.ts';
-import { answered, drifted, greeted, offerDue, offered, offerLost, retarget } from '../core/node/axes.ts';
+import type { EngineInfo, Node, Refusal, Standing } from '../../proto/vocab/node.ts';
+import { due, isOut, reported } from '../core/command/task.ts';
+import {
+  answered,
+  drifted,
+  greeted,
+  offerDue,
+  offered,
+  offerLost,
+  retarget,
+  stands,
+} from '../core/node/axes.ts';
 import type { AgentEvents } from './api.ts';
-import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult } from './ingest.ts';
+import { nodesOf } from './commands.ts';
+import { cancels, dispatch, dispatchTo, openTasks, sends } from './dispatch.ts';
+import type { FollowedLogs } from './followed-logs.ts';
+import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
 import type { Templates } from './rendering.ts';
@@ -19,6 +31,7 @@ interface Needs {
   readonly templates: Templates;
   readonly sessions: Sessions;
   readonly rings: MetricsRings;
+  readonly follows: FollowedLogs;
   readonly link: AgentLink;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,6 +43,7 @@ const ODD_READINGS = 2;
 /** Words of agents that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
+type Task = Omit<CommandTask, 'modRevision'>;
 type Body = (node: Node, view: Snapshot, now: Millis) => Decision<null>;
 interface Word {
   readonly name: NodeName;
@@ -62,7 +76,7 @@ export class AgentsService implements AgentEvents {
       const met = greeted(node, said);
       const next = aimed(met, this.needs.templates, view, now);
       const told = said.ledgerOpen.reduce((d, r) => merge(d, this.takeResult(view, name, r, now)), nothing());
-      const commands = this.commandsDue(view, name, now);
+      const commands = this.commandsDue(view, name, now, tasksOf(told));
       const event: EventDraft = {
         kind: 'node',
         who: name,
@@ -77,8 +91,8 @@ export class AgentsService implements AgentEvents {
         told,
         merge(this.settle(node, next, view), {
           ...nothing(),
+          ...commands,
           events: [event, ...arrived],
-          effects: commands,
         }),
       );
     });
@@ -127,6 +141,25 @@ export class AgentsService implements AgentEvents {
     });
   }
 
+  standing(name: NodeName, standing: Standing): void {
+    const { sessions, clock } = this.needs;
+    sessions.heard(name, clock.now());
+    const safe = safeStanding(standing);
+    sessions.stands(name, safe);
+    const known = this.needs.writer.view().get('node', name);
+    if (!known || stands(known, safe) === known) return;
+    this.decide(name, 'standing', (node, view) => {
+      const next = stands(node, safe);
+      const told = standingEvent(node, next);
+      return merge(this.settle(node, next, view), { ...nothing(), events: told === null ? [] : [told] });
+    });
+  }
+
+  logLines(name: NodeName, lines: FollowedLines): void {
+    this.needs.sessions.heard(name, this.needs.clock.now());
+    this.needs.follows.take(name, lines);
+  }
+
   metrics(name: NodeName, report: MetricsReport): void {
     const now = this.needs.clock.now();
     this.needs.sessions.heard(name, now);
@@ -149,6 +182,7 @@ export class AgentsService implements AgentEvents {
 
   disconnected(name: NodeName, reason: string): void {
     this.needs.sessions.ended(name);
+    this.needs.follows.gone(name, `${name} is not connected any more: ${reason}`);
     this.decide(name, 'disconnected', (node, view) => {
       const streams = this.needs.rings.figures(name, this.needs.clock.now())?.streams;
       const goOn = streams ? `; its ${streams} streams go on without the agent` : '';
@@ -196,8 +230,16 @@ export class AgentsService implements AgentEvents {
   private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
     const task = view.get('command', result.commandId);
     if (!task?.results[name]) return nothing();
-    const next = reported(task, name, safeResult(result), now);
-    if (next === task) return nothing();
+    const said = reported(task, name, safeResult(result), now);
+    if (said === task) return nothing();
+    const { link } = this.needs;
+    // What has settled makes room: for the next node of this command, and for the next command of this node.
+    const { task: next, effects } = dispatch(said, view, link, now);
+    const settled = next.results[name];
+    const more =
+      settled && isSettled(settled.state)
+        ? dispatchTo(name, view, link, now, new Map([[next.id, next]]))
+        : { ops: [], effects: [] };
     const events: EventDraft[] =
       next.endedAt !== null && task.endedAt === null
         ? [
@@ -206,25 +248,36 @@ export class AgentsService implements AgentEvents {
               who: task.createdBy,
               subject: task.id,
               level: next.state === 'succeeded' ? 'info' : 'warn',
-              text: `${task.type} ${next.state} on ${Object.keys(task.results).join(', ')}`,
+              text: `${task.type} ${next.state} on ${nodesOf(task)}`,
             },
           ]
         : [];
-    return { ops: [{ op: 'put', kind: 'command', key: next.id, value: next }], events, result: null };
+    return {
+      ops: [{ op: 'put', kind: 'command', key: next.id, value: next }, ...more.ops],
+      events,
+      effects: [...effects, ...more.effects],
+      result: null,
+    };
   }
 
-  private commandsDue(view: Snapshot, name: NodeName, now: Millis): Effect[] {
-    return view
-      .list('command')
-      .filter((t) => t.endedAt === null && due(t, name, now))
-      .map((t) => () => {
-        this.needs.link.sendCommand(name, {
-          id: t.id as CommandId,
-          type: t.type,
-          timeoutMs: t.timeoutMs,
-          expiresAt: t.expiresAt,
-        });
-      });
+  /** What it may have is said again, what was taken back of it too; then what it has room for. */
+  private commandsDue(
+    view: Snapshot,
+    name: NodeName,
+    now: Millis,
+    changed: ReadonlyMap<string, Task>,
+  ): Pick<Decision<null>, 'ops' | 'effects'> {
+    const { link } = this.needs;
+    const again: Effect[] = [];
+    for (const stored of openTasks(view)) {
+      const t = changed.get(stored.id) ?? stored;
+      const r = t.results[name];
+      if (!r || !isOut(r)) continue;
+      if (t.cancelledAt !== undefined) again.push(cancels(link, name, t.id));
+      else if (due(t, name, now)) again.push(sends(link, name, t));
+    }
+    const more = dispatchTo(name, view, link, now, changed);
+    return { ops: more.ops, effects: [...again, ...more.effects] };
   }
 
   /** The disk takes writes again: what it refused, in its order. */
@@ -279,6 +332,29 @@ export function aimed(node: Node, templates: Templates, view: Snapshot, now: Mil
       at: now,
     },
   };
+}
+
+/** Tasks as a decision leaves them. */
+function tasksOf(d: Decision<null>): ReadonlyMap<string, Task> {
+  const out = new Map<string, Task>();
+  for (const op of d.ops) if (op.op === 'put' && op.kind === 'command') out.set(op.key, op.value);
+  return out;
+}
+
+function standingEvent(before: Node, after: Node): EventDraft | null {
+  const of = { kind: 'node', who: after.name, subject: after.name, level: 'info' } as const;
+  if ((before.stopped ?? false) !== (after.stopped ?? false)) {
+    return {
+      ...of,
+      text: after.stopped ? 'stopped: it takes no new streams' : 'started: it takes streams again',
+    };
+  }
+  const said = {
+    none: 'takes streams again',
+    draining: 'is draining',
+    drained: 'is drained: no stream is left',
+  };
+  return before.drain === after.drain ? null : { ...of, text: said[after.drain] };
 }
 
 export function nothing(): Decision<null> {

@@ -1,8 +1,14 @@
-import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
+import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { AuditRecord, AuditVerdict } from '../../proto/vocab/audit.ts';
 import type { Action, Caller, Role } from '../../proto/vocab/can.ts';
-import type { CommandResult, CommandTask, CommandType } from '../../proto/vocab/command.ts';
+import type {
+  CommandOptions,
+  CommandResult,
+  CommandTask,
+  CommandType,
+  TaskState,
+} from '../../proto/vocab/command.ts';
 import type { BlastRadius, ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type {
   CommandId,
@@ -14,12 +20,13 @@ import type {
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { Node, NodeType, NodeVitals, Refusal } from '../../proto/vocab/node.ts';
+import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { Eligibility, Node, NodeType, NodeVitals, Refusal, Standing } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts';
 import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
+import type { TokenView } from '../../proto/vocab/token.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import type { IssuedCertificate } from './ports.ts';
 
@@ -37,10 +44,19 @@ export interface Mutation {
 }
 
 export interface EnrolmentService {
+  /** `replace`: it puts another host in the place of the node of this name. */
   createToken(
     m: Mutation,
-    args: { nodeType: NodeType; region: string; name: string | null; ttlMs: number | null },
+    args: {
+      nodeType: NodeType;
+      region: string;
+      name: string | null;
+      ttlMs: number | null;
+      replace: boolean;
+    },
   ): Promise<{ revision: Revision; token: string; expiresAt: Millis; joinCommand: string }>;
+  listTokens(caller: Caller): readonly TokenView[];
+  revokeToken(m: Mutation, id: string): Promise<{ revision: Revision; token: TokenView }>;
   /**
    * Burns the token and issues the certificate in one commit; a wrong, used or expired token is `unauthenticated`,
    * one for another type, region or name `forbidden`; the message says which.
@@ -69,6 +85,8 @@ export interface AgentEvents {
   heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: Node['engine']): void;
   configStatus(name: NodeName, report: ConfigStatusReport): void;
   commandStatus(name: NodeName, result: CommandResult): void;
+  standing(name: NodeName, standing: Standing): void;
+  logLines(name: NodeName, lines: FollowedLines): void;
   metrics(name: NodeName, report: MetricsReport): void;
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void;
   disconnected(name: NodeName, reason: string): void;
@@ -77,6 +95,17 @@ export interface AgentEvents {
 export interface NodesService {
   list(): { nodes: readonly Node[]; vitals: readonly NodeVitals[]; revision: Revision };
   detail(name: string): NodeDetail;
+  get(name: string): { node: Node; vitals: NodeVitals };
+  /**
+   * A label set to null is taken away. An `ineligible` node is left out of what configs of other nodes look up of it;
+   * what it runs, and what it is told, stays.
+   */
+  update(
+    m: Mutation,
+    args: { name: string; labels?: Readonly<Record<string, string | null>>; eligibility?: Eligibility },
+  ): Promise<{ revision: Revision; node: Node }>;
+  /** Its certificates are revoked, its session ended; `keep`: the node stays, shown as revoked. */
+  remove(m: Mutation, args: { name: string; keep: boolean }): Promise<{ revision: Revision }>;
 }
 
 /** What comes before a publication. Nothing here changes anything. */
@@ -151,9 +180,37 @@ export interface CommandsService {
       timeoutMs: number | null;
       expiresMs: number | null;
       dryRun: boolean;
+      /** So many nodes at a time; `null`: all at once. */
+      maxParallel: number | null;
+      options: CommandOptions;
     },
-  ): Promise<{ revision: Revision; command: CommandTask; nodes: readonly NodeName[] }>;
+  ): Promise<{
+    revision: Revision;
+    command: CommandTask;
+    nodes: readonly NodeName[];
+    /** Those of them that are not here: they get it when they come, until it expires. */
+    offline: readonly NodeName[];
+  }>;
   get(id: CommandId): CommandTask;
+  /** Newest first; `before` is the `next` of an earlier answer. */
+  list(args: { state?: TaskState; type?: CommandType; limit: number; before: string | null }): {
+    commands: readonly CommandTask[];
+    next: string | null;
+  };
+  /** Who has not got it will not; who has is told, and its result still counts. */
+  cancel(m: Mutation, id: CommandId): Promise<{ revision: Revision; command: CommandTask }>;
+  /** Lines as they come, bounded in lines and time; ends by itself, and when `line` says false: the reader is too slow. */
+  followLogs(
+    caller: Caller,
+    args: { node: string; lines: number; maxMs: number },
+    sink: LogSink,
+  ): { close(): void };
+}
+
+export interface LogSink {
+  /** False: it cannot take more. */
+  line(l: LogLine): boolean;
+  end(reason: string): void;
 }
 
 export interface AlertsService {

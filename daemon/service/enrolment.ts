@@ -2,11 +2,23 @@ import { AppError } from '../../proto/vocab/errors.ts';
 import { isNodeName, isWord, type Millis, type NodeName } from '../../proto/vocab/ids.ts';
 import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
+import type { TokenView } from '../../proto/vocab/token.ts';
+import { labelled } from '../core/node/axes.ts';
 import { aimed } from './agents.ts';
 import type { EnrolmentService as Api, Mutation } from './api.ts';
-import type { AgentLink, Ca, Clock, IssuedCertificate, JoinToken, Log, Snapshot } from './ports.ts';
+import type {
+  AgentLink,
+  Ca,
+  Clock,
+  Draft,
+  IssuedCertificate,
+  JoinToken,
+  Log,
+  RemovedNode,
+  Snapshot,
+} from './ports.ts';
 import type { Templates } from './rendering.ts';
-import type { Writer } from './write.ts';
+import { authorise, guardRevision, type Writer } from './write.ts';
 
 /** Makes and compares join tokens; implemented by daemon/ca. */
 export interface TokenMint {
@@ -17,6 +29,8 @@ export interface TokenMint {
 export interface EnrolmentSettings {
   /** host:port agents join at, for the command shown with a token. */
   readonly advertise: () => string;
+  /** Life of a node's certificate. */
+  readonly certificateMs?: number;
 }
 
 interface Needs {
@@ -31,6 +45,8 @@ interface Needs {
 
 const DAY_MS = 86_400_000;
 const CERTIFICATE_MS = 7 * DAY_MS;
+/** For so long after its end a certificate may still renew. */
+export const GRACE_MS = 30 * DAY_MS;
 const TOKEN_MS = 30 * 60_000;
 const LONGEST_TOKEN_MS = 7 * DAY_MS;
 const MOST_LABELS = 32;
@@ -49,9 +65,13 @@ export class EnrolmentService implements Api {
     this.needs = needs;
   }
 
+  private get certificateMs(): number {
+    return this.settings.certificateMs ?? CERTIFICATE_MS;
+  }
+
   async createToken(
     m: Mutation,
-    args: { nodeType: NodeType; region: string; name: string | null; ttlMs: number | null },
+    args: Parameters<Api['createToken']>[1],
   ): Promise<{ revision: number; token: string; expiresAt: Millis; joinCommand: string }> {
     if (!isWord(args.region)) {
       throw new AppError(
@@ -59,8 +79,9 @@ export class EnrolmentService implements Api {
         `region ${quoted(args.region)}: a-z, 0-9 and - . _ are wanted, such as hk`,
       );
     }
-    const { name } = args;
+    const { name, replace } = args;
     if (name !== null) checkName(name);
+    else if (replace) throw new AppError('invalid', 'a token that replaces a node needs its name');
     const ttl = args.ttlMs ?? TOKEN_MS;
     if (!(ttl >= 1000 && ttl <= LONGEST_TOKEN_MS)) {
       throw new AppError('invalid', 'a token lives from 1s to 7d');
@@ -70,7 +91,10 @@ export class EnrolmentService implements Api {
       m,
       'token.create',
       args,
-      (_view, now) => {
+      (view, now) => {
+        if (replace && name !== null && !view.get('node', name)) {
+          throw new AppError('not_found', `there is no node ${name} to replace: make a token without that`);
+        }
         const value: Omit<JoinToken, 'modRevision'> = {
           id: minted.id,
           secretHash: minted.secretHash,
@@ -82,8 +106,10 @@ export class EnrolmentService implements Api {
           expiresAt: now + ttl,
           usedAt: null,
           usedBy: null,
+          ...(replace ? { replace } : {}),
         };
-        const text = `made a join token for ${args.nodeType} in ${args.region}${name ? `, ${name} only` : ''}`;
+        const bound = name === null ? '' : replace ? ` in the place of ${name}` : `, ${name} only`;
+        const text = `made a join token for ${args.nodeType} in ${args.region}${bound}`;
         return {
           ops: [{ op: 'put', kind: 'token', key: minted.id, value }],
           events: [{ kind: 'node', who: m.caller.actor, subject: minted.id, level: 'info', text }],
@@ -104,24 +130,66 @@ export class EnrolmentService implements Api {
     };
   }
 
+  listTokens(caller: Parameters<Api['listTokens']>[0]): readonly TokenView[] {
+    authorise(caller, 'token.list');
+    return this.needs.writer.view().list('token').map(viewOf).toReversed();
+  }
+
+  async revokeToken(m: Mutation, id: string): ReturnType<Api['revokeToken']> {
+    const { writer } = this.needs;
+    const { revision } = await writer.mutate(
+      m,
+      'token.revoke',
+      { id },
+      (view, now) => {
+        const token = knownToken(view, id);
+        guardRevision(m, `token ${id}`, token.modRevision);
+        if (token.usedAt !== null) {
+          throw new AppError(
+            'precondition',
+            `the token was used${token.usedBy ? ` by ${token.usedBy}` : ''} already: remove the node to undo that`,
+          );
+        }
+        const value: JoinToken = token.revokedAt === undefined ? { ...token, revokedAt: now } : token;
+        const text = 'took a join token back';
+        return {
+          ops: [{ op: 'put', kind: 'token', key: id, value }],
+          events: [{ kind: 'node', who: m.caller.actor, subject: id, level: 'info', text }],
+          result: id,
+        };
+      },
+      (key) => key,
+      (_view, key) => key,
+    );
+    return { revision, token: viewOf(knownToken(writer.view(), id)) };
+  }
+
   async enrol(args: Parameters<Api['enrol']>[0]): ReturnType<Api['enrol']> {
     const { name, region, nodeType } = args;
     checkName(name);
     const { ca, clock, writer, link } = this.needs;
     // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
     this.checkToken(writer.view(), args, clock.now());
-    const issued = await ca.issueNode({ csrDer: args.csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
+    const issued = await ca.issueNode({
+      csrDer: args.csrDer,
+      name,
+      now: clock.now(),
+      ttlMs: this.certificateMs,
+    });
     await writer.write(`node ${name}`, 'agent', (view, now) => {
       const token = this.checkToken(view, args, now);
       const old = view.get('node', name);
-      if (old && old.identity !== 'revoked' && token.name !== name) {
+      if (old && old.identity !== 'revoked' && token.replace !== true) {
         throw new AppError(
           'conflict',
-          `there is a node ${name} already; give this one another name, or make a token with --name ${name} to install it anew`,
+          `there is a node ${name} already; give this one another name, or make a token with --replace ${name} to install it anew`,
         );
       }
       const node = aimed(
-        fresh(args, name, nodeType as NodeType, region, issued, now, old?.certificate ?? null),
+        fresh(args, name, nodeType as NodeType, region, issued, now, {
+          old: old ?? null,
+          removed: view.get('removed', name) ?? null,
+        }),
         this.needs.templates,
         view,
         now,
@@ -144,12 +212,12 @@ export class EnrolmentService implements Api {
         result: null,
       };
     });
-    return { node: name, issued, renewAfter: clock.now() + CERTIFICATE_MS / 2 };
+    return { node: name, issued, renewAfter: clock.now() + this.certificateMs / 2 };
   }
 
   async renew(name: NodeName, csrDer: Uint8Array): Promise<IssuedCertificate> {
     const { ca, clock, writer } = this.needs;
-    const issued = await ca.issueNode({ csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
+    const issued = await ca.issueNode({ csrDer, name, now: clock.now(), ttlMs: this.certificateMs });
     await writer.write(`node ${name}`, 'agent', (view) => {
       const node = view.get('node', name);
       if (node?.identity !== 'accepted')
@@ -172,7 +240,7 @@ export class EnrolmentService implements Api {
    */
   admit(name: NodeName, serial: string): 'ok' | 'unknown' | 'revoked' | 'replaced' {
     const node = this.needs.writer.view().get('node', name);
-    if (!node) return 'unknown';
+    if (!node) return this.needs.writer.view().get('removed', name) ? 'revoked' : 'unknown';
     if (node.identity === 'revoked') return 'revoked';
     const replaced = node.certificate?.replaced?.some((s) => sameSerial(s, serial)) ?? false;
     return replaced ? 'replaced' : 'ok';
@@ -193,6 +261,12 @@ export class EnrolmentService implements Api {
     if (token.usedAt !== null) {
       const by = token.usedBy ? ` by ${token.usedBy}` : '';
       throw new AppError('unauthenticated', `the join token was used${by} already; each works once`);
+    }
+    if (token.revokedAt !== undefined) {
+      throw new AppError(
+        'unauthenticated',
+        `the join token was taken back at ${new Date(token.revokedAt).toISOString()}; make a new one`,
+      );
     }
     if (now >= token.expiresAt) {
       throw new AppError(
@@ -223,12 +297,12 @@ function fresh(
   region: string,
   issued: IssuedCertificate,
   now: Millis,
-  old: Node['certificate'],
+  before: { readonly old: Node | null; readonly removed: RemovedNode | null },
 ): Node {
-  // Not only the newest: an older one of the same host, such as from a backup, may not have expired yet.
-  const replaced = old
-    ? [...(old.replaced ?? []), ...(old.earlier ?? []), old.serial].slice(-MOST_REPLACED)
-    : [];
+  const { old, removed } = before;
+  const replaced = [...new Set([...(removed?.serials ?? []), ...serialsOf(old)])].slice(-MOST_REPLACED);
+  // What operators said of this name stays with it when its host is another one.
+  const assigned = old && old.identity !== 'revoked' ? (old.assigned ?? {}) : {};
   const labels = Object.entries(args.labels)
     .slice(0, MOST_LABELS)
     .map(([k, v]) => [safeText(k, { max: 63 }), safeText(v, { max: 253 })]);
@@ -236,8 +310,9 @@ function fresh(
     name,
     nodeType,
     region,
-    labels: Object.fromEntries(labels) as Record<string, string>,
-    eligibility: 'eligible',
+    labels: labelled(Object.fromEntries(labels) as Record<string, string>, assigned),
+    ...(Object.keys(assigned).length > 0 ? { assigned } : {}),
+    eligibility: old && old.identity !== 'revoked' ? old.eligibility : 'eligible',
     drain: 'none',
     configSync: 'unknown',
     identity: 'accepted',
@@ -258,6 +333,30 @@ function fresh(
     },
     modRevision: 0,
   };
+}
+
+/** Of all its certificates, oldest first: one of a backup may not have expired yet. */
+function serialsOf(node: Pick<Node, 'certificate'> | null): readonly string[] {
+  const c = node?.certificate;
+  return c ? [...(c.replaced ?? []), ...(c.earlier ?? []), c.serial] : [];
+}
+
+/** What is remembered of a node that is removed: until none of its certificates may even renew. */
+export function removal(node: Node, before: RemovedNode | undefined, now: Millis): Draft {
+  const serials = [...new Set([...(before?.serials ?? []), ...serialsOf(node)])].slice(-MOST_REPLACED);
+  const until = Math.max(before?.until ?? 0, (node.certificate?.notAfter ?? now) + GRACE_MS);
+  return { op: 'put', kind: 'removed', key: node.name, value: { name: node.name, serials, until } };
+}
+
+function knownToken(view: Snapshot, id: string): JoinToken {
+  const token = view.get('token', id);
+  if (!token) throw new AppError('not_found', `there is no join token ${safeText(id, { max: 64 })}`);
+  return token;
+}
+
+function viewOf(t: JoinToken): TokenView {
+  const { secretHash: _, replace = false, revokedAt = null, ...shown } = t;
+  return { ...shown, replace, revokedAt };
 }
 
 /** Hex, however it is written. */

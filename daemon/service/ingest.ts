@@ -2,7 +2,7 @@ import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-lin
 import type { CommandResult } from '../../proto/vocab/command.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { LogLine } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo } from '../../proto/vocab/node.ts';
+import type { EngineInfo, Standing } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 
 // What agents say is made visible and bounded here, once, before anything keeps it.
@@ -54,6 +54,15 @@ export function safeResult(r: CommandResult): CommandResult {
     outputTail: safeText(r.outputTail, { max: 4096, newline: 'keep' }),
     before: r.before && safeEngine(r.before),
     after: r.after && safeEngine(r.after),
+  };
+}
+
+export function safeStanding(s: Standing): Standing {
+  return {
+    stopped: s.stopped,
+    drains: s.drains
+      .slice(0, MOST_LISTENERS + 1)
+      .map((d) => ({ ...d, service: d.service === null ? null : safeText(d.service, { max: 256 }) })),
   };
 }
 

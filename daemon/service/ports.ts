@@ -1,7 +1,7 @@
 import type { Alert } from '../../proto/vocab/alert.ts';
 import type { AuditRecord } from '../../proto/vocab/audit.ts';
 import type { Action, Role } from '../../proto/vocab/can.ts';
-import type { CommandTask } from '../../proto/vocab/command.ts';
+import type { CommandOptions, CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type {
@@ -50,6 +50,10 @@ export interface JoinToken {
   readonly expiresAt: Millis;
   readonly usedAt: Millis | null;
   readonly usedBy: NodeName | null;
+  /** It may put another host in the place of the node of this name; absent: no. */
+  readonly replace?: boolean;
+  /** Absent: not taken back. */
+  readonly revokedAt?: Millis;
   readonly modRevision: Revision;
 }
 
@@ -62,6 +66,16 @@ export interface DoneRequest {
   readonly revision: Revision;
   /** Key of the entity it made or changed. */
   readonly entity: string;
+  readonly modRevision: Revision;
+}
+
+/** A node that was removed: who shows a certificate of it is refused. `kind: 'removed'`. */
+export interface RemovedNode {
+  readonly name: NodeName;
+  /** Of all its certificates that may not have expired for good. */
+  readonly serials: readonly string[];
+  /** From then on none of them is good for anything. */
+  readonly until: Millis;
   readonly modRevision: Revision;
 }
 
@@ -147,6 +161,7 @@ export interface Kinds {
   denied: DeniedToken;
   apikey: ApiKey;
   audit: PendingAudit;
+  removed: RemovedNode;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -164,6 +179,7 @@ export const KINDS = [
   'denied',
   'apikey',
   'audit',
+  'removed',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
@@ -285,8 +301,11 @@ export interface AgentLink {
   offerConfig(name: NodeName, offer: Offer): void;
   sendCommand(
     name: NodeName,
-    command: { id: string; type: string; timeoutMs: number; expiresAt: Millis },
+    command: { id: string; type: string; timeoutMs: number; expiresAt: Millis; options: CommandOptions },
   ): void;
+  cancelCommand(name: NodeName, id: string): void;
+  followLogs(name: NodeName, follow: { id: string; lines: number; maxMs: number }): void;
+  endFollow(name: NodeName, id: string): void;
   /** Ask for a report every `ms`. */
   setReportInterval(name: NodeName, ms: number): void;
   /** Ends the session (revoked, replaced). */

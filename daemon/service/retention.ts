@@ -12,6 +12,7 @@ const KEEP = {
   request: { ms: DAY_MS, most: 10_000 },
   alert: { ms: DAY_MS / 2, most: 10_000 },
   silence: { ms: 30 * DAY_MS, most: 10_000 },
+  removed: { ms: 0, most: 100_000 },
 } as const;
 
 /** Deletions a commit: a long journal line would hold up the writes behind it. */
@@ -61,7 +62,7 @@ export function expired(view: Snapshot, now: Millis): Draft[] {
     'token',
     view.list('token'),
     (t) => t.id,
-    (t) => t.usedAt ?? (now >= t.expiresAt ? t.expiresAt : null),
+    (t) => t.usedAt ?? t.revokedAt ?? (now >= t.expiresAt ? t.expiresAt : null),
   );
   sweep(
     'request',
@@ -80,6 +81,12 @@ export function expired(view: Snapshot, now: Millis): Draft[] {
     view.list('silence'),
     (s) => s.id,
     (s) => (now >= s.endsAt ? s.endsAt : null),
+  );
+  sweep(
+    'removed',
+    view.list('removed'),
+    (r) => r.name,
+    (r) => (now >= r.until ? r.until : null),
   );
   return out;
 }

@@ -7,6 +7,7 @@ import { audited } from './audited.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { FollowedLogs } from './followed-logs.ts';
 import { NodesService } from './nodes.ts';
 import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
 import { Templates } from './rendering.ts';
@@ -29,6 +30,8 @@ export interface ServiceSettings {
   readonly nodeDownForMs: number;
   /** How long a node has to carry out a command. */
   readonly commandTimeoutMs: number;
+  /** Life of nodes' certificates: 7 days where it is not given; tests have shorter ones. */
+  readonly certificateMs?: number;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -77,13 +80,16 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const templates = new Templates(store);
   const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
-  const nodes = new NodesService({ writer, sessions, rings, clock, store: { degraded } });
-  const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
+  const follows = new FollowedLogs({ link, clock, random });
+
+  const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
+  const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
+  nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
   const silences = new SilencesService({ writer, clock });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
-    { writer, link, sessions, random },
+    { writer, link, sessions, follows, random },
   );
   const watch = new WatchService(
     {
@@ -174,6 +180,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       retrying ??= trail.retry().finally(() => {
         retrying = null;
       });
+      follows.tick(now);
       // While the disk refuses nothing could be kept: time decides the same again later.
       if (ticking !== null || store.degraded() !== null) return;
       agents.retry();
@@ -192,6 +199,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     async stop() {
       watch.endAll('the master is stopping');
+      follows.endAll('the master is stopping');
       await ticking;
       await retrying;
       await writer.settled();

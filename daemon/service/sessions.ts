@@ -1,5 +1,5 @@
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
-import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
+import type { DrainView, Node, NodeStatus, Standing } from '../../proto/vocab/node.ts';
 import { nodeStatus, type Presence, type PresenceTiming, stretchedHeartbeat } from '../core/node/status.ts';
 
 export interface Session extends Presence {
@@ -17,6 +17,7 @@ export class Sessions {
   private readonly timing: PresenceTiming;
   private readonly byName = new Map<NodeName, Session>();
   private readonly odd = new Map<NodeName, number>();
+  private readonly drainsOf = new Map<NodeName, readonly DrainView[]>();
   private listeningSince: Millis;
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
 
@@ -60,6 +61,23 @@ export class Sessions {
   ended(name: NodeName): void {
     const s = this.byName.get(name);
     if (s) this.byName.set(name, { ...s, connected: false });
+    this.drainsOf.delete(name);
+  }
+
+  stands(name: NodeName, standing: Standing): void {
+    this.drainsOf.set(name, standing.drains);
+  }
+
+  /** What it drains, as it said last; nothing is known of one that is not here. */
+  drains(name: NodeName): readonly DrainView[] {
+    return this.drainsOf.get(name) ?? [];
+  }
+
+  /** It was removed. */
+  forget(name: NodeName): void {
+    this.byName.delete(name);
+    this.odd.delete(name);
+    this.drainsOf.delete(name);
   }
 
   /** Counts readings in a row that are not what is known. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as a from '../../test/fakes/vocab-arbitraries.ts';
 import { ConnectRequest, ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, AgentUp, DownEnvelope, UpEnvelope } from '../vocab/agent-link.ts';
+import { COMMAND_TYPES } from '../vocab/command.ts';
 import { AppError } from '../vocab/errors.ts';
 import { decodeDown, decodeUp, encodeDown, encodeUp } from './codec-agent.ts';
 
@@ -49,6 +50,17 @@ const up: fc.Arbitrary<AgentUp> = fc.oneof(
     events: fc.array(fc.record({ at: a.millis, kind: a.line, text: a.line }), { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant('renew' as const), csrDer: fc.uint8Array({ maxLength: 64 }) }),
+  fc.record({
+    kind: fc.constant('standing' as const),
+    standing: fc.record({ stopped: fc.boolean(), drains: fc.array(a.drain, { maxLength: 3 }) }),
+  }),
+  fc.record({
+    kind: fc.constant('log_lines' as const),
+    followId: a.word,
+    lines: fc.array(a.logLine, { maxLength: 3 }),
+    dropped: fc.nat(),
+    ended: fc.option(a.line),
+  }),
 );
 
 const down: fc.Arbitrary<AgentDown> = fc.oneof(
@@ -71,10 +83,19 @@ const down: fc.Arbitrary<AgentDown> = fc.oneof(
   fc.record({
     kind: fc.constant('command' as const),
     id: a.commandId,
-    type: fc.constant('reload' as const),
+    type: fc.constantFrom(...COMMAND_TYPES),
     timeoutMs: fc.nat(),
     expiresAt: a.millis,
+    options: a.commandOptions,
   }),
+  fc.record({ kind: fc.constant('cancel_command' as const), id: a.commandId }),
+  fc.record({
+    kind: fc.constant('follow_logs' as const),
+    followId: a.word,
+    lines: fc.nat(),
+    maxMs: fc.nat(),
+  }),
+  fc.record({ kind: fc.constant('end_follow' as const), followId: a.word }),
   fc.record({
     kind: fc.constant('offers' as const),
     heartbeatMs: fc.option(fc.nat()),

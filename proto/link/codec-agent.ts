@@ -15,18 +15,20 @@ import type {
   DownEnvelope,
   UpEnvelope,
 } from '../vocab/agent-link.ts';
-import { COMMAND_TYPES } from '../vocab/command.ts';
+import { COMMAND_TYPES, type CommandOptions } from '../vocab/command.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { CommandId } from '../vocab/ids.ts';
 import type { MetricsReport } from '../vocab/metrics.ts';
-import type { ConfigPhase } from '../vocab/node.ts';
+import type { ConfigPhase, DrainView } from '../vocab/node.ts';
 import {
   decodeCommandResult,
+  decodeDrains,
   decodeEngine,
   decodeHistogram,
   decodeLogLine,
   decodeRefusal,
   encodeCommandResult,
+  encodeDrains,
   encodeEngine,
   encodeHistogram,
   encodeLogLine,
@@ -39,6 +41,8 @@ import * as w from './wire.ts';
 
 const MOST_BODY = 240 * 1024;
 const MOST_DER = 16 * 1024;
+/** Of a followed log, a message. */
+export const MOST_LINES = 128;
 
 const HEALTH = w.enumCodec<'ok' | 'engine_lost' | 'degraded', Health>({
   ok: Health.OK,
@@ -88,7 +92,36 @@ function encodeUpBody(b: AgentUp): NonNullable<ConnectRequest['body']> {
       };
     case 'renew':
       return { $case: 'renew', value: { csrDer: w.buffer(b.csrDer) } };
+    case 'standing': {
+      const { drains, stopped } = b.standing;
+      return { $case: 'drain', value: { ...sumOf(drains), drains: encodeDrains(drains), stopped } };
+    }
+    case 'log_lines':
+      return {
+        $case: 'logLines',
+        value: {
+          followId: b.followId,
+          lines: b.lines.map(encodeLogLine),
+          dropped: w.whole(b.dropped, 'log_lines.dropped'),
+          over: b.ended !== null,
+          reason: w.head(b.ended ?? '', w.LONGEST.line),
+        },
+      };
   }
+}
+
+/** For a master that knows one drain only. */
+function sumOf(drains: readonly DrainView[]): { streamsLeft: number; oldestS: number; etaS: number } {
+  const most = (of: (d: DrainView) => number): number =>
+    Math.min(0xffff_ffff, Math.round(drains.reduce((m, d) => Math.max(m, of(d)), 0) / 1000));
+  return {
+    streamsLeft: Math.min(
+      0xffff_ffff,
+      drains.reduce((sum, d) => sum + d.streams, 0),
+    ),
+    oldestS: most((d) => d.oldestMs),
+    etaS: most((d) => d.etaMs ?? 0),
+  };
 }
 
 export function decodeUp(m: ConnectRequest): UpEnvelope {
@@ -125,8 +158,23 @@ function decodeUpBody(b: ConnectRequest['body']): AgentUp {
       };
     case 'renew':
       return { kind: 'renew', csrDer: w.bytes(b.value.csrDer, 'renew.csr_der', MOST_DER) };
+    case 'drain':
+      return {
+        kind: 'standing',
+        standing: { stopped: b.value.stopped, drains: decodeDrains(b.value.drains, 'drain.drains') },
+      };
+    case 'logLines':
+      return {
+        kind: 'log_lines',
+        followId: w.required(b.value.followId, 'log_lines.follow_id'),
+        lines: w
+          .bounded(b.value.lines, MOST_LINES, 'log_lines.lines')
+          .map((l) => decodeLogLine(l, 'log_lines.lines')),
+        dropped: b.value.dropped,
+        ended: b.value.over ? w.text(b.value.reason, 'log_lines.reason', w.LONGEST.line) : null,
+      };
     default:
-      throw new AppError('unsupported', `this build does not know the message ${b?.$case ?? '(empty)'}`);
+      throw new AppError('unsupported', 'a message that this build does not know');
   }
 }
 
@@ -326,12 +374,25 @@ function encodeDownBody(b: AgentDown): NonNullable<ConnectResponse['body']> {
         value: {
           commandId: b.id,
           type: b.type,
-          args: {},
+          args: encodeOptions(b.options),
           timeout: w.span(b.timeoutMs),
           expiresAt: w.stamp(b.expiresAt),
           preconditionConfigHash: '',
         },
       };
+    case 'cancel_command':
+      return { $case: 'cancelCommand', value: { commandId: b.id } };
+    case 'follow_logs':
+      return {
+        $case: 'followLogs',
+        value: {
+          followId: b.followId,
+          lines: w.whole(b.lines, 'follow_logs.lines'),
+          maxTime: w.span(b.maxMs),
+        },
+      };
+    case 'end_follow':
+      return { $case: 'endFollow', value: { followId: b.followId } };
     case 'offers':
       return {
         $case: 'offers',
@@ -396,7 +457,22 @@ function decodeDownBody(b: ConnectResponse['body']): AgentDown {
         type: w.oneOf(b.value.type, COMMAND_TYPES, 'command.type'),
         timeoutMs: w.spanMillis(b.value.timeout, 'command.timeout'),
         expiresAt: w.millis(b.value.expiresAt, 'command.expires_at'),
+        options: decodeOptions(b.value.args),
       };
+    case 'cancelCommand':
+      return {
+        kind: 'cancel_command',
+        id: w.required(b.value.commandId, 'cancel_command.command_id') as CommandId,
+      };
+    case 'followLogs':
+      return {
+        kind: 'follow_logs',
+        followId: w.required(b.value.followId, 'follow_logs.follow_id'),
+        lines: b.value.lines,
+        maxMs: w.spanMillis(b.value.maxTime, 'follow_logs.max_time'),
+      };
+    case 'endFollow':
+      return { kind: 'end_follow', followId: w.required(b.value.followId, 'end_follow.follow_id') };
     case 'offers': {
       const { heartbeatInterval, reportInterval, certificateChainDer: chain } = b.value;
       return {
@@ -418,8 +494,37 @@ function decodeDownBody(b: ConnectResponse['body']): AgentDown {
         retryAfterMs: w.spanMillis(b.value.retryAfter, 'unavailable.retry_after'),
       };
     default:
-      throw new AppError('unsupported', `this build does not know the message ${b?.$case ?? '(empty)'}`);
+      throw new AppError('unsupported', 'a message that this build does not know');
   }
+}
+
+function encodeOptions(o: CommandOptions): Record<string, string> {
+  return {
+    ...(o.deadlineMs === undefined ? {} : { deadline_ms: String(w.whole(o.deadlineMs, 'deadline_ms')) }),
+    ...(o.lines === undefined ? {} : { lines: String(w.whole(o.lines, 'lines')) }),
+    ...(o.service === undefined ? {} : { service: o.service }),
+    ...(o.hard === undefined ? {} : { hard: String(o.hard) }),
+  };
+}
+
+/** An option of a newer master is refused: carried out without it, the command would be another one. */
+function decodeOptions(args: Readonly<Record<string, string>>): CommandOptions {
+  const { deadline_ms: deadline, lines, service, hard, ...others } = args;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw w.invalid('command.args', `${w.head(unknown, 64)} is not known here`);
+  return {
+    ...(deadline === undefined ? {} : { deadlineMs: wholeNumber(deadline, 'command.args.deadline_ms') }),
+    ...(lines === undefined ? {} : { lines: wholeNumber(lines, 'command.args.lines') }),
+    ...(service === undefined ? {} : { service: w.required(service, 'command.args.service') }),
+    ...(hard === undefined
+      ? {}
+      : { hard: w.oneOf(hard, ['true', 'false'] as const, 'command.args.hard') === 'true' }),
+  };
+}
+
+function wholeNumber(text: string, field: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw w.invalid(field, 'is not a whole number');
+  return Number(text);
 }
 
 /** What a joiner says. The name and the rest are checked where the token is. */

@@ -1,6 +1,7 @@
 import {
   type CommandResult as WireCommandResult,
   CommandState as WireCommandState,
+  type Drain as WireDrain,
   type Engine as WireEngine,
   type ErrorDetail as WireErrorDetail,
   type Histogram as WireHistogram,
@@ -9,7 +10,7 @@ import type { Timestamp } from '../gen/google/protobuf/timestamp.ts';
 import type { CommandResult, CommandState } from '../vocab/command.ts';
 import type { CommandId } from '../vocab/ids.ts';
 import { BUCKETS_MS, type LogLine, type SparseHistogram } from '../vocab/metrics.ts';
-import type { EngineInfo, Refusal } from '../vocab/node.ts';
+import type { DrainView, EngineInfo, Refusal } from '../vocab/node.ts';
 import * as w from './wire.ts';
 
 // What both conversations, the agent's and the console's, say alike.
@@ -137,6 +138,8 @@ export function encodeCommandResult(r: CommandResult): WireCommandResult {
     unchanged: r.unchanged,
     tookMs: w.whole(r.tookMs, 'command.took_ms'),
     streamsKept: w.whole(r.streamsKept, 'command.streams_kept'),
+    streamsCut: w.whole(r.streamsCut ?? 0, 'command.streams_cut'),
+    sentAt: r.sentAt === undefined ? undefined : w.stamp(r.sentAt),
   };
 }
 
@@ -151,7 +154,32 @@ export function decodeCommandResult(r: WireCommandResult, field: string): Comman
     unchanged: r.unchanged,
     tookMs: r.tookMs,
     streamsKept: r.streamsKept,
+    ...(r.streamsCut > 0 ? { streamsCut: r.streamsCut } : {}),
+    ...(r.sentAt ? { sentAt: w.millis(r.sentAt, `${field}.sent_at`) } : {}),
   };
+}
+
+/** Services a node may have drains of, and one of all. */
+const MOST_DRAINS = 257;
+
+export function encodeDrains(drains: readonly DrainView[]): WireDrain[] {
+  return drains.slice(0, MOST_DRAINS).map((d) => ({
+    service: d.service ?? '',
+    streams: w.whole(d.streams, 'drain.streams'),
+    oldestMs: w.big(d.oldestMs, 'drain.oldest_ms'),
+    deadline: w.stamp(d.deadline),
+    etaMs: d.etaMs === null ? undefined : w.big(d.etaMs, 'drain.eta_ms'),
+  }));
+}
+
+export function decodeDrains(drains: readonly WireDrain[], field: string): readonly DrainView[] {
+  return w.bounded(drains, MOST_DRAINS, field).map((d) => ({
+    service: d.service === '' ? null : w.text(d.service, `${field}.service`, w.LONGEST.word),
+    streams: d.streams,
+    oldestMs: w.int(d.oldestMs, `${field}.oldest_ms`),
+    deadline: w.millis(d.deadline, `${field}.deadline`),
+    etaMs: d.etaMs === undefined ? null : w.int(d.etaMs, `${field}.eta_ms`),
+  }));
 }
 
 /** Console and agent have a message each for a log line, alike in shape. */

@@ -1,10 +1,12 @@
 import {
   AlertState,
+  type AssignedLabel,
   type Alert as WireAlert,
   type Event as WireEvent,
   type Matcher as WireMatcher,
   type Node as WireNode,
   NodeStatus as WireNodeStatus,
+  type CommandOptions as WireOptions,
   type Silence as WireSilence,
   type Target as WireTarget,
   type CommandTask as WireTask,
@@ -13,7 +15,7 @@ import {
   type NodeVitals as WireVitals,
 } from '../gen/aicdn/v1/console.ts';
 import type { AlertView } from '../vocab/alert.ts';
-import { COMMAND_TYPES, type CommandTask, type TaskState } from '../vocab/command.ts';
+import { COMMAND_TYPES, type CommandOptions, type CommandTask, type TaskState } from '../vocab/command.ts';
 import type { ConfigVersion, Target } from '../vocab/config-version.ts';
 import type { FleetEvent } from '../vocab/event.ts';
 import type { CommandId, Fingerprint, SilenceId } from '../vocab/ids.ts';
@@ -43,7 +45,7 @@ export const MOST_NODES = 20_000;
 const MOST_PUBLICATIONS = 4096;
 const MOST_MATCHERS = 64;
 
-const ELIGIBILITY = ['eligible', 'ineligible'] as const;
+export const ELIGIBILITY = ['eligible', 'ineligible'] as const;
 const DRAIN = ['none', 'draining', 'drained'] as const;
 const CONFIG_SYNC = ['in_sync', 'out_of_sync', 'applying', 'failed', 'drifted', 'unknown'] as const;
 const IDENTITY = ['pending', 'accepted', 'revoked'] as const;
@@ -98,6 +100,8 @@ export function encodeNode(n: Node): WireNode {
     modRevision: w.big(n.modRevision, 'node.mod_revision'),
     configWarnings: n.warnings.map((t) => w.head(t, w.LONGEST.line)),
     initialized: n.initialized,
+    stopped: n.stopped ?? false,
+    assigned: encodeAssigned(n.assigned ?? {}),
   };
 }
 
@@ -143,8 +147,23 @@ export function decodeNode(n: WireNode): Node {
           notAfter: w.millis(n.certificateNotAfter, 'node.certificate_not_after'),
         }
       : null,
+    ...(n.stopped ? { stopped: true } : {}),
+    ...(Object.keys(n.assigned).length > 0 ? { assigned: decodeAssigned(n.assigned, 'node.assigned') } : {}),
     modRevision: w.int(n.modRevision, 'node.mod_revision'),
   };
+}
+
+type Assigned = Readonly<Record<string, string | null>>;
+
+export function encodeAssigned(labels: Assigned): Record<string, AssignedLabel> {
+  return Object.fromEntries(Object.entries(labels).map(([k, v]) => [k, { value: v ?? undefined }]));
+}
+
+/** Without a value: taken away. */
+export function decodeAssigned(labels: Readonly<Record<string, AssignedLabel>>, field: string): Assigned {
+  const given = Object.entries(labels);
+  w.labels(Object.fromEntries(given.map(([k, v]) => [k, v.value ?? ''])), field);
+  return Object.fromEntries(given.map(([k, v]) => [k, v.value ?? null]));
 }
 
 function decodeFailure(n: WireNode): ConfigFailure | null {
@@ -360,6 +379,9 @@ export function encodeTask(t: CommandTask): WireTask {
     modRevision: w.big(t.modRevision, 'command.mod_revision'),
     expiresAt: w.stamp(t.expiresAt),
     timeoutMs: w.whole(t.timeoutMs, 'command.timeout_ms'),
+    maxParallel: w.whole(t.maxParallel ?? 0, 'command.max_parallel'),
+    options: t.options && encodeOptions(t.options),
+    cancelledAt: t.cancelledAt === undefined ? undefined : w.stamp(t.cancelledAt),
   };
 }
 
@@ -379,8 +401,39 @@ export function decodeTask(t: WireTask): CommandTask {
     timeoutMs: t.timeoutMs,
     endedAt: w.millisOrNull(t.endedAt, 'command.ended_at'),
     reason: w.text(t.reason, 'command.reason', w.LONGEST.line),
+    ...(t.maxParallel > 0 ? { maxParallel: t.maxParallel } : {}),
+    ...(t.options ? { options: decodeOptions(t.options, 'command.options') } : {}),
+    ...(t.cancelledAt ? { cancelledAt: w.millis(t.cancelledAt, 'command.cancelled_at') } : {}),
     modRevision: w.int(t.modRevision, 'command.mod_revision'),
   };
+}
+
+export function encodeOptions(o: CommandOptions): WireOptions {
+  return {
+    deadlineMs: o.deadlineMs === undefined ? undefined : w.big(o.deadlineMs, 'options.deadline_ms'),
+    lines: o.lines === undefined ? undefined : w.whole(o.lines, 'options.lines'),
+    service: o.service,
+    hard: o.hard,
+  };
+}
+
+export function decodeOptions(o: WireOptions | undefined, field: string): CommandOptions {
+  if (!o) return {};
+  return {
+    ...(o.deadlineMs === undefined ? {} : { deadlineMs: w.int(o.deadlineMs, `${field}.deadline_ms`) }),
+    ...(o.lines === undefined ? {} : { lines: o.lines }),
+    ...(o.service === undefined ? {} : { service: w.required(o.service, `${field}.service`) }),
+    ...(o.hard === undefined ? {} : { hard: o.hard }),
+  };
+}
+
+/** Unspecified is none in particular. */
+export function decodeTaskState(state: WireTaskState, field: string): TaskState | undefined {
+  return state === WireTaskState.UNSPECIFIED ? undefined : TASK_STATE.read(state, field);
+}
+
+export function encodeTaskState(state: TaskState | undefined): WireTaskState {
+  return state === undefined ? WireTaskState.UNSPECIFIED : TASK_STATE.write(state);
 }
 
 export function encodeEvent(e: FleetEvent): WireEvent {

@@ -10,7 +10,14 @@ import { AppError } from '../vocab/errors.ts';
 import type { FleetVitals } from '../vocab/node.ts';
 import type { NodeDetail, ServiceWindow } from '../vocab/node-detail.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../vocab/watch.ts';
-import { decodeHistogram, decodeLogLine, encodeHistogram, encodeLogLine } from './codec-common.ts';
+import {
+  decodeDrains,
+  decodeHistogram,
+  decodeLogLine,
+  encodeDrains,
+  encodeHistogram,
+  encodeLogLine,
+} from './codec-common.ts';
 import * as c from './codec-console.ts';
 import * as w from './wire.ts';
 
@@ -254,6 +261,7 @@ export function encodeNodeDetail(d: NodeDetail): GetNodeDetailResponse {
     minuteOfLast: w.stamp(d.lastMinuteAt),
     commands: d.commands.map(c.encodeTask),
     events: d.events.map(c.encodeEvent),
+    drains: encodeDrains(d.drains),
   };
 }
 
@@ -270,5 +278,6 @@ export function decodeNodeDetail(d: GetNodeDetailResponse): NodeDetail {
     lastMinuteAt: w.millis(d.minuteOfLast, 'minute_of_last'),
     commands: w.bounded(d.commands, 1024, 'commands').map(c.decodeTask),
     events: w.bounded(d.events, 1024, 'events').map(c.decodeEvent),
+    drains: decodeDrains(d.drains, 'drains'),
   };
 }

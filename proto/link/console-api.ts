@@ -1,5 +1,5 @@
 import type { AlertView } from '../vocab/alert.ts';
-import type { CommandTask, CommandType } from '../vocab/command.ts';
+import type { CommandOptions, CommandTask, CommandType, TaskState } from '../vocab/command.ts';
 import type { ConfigVersion, Target } from '../vocab/config-version.ts';
 import type {
   CommandId,
@@ -11,9 +11,11 @@ import type {
   VersionLabel,
 } from '../vocab/ids.ts';
 import type { Matcher } from '../vocab/matcher.ts';
-import type { Node, NodeType, NodeVitals } from '../vocab/node.ts';
+import type { LogLine } from '../vocab/metrics.ts';
+import type { Eligibility, Node, NodeType, NodeVitals } from '../vocab/node.ts';
 import type { NodeDetail } from '../vocab/node-detail.ts';
 import type { Silence } from '../vocab/silence.ts';
+import type { TokenView } from '../vocab/token.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
 import type { LinkState } from './resumable.ts';
 
@@ -108,13 +110,55 @@ export interface ConsoleApi {
       readonly timeoutMs: number | null;
       readonly expiresMs: number | null;
       readonly dryRun: boolean;
+      /** So many nodes at a time; `null`: all at once. */
+      readonly maxParallel: number | null;
+      readonly options: CommandOptions;
     },
   ): Promise<{
     readonly revision: Revision;
     readonly command: CommandTask;
     readonly nodes: readonly NodeName[];
+    /** Those of them that are not here: they get it when they come, until it expires. */
+    readonly offline: readonly NodeName[];
   }>;
   getCommand(id: CommandId): Promise<CommandTask>;
+  /** Newest first; `before` is the `next` of an earlier answer. */
+  listCommands(args: {
+    readonly state?: TaskState;
+    readonly type?: CommandType;
+    readonly limit: number;
+    readonly before: string | null;
+  }): Promise<{ readonly commands: readonly CommandTask[]; readonly next: string | null }>;
+  cancelCommand(
+    m: MutationArgs,
+    id: CommandId,
+  ): Promise<{ readonly revision: Revision; readonly command: CommandTask }>;
+  /** `lines` of what is there, then what comes. Ends by itself after `maxMs` or 10,000 lines, and says why, once. */
+  followLogs(
+    args: { readonly node: string; readonly lines: number; readonly maxMs: number },
+    onLine: (line: LogLine) => void,
+    onEnd: (reason: string) => void,
+  ): { close(): void };
+  getNode(name: string): Promise<{ readonly node: Node; readonly vitals: NodeVitals }>;
+  /** A label set to null is taken away. */
+  updateNode(
+    m: MutationArgs,
+    args: {
+      readonly name: string;
+      readonly labels?: Readonly<Record<string, string | null>>;
+      readonly eligibility?: Eligibility;
+    },
+  ): Promise<{ readonly revision: Revision; readonly node: Node }>;
+  /** `keep`: the node stays, shown as revoked. */
+  removeNode(
+    m: MutationArgs,
+    args: { readonly name: string; readonly keep: boolean },
+  ): Promise<{ readonly revision: Revision }>;
+  listTokens(): Promise<readonly TokenView[]>;
+  revokeToken(
+    m: MutationArgs,
+    id: string,
+  ): Promise<{ readonly revision: Revision; readonly token: TokenView }>;
   listAlerts(): Promise<{ readonly alerts: readonly AlertView[]; readonly silences: readonly Silence[] }>;
   previewSilence(matchers: readonly Matcher[]): Promise<SilencePreview>;
   createSilence(
@@ -139,6 +183,8 @@ export interface ConsoleApi {
       readonly region: string;
       readonly name: string | null;
       readonly ttlMs: number | null;
+      /** Another host in the place of the node of this name. */
+      readonly replace: boolean;
     },
   ): Promise<{
     readonly revision: Revision;

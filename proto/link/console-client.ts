@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { type CallOptions, type ClientUnaryCall, Metadata, type ServiceError } from '@grpc/grpc-js';
-import type { ConsoleServiceClient, WatchResponse } from '../gen/aicdn/v1/console.ts';
+import type { ConsoleServiceClient, FollowLogsResponse, WatchResponse } from '../gen/aicdn/v1/console.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
+import { decodeLogLine } from './codec-common.ts';
 import * as c from './codec-console.ts';
+import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
 import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
 import { dialConsole } from './dial.ts';
@@ -58,6 +60,10 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
     version: c.decodeVersion(w.present(r.version, 'version')),
   });
   const names = (list: readonly string[]) => w.nodeNames(list, c.MOST_NODES, 'nodes');
+  const command = (r: { revision: bigint; command: Parameters<typeof c.decodeTask>[0] | undefined }) => ({
+    revision: w.int(r.revision, 'revision'),
+    command: c.decodeTask(w.present(r.command, 'command')),
+  });
   const silence = (r: { revision: bigint; silence: Parameters<typeof c.decodeSilence>[0] | undefined }) => ({
     revision: w.int(r.revision, 'revision'),
     silence: c.decodeSilence(w.present(r.silence, 'silence')),
@@ -138,16 +144,58 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
           timeoutMs: w.whole(a.timeoutMs ?? 0, 'timeout_ms'),
           expiresMs: w.whole(a.expiresMs ?? 0, 'expires_ms'),
           dryRun: a.dryRun,
+          maxParallel: w.whole(a.maxParallel ?? 0, 'max_parallel'),
+          options: c.encodeOptions(a.options),
+        },
+        writeMs,
+        (r) => ({ ...command(r), nodes: names(r.nodes), offline: names(r.offline) }),
+      ),
+    getCommand: (id) =>
+      call(client.getCommand, { id }, readMs, (r) => c.decodeTask(w.present(r.command, 'command'))),
+    listCommands: (a) =>
+      call(
+        client.listCommands,
+        {
+          state: c.encodeTaskState(a.state),
+          type: a.type ?? '',
+          limit: w.whole(a.limit, 'limit'),
+          before: a.before ?? '',
+        },
+        readMs,
+        (r) => ({ commands: r.commands.map(c.decodeTask), next: r.next === '' ? null : r.next }),
+      ),
+    cancelCommand: (m, id) => call(client.cancelCommand, { ...write(m), id }, writeMs, command),
+    followLogs: (a, onLine, onEnd) => followLogs(client, settings.socket, a, onLine, onEnd),
+    getNode: (name) =>
+      call(client.getNode, { name }, readMs, (r) => ({
+        node: c.decodeNode(w.present(r.node, 'node')),
+        vitals: c.decodeVitals(w.present(r.vitals, 'vitals')),
+      })),
+    updateNode: (m, a) =>
+      call(
+        client.updateNode,
+        {
+          ...write(m),
+          name: a.name,
+          labels: c.encodeAssigned(a.labels ?? {}),
+          eligibility: a.eligibility ?? '',
         },
         writeMs,
         (r) => ({
           revision: w.int(r.revision, 'revision'),
-          command: c.decodeTask(w.present(r.command, 'command')),
-          nodes: names(r.nodes),
+          node: c.decodeNode(w.present(r.node, 'node')),
         }),
       ),
-    getCommand: (id) =>
-      call(client.getCommand, { id }, readMs, (r) => c.decodeTask(w.present(r.command, 'command'))),
+    removeNode: (m, a) =>
+      call(client.removeNode, { ...write(m), ...a }, writeMs, (r) => ({
+        revision: w.int(r.revision, 'revision'),
+      })),
+    listTokens: () => call(client.listJoinTokens, {}, readMs, (r) => r.tokens.map(decodeToken)),
+    revokeToken: (m, id) =>
+      call(client.revokeJoinToken, { ...write(m), id }, writeMs, (r) => ({
+        revision: w.int(r.revision, 'revision'),
+        token: decodeToken(w.present(r.token, 'token')),
+      })),
     listAlerts: () =>
       call(client.listAlerts, {}, readMs, (r) => ({
         alerts: r.alerts.map(c.decodeAlert),
@@ -185,6 +233,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
           region: a.region,
           name: a.name ?? '',
           ttlS: w.whole((a.ttlMs ?? 0) / 1000, 'ttl_s'),
+          replace: a.replace,
         },
         writeMs,
         (r) => ({
@@ -267,6 +316,45 @@ function openWatch(
     },
     retryNow: () => link.retryNow(),
     close: () => link.stop(),
+  };
+}
+
+/** Over when the master says so, when it is closed here, or when the connection is lost. */
+function followLogs(
+  client: ConsoleServiceClient,
+  socket: string,
+  a: Parameters<ConsoleApi['followLogs']>[0],
+  onLine: Parameters<ConsoleApi['followLogs']>[1],
+  onEnd: Parameters<ConsoleApi['followLogs']>[2],
+): { close(): void } {
+  const stream = client.followLogs({
+    node: a.node,
+    lines: w.whole(a.lines, 'lines'),
+    maxMs: w.big(a.maxMs, 'max_ms'),
+  });
+  let over = false;
+  const end = (reason: string): void => {
+    if (over) return;
+    over = true;
+    onEnd(reason);
+  };
+  stream.on('data', ({ body }: FollowLogsResponse) => {
+    if (over) return;
+    try {
+      if (body?.$case === 'line') onLine(decodeLogLine(body.value, 'line'));
+      else if (body?.$case === 'ended') end(w.text(body.value, 'ended', w.LONGEST.line));
+    } catch (fault) {
+      stream.cancel();
+      end(fault instanceof Error ? fault.message : String(fault));
+    }
+  });
+  stream.on('error', (error) => end(plainly(fromServiceError(error), socket).message));
+  stream.on('end', () => end('the master ended the stream'));
+  return {
+    close() {
+      over = true;
+      stream.cancel();
+    },
   };
 }
 

@@ -1,7 +1,7 @@
-import type { CommandResult, CommandType } from './command.ts';
+import type { CommandOptions, CommandResult, CommandType } from './command.ts';
 import type { CommandId, ConfigHash, Millis, NodeName, Revision, VersionLabel } from './ids.ts';
 import type { LogLine, MetricsReport } from './metrics.ts';
-import type { ConfigPhase, EngineInfo, Refusal } from './node.ts';
+import type { ConfigPhase, EngineInfo, Refusal, Standing } from './node.ts';
 
 // The agent link in our words; the wire's are in proto/aicdn/v1/agent.proto, the bridge is proto/link/codec-agent.ts.
 
@@ -42,6 +42,16 @@ export type ConfigStatusReport = {
     }
 );
 
+/** Lines of a log that is followed, oldest first. */
+export interface FollowedLines {
+  readonly followId: string;
+  readonly lines: readonly LogLine[];
+  /** Lines that were left out before these: the link was too slow. */
+  readonly dropped: number;
+  /** Why it is over, or `null` while it goes on. */
+  readonly ended: string | null;
+}
+
 export type AgentUp =
   | ({ readonly kind: 'hello' } & AgentHello)
   | {
@@ -57,7 +67,10 @@ export type AgentUp =
       readonly kind: 'events';
       readonly events: readonly { readonly at: Millis; readonly kind: string; readonly text: string }[];
     }
-  | { readonly kind: 'renew'; readonly csrDer: Uint8Array };
+  | { readonly kind: 'renew'; readonly csrDer: Uint8Array }
+  /** What it takes, and how far its drains are. */
+  | { readonly kind: 'standing'; readonly standing: Standing }
+  | ({ readonly kind: 'log_lines' } & FollowedLines);
 
 export type AgentDown =
   | {
@@ -84,7 +97,17 @@ export type AgentDown =
       readonly type: CommandType;
       readonly timeoutMs: number;
       readonly expiresAt: Millis;
+      readonly options: CommandOptions;
     }
+  | { readonly kind: 'cancel_command'; readonly id: CommandId }
+  /** `lines` of what is there, then what comes, for `maxMs`. */
+  | {
+      readonly kind: 'follow_logs';
+      readonly followId: string;
+      readonly lines: number;
+      readonly maxMs: number;
+    }
+  | { readonly kind: 'end_follow'; readonly followId: string }
   | {
       readonly kind: 'offers';
       readonly heartbeatMs: number | null;

@@ -2,7 +2,7 @@ import type { CommandTask } from './command.ts';
 import type { FleetEvent } from './event.ts';
 import type { Millis } from './ids.ts';
 import type { LogLine, SparseHistogram } from './metrics.ts';
-import type { Node, NodeVitals } from './node.ts';
+import type { DrainView, Node, NodeVitals } from './node.ts';
 
 /** One service of a node over its last minute; `streams` is now. `null` is unknown, never 0. */
 export interface ServiceWindow {
@@ -40,4 +40,6 @@ export interface NodeDetail {
   readonly lastMinuteAt: Millis;
   readonly commands: readonly CommandTask[];
   readonly events: readonly FleetEvent[];
+  /** What it drains, as it said last; empty where it drains nothing or is not there. */
+  readonly drains: readonly DrainView[];
 }

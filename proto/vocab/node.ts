@@ -39,6 +39,24 @@ export interface WorkerInfo {
   readonly version: string;
 }
 
+/** What a node was told to take no new streams on, and how far it is: those it has go on until `deadline`. */
+export interface DrainView {
+  /** `null`: every service. */
+  readonly service: string | null;
+  readonly streams: number;
+  /** Age of the oldest stream, 0 without one. */
+  readonly oldestMs: number;
+  readonly deadline: Millis;
+  /** Until the last one is over at the pace since it began; `null`: no pace yet. */
+  readonly etaMs: number | null;
+}
+
+/** What a node takes, as it was last told by commands; it outlives restarts of its agent and of its engine. */
+export interface Standing {
+  readonly stopped: boolean;
+  readonly drains: readonly DrainView[];
+}
+
 /** What an agent knows of the engine beside it, read back from the engine itself. */
 export interface EngineInfo {
   readonly kind: 'embedded' | 'gost';
@@ -75,8 +93,12 @@ export interface Node {
   readonly nodeType: NodeType;
   readonly region: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** What operators said over the labels its agent gives: a value, or `null` for one that is taken away. */
+  readonly assigned?: Readonly<Record<string, string | null>>;
   readonly eligibility: Eligibility;
   readonly drain: Drain;
+  /** It was told to stop: it takes no new streams until it is told to start. Absent: it serves. */
+  readonly stopped?: boolean;
   readonly configSync: ConfigSync;
   readonly identity: Identity;
   /** A first CONFIRM has happened: initializing -> ready. */

@@ -121,6 +121,8 @@ async function reloaded(fleet: Fleet): Promise<string> {
       timeoutMs: null,
       expiresMs: null,
       dryRun: false,
+      maxParallel: null,
+      options: {},
     },
   );
   const result = await until('the result of the reload', 15_000, async () => {

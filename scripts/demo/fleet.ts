@@ -196,6 +196,7 @@ log: {level: info}
         region: node.region,
         name: node.name,
         ttlMs: null,
+        replace: false,
       },
     );
     const dir = path.join(this.dir, node.name);

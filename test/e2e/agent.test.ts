@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Agent, joinNode, startAgent } from '../../agent/app.ts';
+import { OwnLines } from '../../agent/core/own-lines.ts';
 import { startEngine } from '../../agent/engine/embedded/app.ts';
 import { IdentitySpool } from '../../agent/spool/identity.ts';
 import { type AgentSettings, loadAgentSettings } from '../../config/agent.ts';
@@ -98,7 +99,7 @@ async function agent(
   const log = memoryLog();
   const running = await startAgent(s, readyFile, {
     log,
-    ownLines: () => [],
+    own: new OwnLines(),
     engineProgram: '/none',
     env: {},
     now: () => Date.now(),
@@ -309,7 +310,7 @@ describe('commands', () => {
   const results = (): CommandResult[] =>
     master.heard.calls.filter((c) => c.method === 'commandStatus').map((c) => c.args[0] as CommandResult);
   const order = (id: string, expiresAt = Date.now() + 60_000): void =>
-    master.sessions.sendCommand(HK, { id, type: 'reload', timeoutMs: 5000, expiresAt });
+    master.sessions.sendCommand(HK, { id, type: 'reload', timeoutMs: 5000, expiresAt, options: {} });
 
   it('a reload delivered three times, twice of them after a restart, is carried out once', async () => {
     await engine();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => fleet?.stop());
 
 const token = async (ttlMs: number | null = null): Promise<string> => {
-  const args = { nodeType: 'edge', region: 'hk', name: null, ttlMs } as const;
+  const args = { nodeType: 'edge', region: 'hk', name: null, ttlMs, replace: false } as const;
   return (await fleet.api.createToken({ reason: 'test' }, args)).token;
 };
 

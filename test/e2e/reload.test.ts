@@ -28,7 +28,11 @@ const node = async (name: string) => {
 const createAndPublish = async (label: string, text: string): Promise<void> => {
   const m = { reason: 'test' };
   await fleet.api.createConfig(m, { label, description: '', body: Buffer.from(text), parent: 'v2' });
-  await fleet.api.publish(m, { label, target: { nodeType: 'edge' }, dryRun: false });
+  await fleet.api.publish(m, {
+    label,
+    target: { nodeType: 'edge' },
+    dryRun: false,
+  });
 };
 const document = async (label: string): Promise<string> =>
   Buffer.from((await fleet.api.getConfig(label)).body).toString('utf8');
@@ -44,6 +48,8 @@ describe('the nodes obey', () => {
         timeoutMs: null,
         expiresMs: null,
         dryRun: false,
+        maxParallel: null,
+        options: {},
       },
     );
     const result = await until('the reload settled', 15_000, async () => {

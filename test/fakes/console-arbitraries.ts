@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { CommandTask } from '../../proto/vocab/command.ts';
+import { COMMAND_TYPES, type CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Fingerprint, NodeName, SilenceId } from '../../proto/vocab/ids.ts';
@@ -21,7 +21,7 @@ export const target: fc.Arbitrary<Target> = fc.record(
   { requiredKeys: [] },
 );
 
-export const node: fc.Arbitrary<Node> = fc.record({
+const nodeParts = {
   name: a.nodeName,
   nodeType: fc.constantFrom('edge' as const, 'core' as const),
   region: a.word,
@@ -55,7 +55,15 @@ export const node: fc.Arbitrary<Node> = fc.record({
   joinedAt: a.millis,
   certificate: fc.option(fc.record({ serial: a.word, notAfter: a.millis })),
   modRevision: a.count,
-});
+};
+export const node: fc.Arbitrary<Node> = fc.record(
+  {
+    ...nodeParts,
+    stopped: fc.constant(true),
+    assigned: fc.dictionary(a.word, fc.option(a.word), { minKeys: 1, maxKeys: 3, noNullPrototype: true }),
+  },
+  { requiredKeys: Object.keys(nodeParts) as (keyof typeof nodeParts)[] },
+);
 
 export const version: fc.Arbitrary<ConfigVersion> = fc.record({
   label: a.versionLabel,
@@ -107,9 +115,9 @@ export const silence: fc.Arbitrary<Silence> = fc.record({
   modRevision: a.count,
 });
 
-export const task: fc.Arbitrary<CommandTask> = fc.record({
+const taskParts = {
   id: a.commandId,
-  type: fc.constant('reload' as const),
+  type: fc.constantFrom(...COMMAND_TYPES),
   target,
   state: fc.constantFrom('queued' as const, 'running' as const, 'partial' as const, 'timed_out' as const),
   results: fc
@@ -122,7 +130,16 @@ export const task: fc.Arbitrary<CommandTask> = fc.record({
   endedAt: fc.option(a.millis),
   reason: a.line,
   modRevision: a.count,
-});
+};
+export const task: fc.Arbitrary<CommandTask> = fc.record(
+  {
+    ...taskParts,
+    maxParallel: fc.integer({ min: 1, max: 20_000 }),
+    options: a.commandOptions,
+    cancelledAt: a.millis,
+  },
+  { requiredKeys: Object.keys(taskParts) as (keyof typeof taskParts)[] },
+);
 
 export const event: fc.Arbitrary<FleetEvent> = fc.record({
   id: a.word,

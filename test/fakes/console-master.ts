@@ -8,7 +8,13 @@ import type {
   WatchArgs,
 } from '../../proto/link/console-api.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { CommandResult, CommandState, CommandTask } from '../../proto/vocab/command.ts';
+import type {
+  CommandOptions,
+  CommandResult,
+  CommandState,
+  CommandTask,
+  CommandType,
+} from '../../proto/vocab/command.ts';
 import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
@@ -23,6 +29,7 @@ import type {
 } from '../../proto/vocab/ids.ts';
 import type { EngineInfo, Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
 import { type Silence, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
+import type { TokenView } from '../../proto/vocab/token.ts';
 import type {
   Entities,
   Entity,
@@ -336,6 +343,7 @@ export class ConsoleMaster implements ConsoleApi {
           }),
         ),
         services: [],
+        drains: [],
         log: [
           { at: now - 9_000, level: 'info' as const, text: 'edge-tls listening on :443' },
           {
@@ -537,11 +545,13 @@ export class ConsoleMaster implements ConsoleApi {
   runCommand(
     m: MutationArgs,
     a: {
-      readonly type: 'reload';
+      readonly type: CommandType;
       readonly target: Target;
       readonly timeoutMs: number | null;
       readonly expiresMs: number | null;
       readonly dryRun: boolean;
+      readonly maxParallel: number | null;
+      readonly options: CommandOptions;
     },
   ) {
     const names = a.target.nodes?.join(' ') ?? JSON.stringify(a.target);
@@ -549,22 +559,116 @@ export class ConsoleMaster implements ConsoleApi {
       const nodes = this.#targets(a.target);
       if (nodes.length === 0) throw new AppError('not_found', 'no node is meant by this');
       const id = `C-${this.#next++}` as CommandId;
-      const command = this.#task(id, a.target, nodes, 'queued', m.reason);
-      if (a.dryRun) return { revision: this.#revision, command, nodes: nodes.map((n) => n.name) };
+      const task = (state: CommandState) => this.#task(id, a.type, a.target, nodes, state, m.reason);
+      const command = task('queued');
+      const who = {
+        nodes: nodes.map((n) => n.name),
+        offline: nodes.filter((n) => this.#vitals.get(n.name)?.status !== 'ready').map((n) => n.name),
+      };
+      if (a.dryRun) return { revision: this.#revision, command, ...who };
       const step = (state: CommandState) => {
-        const task = this.#task(id, a.target, nodes, state, m.reason);
-        this.commit([{ kind: 'command', key: id, value: task }]);
+        this.commit([{ kind: 'command', key: id, value: task(state) }]);
       };
       const revision = this.commit([{ kind: 'command', key: id, value: command }]);
       this.#time.after(100, () => step('received'));
       this.#time.after(300, () => step('running'));
       this.#time.after(1_800, () => step('succeeded'));
-      return { revision, command, nodes: nodes.map((n) => n.name) };
+      return { revision, command, ...who };
+    });
+  }
+
+  getNode(name: string) {
+    return this.#read(`getNode ${name}`, () => {
+      const node = this.#all('node').find((n) => n.name === name);
+      const vitals = this.#vitals.get(name);
+      if (!node || !vitals) throw new AppError('not_found', `there is no node ${name}`);
+      return { node, vitals };
+    });
+  }
+
+  updateNode(m: MutationArgs, a: Parameters<ConsoleApi['updateNode']>[1]) {
+    return this.#write(
+      m,
+      `updateNode ${a.name} ${JSON.stringify(a.labels ?? {})} ${a.eligibility ?? ''}`,
+      () => {
+        const old = this.#all('node').find((n) => n.name === a.name);
+        if (!old) throw new AppError('not_found', `there is no node ${a.name}`);
+        const labels = Object.entries({ ...old.labels, ...a.labels }).filter(
+          (l): l is [string, string] => l[1] !== null,
+        );
+        const node: Node = {
+          ...old,
+          labels: Object.fromEntries(labels),
+          eligibility: a.eligibility ?? old.eligibility,
+        };
+        return { revision: this.commit([{ kind: 'node', key: node.name, value: node }]), node };
+      },
+    );
+  }
+
+  removeNode(m: MutationArgs, a: { readonly name: string; readonly keep: boolean }) {
+    return this.#write(m, `removeNode ${a.name}${a.keep ? ' keep' : ''}`, () => {
+      const old = this.#all('node').find((n) => n.name === a.name);
+      if (!old) throw new AppError('not_found', `there is no node ${a.name}`);
+      const revision = a.keep
+        ? this.commit([{ kind: 'node', key: old.name, value: { ...old, identity: 'revoked' } }])
+        : this.commit([], [{ kind: 'node', key: old.name }]);
+      return { revision };
+    });
+  }
+
+  listCommands(a: Parameters<ConsoleApi['listCommands']>[0]) {
+    return this.#read('listCommands', () => ({
+      commands: this.#all('command')
+        .filter((t) => (a.state ?? t.state) === t.state && (a.type ?? t.type) === t.type)
+        .toReversed()
+        .slice(0, a.limit),
+      next: null,
+    }));
+  }
+
+  cancelCommand(m: MutationArgs, id: CommandId) {
+    return this.#write(m, `cancelCommand ${id}`, () => {
+      const old = this.#all('command').find((t) => t.id === id);
+      if (!old) throw new AppError('not_found', `there is no command ${id}`);
+      const command: CommandTask = { ...old, cancelledAt: this.#time.now() };
+      return { revision: this.commit([{ kind: 'command', key: id, value: command }]), command };
+    });
+  }
+
+  /** The node's log of its page, then the end of the time. */
+  followLogs(...[a, onLine, onEnd]: Parameters<ConsoleApi['followLogs']>) {
+    let open = true;
+    this.nodeDetail(a.node).then(
+      ({ log }) => {
+        if (!open) return;
+        for (const line of log.slice(-a.lines)) onLine(line);
+        this.#time.after(a.maxMs, () => {
+          if (open) onEnd('its time is over');
+        });
+      },
+      (e: unknown) => onEnd(e instanceof Error ? e.message : String(e)),
+    );
+    return {
+      close() {
+        open = false;
+      },
+    };
+  }
+
+  listTokens() {
+    return this.#read('listTokens', (): readonly TokenView[] => []);
+  }
+
+  revokeToken(m: MutationArgs, id: string) {
+    return this.#write(m, `revokeToken ${id}`, (): { revision: number; token: TokenView } => {
+      throw new AppError('not_found', `there is no token ${id}`);
     });
   }
 
   #task(
     id: CommandId,
+    type: CommandType,
     target: Target,
     nodes: readonly Node[],
     state: CommandState,
@@ -591,7 +695,7 @@ export class ConsoleMaster implements ConsoleApi {
     const settled = Object.values(results).every((r) => r.state === 'succeeded');
     return {
       id,
-      type: 'reload',
+      type,
       target,
       state: settled ? 'succeeded' : state === 'queued' ? 'queued' : 'running',
       results,
@@ -679,6 +783,7 @@ export class ConsoleMaster implements ConsoleApi {
       readonly region: string;
       readonly name: string | null;
       readonly ttlMs: number | null;
+      readonly replace: boolean;
     },
   ) {
     return this.#write(m, `createToken ${a.nodeType} ${a.region} ${a.name ?? ''}`, () => {

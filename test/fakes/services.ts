@@ -45,6 +45,8 @@ export function heardEvents(): AgentEvents & {
     },
     connected: take('connected'),
     heartbeat: take('heartbeat'),
+    standing: take('standing'),
+    logLines: take('logLines'),
     configStatus: take('configStatus'),
     commandStatus: take('commandStatus'),
     metrics: take('metrics'),
@@ -55,7 +57,16 @@ export function heardEvents(): AgentEvents & {
 
 export function enrolmentTwin(over: Partial<EnrolmentService>): EnrolmentService {
   const no = () => Promise.reject(new Error('not part of this test'));
-  return { createToken: no, enrol: no, renew: no, admit: () => 'ok', ...over };
+  const none = () => [];
+  return {
+    createToken: no,
+    listTokens: none,
+    revokeToken: no,
+    enrol: no,
+    renew: no,
+    admit: () => 'ok',
+    ...over,
+  };
 }
 
 export const HASH = 'ab'.repeat(32) as ConfigHash;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
-import { COMMAND_STATES, type CommandResult } from '../../proto/vocab/command.ts';
+import { COMMAND_STATES, type CommandOptions, type CommandResult } from '../../proto/vocab/command.ts';
 import type { BodyHash, CommandId, ConfigHash, NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
 import {
   BUCKETS_MS,
@@ -8,7 +8,7 @@ import {
   type ServiceSlice,
   type SparseHistogram,
 } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo, Refusal } from '../../proto/vocab/node.ts';
+import type { DrainView, EngineInfo, Refusal } from '../../proto/vocab/node.ts';
 
 // Arbitrary values of the shared vocabulary, for round-trip tests only.
 
@@ -66,16 +66,46 @@ export const histogram: fc.Arbitrary<SparseHistogram> = fc
     return { index: sorted.map((c) => c[0]), count: sorted.map((c) => c[1]), sumMs };
   });
 
-export const commandResult: fc.Arbitrary<CommandResult> = fc.record({
-  commandId,
-  state: fc.constantFrom(...COMMAND_STATES),
-  exitCode: fc.integer({ min: -128, max: 255 }),
-  outputTail: line,
-  before: fc.option(engine),
-  after: fc.option(engine),
-  unchanged: fc.boolean(),
-  tookMs: fc.nat(),
-  streamsKept: fc.nat(),
+export const commandResult: fc.Arbitrary<CommandResult> = fc.record(
+  {
+    commandId,
+    state: fc.constantFrom(...COMMAND_STATES),
+    exitCode: fc.integer({ min: -128, max: 255 }),
+    outputTail: line,
+    before: fc.option(engine),
+    after: fc.option(engine),
+    unchanged: fc.boolean(),
+    tookMs: fc.nat(),
+    streamsKept: fc.nat(),
+    streamsCut: fc.integer({ min: 1, max: 1e9 }),
+    sentAt: millis,
+  },
+  {
+    requiredKeys: [
+      'commandId',
+      'state',
+      'exitCode',
+      'outputTail',
+      'before',
+      'after',
+      'unchanged',
+      'tookMs',
+      'streamsKept',
+    ],
+  },
+);
+
+export const commandOptions: fc.Arbitrary<CommandOptions> = fc.record(
+  { deadlineMs: fc.nat(), lines: fc.nat(), service: word, hard: fc.boolean() },
+  { requiredKeys: [] },
+);
+
+export const drain: fc.Arbitrary<DrainView> = fc.record({
+  service: fc.option(word),
+  streams: fc.nat(),
+  oldestMs: count,
+  deadline: millis,
+  etaMs: fc.option(count),
 });
 
 export const logLine: fc.Arbitrary<LogLine> = fc.record({

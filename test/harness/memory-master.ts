@@ -40,6 +40,8 @@ services:
 export type Said =
   | { readonly kind: 'offer'; readonly node: string; readonly offer: Offer }
   | { readonly kind: 'command'; readonly node: string; readonly id: string }
+  | { readonly kind: 'cancel'; readonly node: string; readonly id: string }
+  | { readonly kind: 'follow' | 'unfollow'; readonly node: string; readonly id: string }
   | { readonly kind: 'interval'; readonly node: string; readonly ms: number }
   | { readonly kind: 'end'; readonly node: string; readonly reason: string };
 
@@ -65,8 +67,14 @@ export class MemoryMaster {
       sendCommand: (node, { id }) => {
         if (this.here.has(node)) this.said.push({ kind: 'command', node, id });
       },
+      cancelCommand: (node, id) => void this.said.push({ kind: 'cancel', node, id }),
+      followLogs: (node, { id }) => void this.said.push({ kind: 'follow', node, id }),
+      endFollow: (node, id) => void this.said.push({ kind: 'unfollow', node, id }),
       setReportInterval: (node, ms) => void this.said.push({ kind: 'interval', node, ms }),
-      disconnect: (node, reason) => void this.said.push({ kind: 'end', node, reason }),
+      disconnect: (node, reason) => {
+        this.said.push({ kind: 'end', node, reason });
+        this.here.delete(node);
+      },
     };
     const secretHash = (secret: string): string => createHash('sha256').update(secret).digest('hex');
     this.services = createServices(
@@ -124,13 +132,14 @@ export class MemoryMaster {
   }
 
   async token(
-    over: { name?: string; ttlMs?: number } = {},
+    over: { name?: string; ttlMs?: number; replace?: boolean } = {},
   ): Promise<{ tokenId: string; tokenSecret: string }> {
     const { token } = await this.services.enrolment.createToken(this.m(), {
       nodeType: 'edge',
       region: 'hk',
       name: over.name ?? null,
       ttlMs: over.ttlMs ?? null,
+      replace: over.replace ?? false,
     });
     const [, , tokenId = '', tokenSecret = ''] = token.split('.');
     return { tokenId, tokenSecret };

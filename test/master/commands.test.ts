@@ -18,6 +18,8 @@ const reload = async (
     timeoutMs: null,
     expiresMs: null,
     dryRun: false,
+    maxParallel: null,
+    options: {},
     ...over,
   } as const;
   return (await m.services.commands.run(m.m(), args)).command.id;
@@ -102,7 +104,15 @@ it('nothing an agent says reaches a terminal as it is', async () => {
 
 describe('who', () => {
   it('a dry run names them and tells nobody', async () => {
-    const args = { type: 'reload', target: {}, timeoutMs: null, expiresMs: null, dryRun: true } as const;
+    const args = {
+      type: 'reload',
+      target: {},
+      timeoutMs: null,
+      expiresMs: null,
+      dryRun: true,
+      maxParallel: null,
+      options: {},
+    } as const;
     expect((await m.services.commands.run(m.m(), args)).nodes).toEqual(['hk-1']);
     expect(m.commands('hk-1')).toEqual([]);
   });

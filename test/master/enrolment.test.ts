@@ -59,11 +59,12 @@ it('of two that come with one token at once, one joins', async () => {
   expect(m.store.snapshot().count('node')).toBe(1);
 });
 
-it('a name is taken, but for a token made for it', async () => {
+it('a name is taken, but for a token that says to replace it', async () => {
   await m.enrol('hk-1');
   await expect(join(await m.token())).rejects.toMatchObject({ code: 'conflict' });
+  await expect(join(await m.token({ name: 'hk-1' }))).rejects.toMatchObject({ code: 'conflict' });
   const { serial: old = '' } = m.node('hk-1').certificate ?? {};
-  const { issued } = await join(await m.token({ name: 'hk-1' }));
+  const { issued } = await join(await m.token({ name: 'hk-1', replace: true }));
   expect(m.store.snapshot().count('node')).toBe(1);
   // The host it was is out, and stays out when the new one renews.
   expect(m.said).toMatchObject([{ kind: 'end', node: 'hk-1' }]);
@@ -79,7 +80,7 @@ it('certificates from before a renewal go on, and are out with the others once t
     serials.push((await m.services.enrolment.renew('hk-1' as never, new Uint8Array())).serial);
   }
   expect(serials.map(admit)).toEqual(['ok', 'ok', 'ok', 'ok']);
-  const { issued } = await join(await m.token({ name: 'hk-1' }));
+  const { issued } = await join(await m.token({ name: 'hk-1', replace: true }));
   expect(serials.map(admit)).toEqual(['replaced', 'replaced', 'replaced', 'replaced']);
   expect(admit(issued.serial)).toBe('ok');
 });

@@ -58,6 +58,8 @@ const EXECUTORS: Executors = {
         timeoutMs: null,
         expiresMs: null,
         dryRun: false,
+        maxParallel: null,
+        options: {},
       }),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
     ),
@@ -135,7 +137,13 @@ const EXECUTORS: Executors = {
   },
   'make-token': (_, needs) => {
     needs.api
-      .createToken(mutation('first run'), { nodeType: 'edge', region: FIRST_REGION, name: null, ttlMs: null })
+      .createToken(mutation('first run'), {
+        nodeType: 'edge',
+        region: FIRST_REGION,
+        name: null,
+        ttlMs: null,
+        replace: false,
+      })
       .then(
         (t) =>
           needs.dispatch({

@@ -26,7 +26,13 @@ export function tokenCommands(program: Command, ctl: Ctl): void {
       ctl.run(async ({ io, api, form }) => {
         const made = await api.createToken(
           { reason: 'token create' },
-          { nodeType: flags.type, region: flags.region, name: flags.name ?? null, ttlMs: flags.ttl },
+          {
+            nodeType: flags.type,
+            region: flags.region,
+            name: flags.name ?? null,
+            ttlMs: flags.ttl,
+            replace: false,
+          },
         );
         if (form === 'json') return json(io, made);
         line(io, made.token);
@@ -97,7 +103,15 @@ export function reloadCommands(program: Command, ctl: Ctl): void {
           const dryRun = flags.dryRun === true;
           const taken = await api.runCommand(
             { reason: flags.reason },
-            { type: 'reload', target, timeoutMs: flags.timeout ?? null, expiresMs: null, dryRun },
+            {
+              type: 'reload',
+              target,
+              timeoutMs: flags.timeout ?? null,
+              expiresMs: null,
+              dryRun,
+              maxParallel: null,
+              options: {},
+            },
           );
           if (dryRun) {
             if (form === 'json') return json(io, { nodes: taken.nodes, dryRun });

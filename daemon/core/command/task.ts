@@ -41,6 +41,77 @@ const PROGRESS: Readonly<Record<CommandState, number>> = {
   expired: 3,
 };
 
+/** How many commands a node is sent at once; the next goes as one settles. */
+const MOST_AT_ONCE = 32;
+
+/**
+ * Who is to be sent it now: the first of those that wait, are here and have room, as many as may have it at a time.
+ * @param here whether the node is connected; `busy`: how many commands it has that have not settled
+ */
+export function turn(
+  task: Stored,
+  now: Millis,
+  here: (n: NodeName) => boolean,
+  busy: (n: NodeName) => number,
+): readonly NodeName[] {
+  if (task.endedAt !== null || task.cancelledAt !== undefined || now >= task.expiresAt) return [];
+  const parts = Object.entries<CommandResult>(task.results) as [NodeName, CommandResult][];
+  const most = task.maxParallel ?? Number.POSITIVE_INFINITY;
+  let room = most - parts.filter(([, r]) => isOut(r)).length;
+  const out: NodeName[] = [];
+  for (const [name, r] of parts) {
+    if (room <= 0) break;
+    if (r.state !== 'queued' || r.sentAt !== undefined || !here(name) || busy(name) >= MOST_AT_ONCE) continue;
+    out.push(name);
+    room -= 1;
+  }
+  return out;
+}
+
+/** Sent, and not settled: the node may be at it. */
+export function isOut(r: CommandResult): boolean {
+  return r.sentAt !== undefined && !isSettled(r.state);
+}
+
+/** queued -> queued, sent: from now on the node may have it. */
+export function sent<T extends Stored>(task: T, nodes: readonly NodeName[], now: Millis): T {
+  if (nodes.length === 0) return task;
+  const given = nodes.map((n) => [n, { ...(task.results[n] as CommandResult), sentAt: now }]);
+  return { ...task, results: { ...task.results, ...Object.fromEntries(given) } };
+}
+
+/**
+ * Taken back. queued, not sent -> cancelled; who has it is told, and what it makes of that is its result.
+ * @throws AppError `precondition` when it is over
+ */
+export function cancelled<T extends Stored>(task: T, by: string, now: Millis): T {
+  if (task.endedAt !== null)
+    throw new AppError('precondition', `command ${task.id} is over already: ${task.state}`);
+  if (task.cancelledAt !== undefined) return task;
+  const results = mapped(task, (r) =>
+    isSettled(r.state) || r.sentAt !== undefined
+      ? r
+      : { ...r, state: 'cancelled', exitCode: 1, outputTail: `taken back by ${by} before it was sent` },
+  );
+  return settle({ ...task, cancelledAt: now, results }, now);
+}
+
+/** any unsettled -> cancelled | failed: the node is gone for good, and `why`. */
+export function left<T extends Stored>(task: T, node: NodeName, why: string, now: Millis): T {
+  const r = Object.hasOwn(task.results, node) ? task.results[node] : undefined;
+  if (!r || isSettled(r.state)) return task;
+  const text = r.sentAt === undefined ? why : `${why}; whether it took effect is not known`;
+  const state: CommandState = r.sentAt === undefined ? 'cancelled' : 'failed';
+  return settle(
+    { ...task, results: { ...task.results, [node]: { ...r, state, exitCode: 1, outputTail: text } } },
+    now,
+  );
+}
+
+function mapped(task: Stored, f: (r: CommandResult) => CommandResult): CommandTask['results'] {
+  return Object.fromEntries(Object.entries<CommandResult>(task.results).map(([n, r]) => [n, f(r)]));
+}
+
 /**
  * queued -> received -> running -> settled, or straight on; the same task when nothing is new.
  * @throws AppError `not_found` when the command was not for this node
@@ -49,7 +120,10 @@ export function reported<T extends Stored>(task: T, node: NodeName, result: Comm
   const old = Object.hasOwn(task.results, node) ? task.results[node] : undefined;
   if (!old) throw new AppError('not_found', `command ${task.id} is not for ${node}`);
   if (PROGRESS[result.state] <= PROGRESS[old.state]) return task;
-  return settle({ ...task, results: { ...task.results, [node]: result } }, now);
+  // When it was sent is our word, not the node's.
+  const { sentAt: _, ...said } = result;
+  const kept = old.sentAt === undefined ? said : { ...said, sentAt: old.sentAt };
+  return settle({ ...task, results: { ...task.results, [node]: kept } }, now);
 }
 
 /**

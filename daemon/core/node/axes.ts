@@ -1,7 +1,7 @@
 import type { AgentHello, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { ConfigHash, Millis, VersionLabel } from '../../../proto/vocab/ids.ts';
-import type { EngineInfo, Node } from '../../../proto/vocab/node.ts';
+import type { EngineInfo, Node, Standing } from '../../../proto/vocab/node.ts';
 
 // The arrows of a node's config_sync axis. Each takes the node and returns it changed, or the very same object when
 // nothing changed, so that nothing is journalled for nothing.
@@ -79,7 +79,7 @@ export function greeted<N extends Stored>(node: N, hello: AgentHello): N {
     ...node,
     agentVersion: hello.agentVersion,
     capabilities: hello.capabilities,
-    labels: hello.labels,
+    labels: labelled(hello.labels, node.assigned ?? {}),
     engine: hello.engine,
     rejectedHash: hello.rejectedHash ?? node.rejectedHash,
     effective,
@@ -99,6 +99,24 @@ export function drifted<N extends Stored>(node: N, engine: EngineInfo): N {
   return node.configSync === 'in_sync' && engine.documentHash !== node.target?.hash
     ? { ...changed, configSync: 'drifted' }
     : changed;
+}
+
+/** What its agent gives, and over it what operators said; `null` takes away. */
+export function labelled(
+  own: Readonly<Record<string, string>>,
+  assigned: Readonly<Record<string, string | null>>,
+): Readonly<Record<string, string>> {
+  const all = Object.entries({ ...own, ...assigned });
+  return Object.fromEntries(all.filter((l): l is [string, string] => l[1] !== null));
+}
+
+/** drain: any -> none | draining | drained, and stopped or not: what it says of itself. */
+export function stands<N extends Stored>(node: N, said: Standing): N {
+  const left = said.drains.some((d) => d.streams > 0);
+  const drain = said.drains.length === 0 ? 'none' : left ? 'draining' : 'drained';
+  if (node.drain === drain && (node.stopped ?? false) === said.stopped) return node;
+  const { stopped: _, ...rest } = node;
+  return { ...rest, drain, ...(said.stopped ? { stopped: true } : {}) } as N;
 }
 
 /** Whether an offer is due: the next step of a node that is connected. */

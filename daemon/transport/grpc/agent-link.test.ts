@@ -323,7 +323,13 @@ describe('a conversation', () => {
     expect((await old.closed).message).toContain('a newer session of hk-1');
     await m.heard.until('connected', 2);
     expect(m.heard.calls.map((c) => c.method)).toEqual(['connected', 'disconnected', 'connected']);
-    m.sessions.sendCommand('hk-1' as NodeName, { id: 'C-1', type: 'reload', timeoutMs: 1000, expiresAt: 5 });
+    m.sessions.sendCommand('hk-1' as NodeName, {
+      id: 'C-1',
+      type: 'reload',
+      timeoutMs: 1000,
+      expiresAt: 5,
+      options: {},
+    });
     expect((await young.next('command')).body).toMatchObject({ id: 'C-1', type: 'reload', timeoutMs: 1000 });
   });
 

@@ -184,6 +184,12 @@ export class AgentSession {
       case 'command_status':
         events.commandStatus(name, body.result);
         break;
+      case 'standing':
+        events.standing(name, body.standing);
+        break;
+      case 'log_lines':
+        events.logLines(name, body);
+        break;
       case 'metrics':
         events.metrics(name, body.report);
         break;

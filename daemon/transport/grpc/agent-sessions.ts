@@ -1,5 +1,5 @@
 import type { AgentDown } from '../../../proto/vocab/agent-link.ts';
-import type { CommandType } from '../../../proto/vocab/command.ts';
+import type { CommandOptions, CommandType } from '../../../proto/vocab/command.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { CommandId, NodeName } from '../../../proto/vocab/ids.ts';
 import type { AgentLink, Offer } from '../../service/ports.ts';
@@ -23,7 +23,7 @@ export class AgentSessions implements AgentLink {
 
   sendCommand(
     name: NodeName,
-    command: { id: string; type: string; timeoutMs: number; expiresAt: number },
+    command: { id: string; type: string; timeoutMs: number; expiresAt: number; options: CommandOptions },
   ): void {
     this.send(name, {
       kind: 'command',
@@ -31,7 +31,20 @@ export class AgentSessions implements AgentLink {
       type: command.type as CommandType,
       timeoutMs: command.timeoutMs,
       expiresAt: command.expiresAt,
+      options: command.options,
     });
+  }
+
+  cancelCommand(name: NodeName, id: string): void {
+    this.send(name, { kind: 'cancel_command', id: id as CommandId });
+  }
+
+  followLogs(name: NodeName, { id, lines, maxMs }: { id: string; lines: number; maxMs: number }): void {
+    this.send(name, { kind: 'follow_logs', followId: id, lines, maxMs });
+  }
+
+  endFollow(name: NodeName, id: string): void {
+    this.send(name, { kind: 'end_follow', followId: id });
   }
 
   setReportInterval(name: NodeName, ms: number): void {

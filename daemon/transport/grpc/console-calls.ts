@@ -14,7 +14,9 @@ import type { Services } from '../../service/api.ts';
 import type { Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
 import { fleetHandlers } from './fleet-handlers.ts';
+import { type FollowCall, followLogs } from './follow-logs.ts';
 import type { Unary } from './handler.ts';
+import { orderHandlers } from './order-handlers.ts';
 import { GrpcWatchSink, type WatchCall } from './watch-sink.ts';
 
 /** What a handler needs of any call to know who makes it. */
@@ -53,7 +55,9 @@ export class ConsoleCalls {
     const u: Unary = (action, method, handle) => this.unary(action, method, handle);
     return {
       watch: ((call: WatchCall) => this.watch(call)) as UntypedHandleCall,
+      followLogs: ((call: FollowCall) => this.follow(call)) as UntypedHandleCall,
       ...fleetHandlers(u, s),
+      ...orderHandlers(u, s),
     };
   }
 
@@ -62,9 +66,9 @@ export class ConsoleCalls {
     for (const sink of this.sinks) sink.end(reason);
   }
 
-  private caller(call: AskingCall, action: Action): Caller {
+  private caller(call: AskingCall, action: Action | null): Caller {
     const caller = this.needs.callerOf(call);
-    authorise(caller, action);
+    if (action !== null) authorise(caller, action);
     return caller;
   }
 
@@ -79,7 +83,7 @@ export class ConsoleCalls {
   }
 
   private unary<Q, R>(
-    action: Action,
+    action: Action | null,
     method: string,
     handle: (request: Q, caller: Caller) => Promise<R> | R,
   ): UntypedHandleCall {
@@ -92,6 +96,15 @@ export class ConsoleCalls {
       );
     };
     return handler as UntypedHandleCall;
+  }
+
+  private follow(call: FollowCall): void {
+    try {
+      followLogs(call, this.caller(call, 'command.logs'), this.needs.services.commands);
+    } catch (error) {
+      const status = this.fault(error, 'followLogs');
+      call.emit('error', Object.assign(new Error(status.details), status));
+    }
   }
 
   private watch(call: WatchCall): void {

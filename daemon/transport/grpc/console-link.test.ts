@@ -119,7 +119,15 @@ describe('calls over a real socket', () => {
         return uid % 2 === 0 ? null : { pid: 1, uid, gid: 1 };
       },
     );
-    const args = { type: 'reload' as const, target: {}, timeoutMs: null, expiresMs: null, dryRun: true };
+    const args = {
+      type: 'reload' as const,
+      target: {},
+      timeoutMs: null,
+      expiresMs: null,
+      dryRun: true,
+      maxParallel: null,
+      options: {},
+    };
     for (let i = 0; i < 2; i++) {
       await expect(consoleAt(socket).runCommand({ reason: '' }, args)).rejects.toMatchObject({
         code: 'precondition',

@@ -3,13 +3,11 @@ import type * as g from '../../../proto/gen/aicdn/v1/console.ts';
 import * as c from '../../../proto/link/codec-console.ts';
 import { encodeNodeDetail } from '../../../proto/link/codec-watch.ts';
 import * as w from '../../../proto/link/wire.ts';
-import { COMMAND_TYPES } from '../../../proto/vocab/command.ts';
-import type { CommandId, Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
-import { NODE_TYPES } from '../../../proto/vocab/node.ts';
+import type { Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
 import type { Services } from '../../service/api.ts';
 import { LONGEST_REASON, mutation, orNull, type Unary } from './handler.ts';
 
-/** Nodes, configs, commands, alerts and silences, as the console asks for them. */
+/** Nodes, configs, alerts and silences, as the console asks for them. */
 export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedServiceImplementation {
   return {
     look: u('watch', 'look', (q: g.LookRequest): g.LookResponse => {
@@ -37,9 +35,6 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
     listAlerts: u('watch', 'listAlerts', (_: g.ListAlertsRequest) => ({
       alerts: s.alerts.list().map(c.encodeAlert),
       silences: s.silences.list().map(c.encodeSilence),
-    })),
-    getCommand: u('watch', 'getCommand', (q: g.GetCommandRequest) => ({
-      command: c.encodeTask(s.commands.get(w.required(q.id, 'id') as CommandId)),
     })),
     previewSilence: u('watch', 'previewSilence', (q: g.PreviewSilenceRequest): g.PreviewSilenceResponse => {
       const p = s.silences.preview(c.decodeMatchers(q.matchers));
@@ -99,20 +94,6 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
         nodes: [...r.nodes],
       };
     }),
-    runCommand: u('command.reload', 'runCommand', async (q: g.RunCommandRequest, caller) => {
-      const r = await s.commands.run(mutation(q, caller), {
-        type: w.oneOf(q.type, COMMAND_TYPES, 'type'),
-        target: c.decodeTarget(q.target),
-        timeoutMs: q.timeoutMs === 0 ? null : q.timeoutMs,
-        expiresMs: q.expiresMs === 0 ? null : q.expiresMs,
-        dryRun: q.dryRun,
-      });
-      return {
-        revision: w.big(r.revision, 'revision'),
-        command: c.encodeTask(r.command),
-        nodes: [...r.nodes],
-      };
-    }),
     createSilence: u('silence.create', 'createSilence', async (q: g.CreateSilenceRequest, caller) => {
       const r = await s.silences.create(mutation(q, caller), {
         matchers: c.decodeMatchers(q.matchers),
@@ -126,20 +107,6 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
     expireSilence: u('silence.expire', 'expireSilence', async (q: g.ExpireSilenceRequest, caller) => {
       const r = await s.silences.expire(mutation(q, caller), w.required(q.id, 'id') as SilenceId);
       return { revision: w.big(r.revision, 'revision'), silence: c.encodeSilence(r.silence) };
-    }),
-    createJoinToken: u('token.create', 'createJoinToken', async (q: g.CreateJoinTokenRequest, caller) => {
-      const r = await s.enrolment.createToken(mutation(q, caller), {
-        nodeType: w.oneOf(q.nodeType, NODE_TYPES, 'node_type'),
-        region: w.required(q.region, 'region'),
-        name: orNull(w.text(q.name, 'name', w.LONGEST.word)),
-        ttlMs: q.ttlS === 0 ? null : q.ttlS * 1000,
-      });
-      return {
-        revision: w.big(r.revision, 'revision'),
-        token: r.token,
-        expiresAt: w.stamp(r.expiresAt),
-        joinCommand: r.joinCommand,
-      };
     }),
   };
 }

@@ -3,9 +3,9 @@ import * as w from '../../../proto/link/wire.ts';
 import type { Action, Caller } from '../../../proto/vocab/can.ts';
 import type { Mutation } from '../../service/api.ts';
 
-/** Makes a handler of one rpc: who asks is found out and authorised before it runs. */
+/** Makes a handler of one rpc: who asks is found out and authorised before it runs; `null`: what they may depends on what is asked. */
 export type Unary = <Q, R>(
-  action: Action,
+  action: Action | null,
   method: string,
   handle: (request: Q, caller: Caller) => Promise<R> | R,
 ) => UntypedHandleCall;

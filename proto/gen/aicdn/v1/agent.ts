@@ -22,7 +22,7 @@ import {
 } from "@grpc/grpc-js";
 import { Duration } from "../../google/protobuf/duration.ts";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { CommandResult, Engine, ErrorDetail, Histogram } from "./common.ts";
+import { CommandResult, Drain, Engine, ErrorDetail, Histogram } from "./common.ts";
 
 export const Health = { UNSPECIFIED: 0, OK: 1, ENGINE_LOST: 2, DEGRADED: 3, UNRECOGNIZED: -1 } as const;
 
@@ -105,6 +105,7 @@ export interface ConnectRequest {
     | { $case: "events"; value: SpooledEvents }
     | { $case: "drain"; value: DrainProgress }
     | { $case: "renew"; value: CertificateRequest }
+    | { $case: "logLines"; value: FollowedLines }
     | undefined;
 }
 
@@ -159,10 +160,25 @@ export interface SpooledEvent {
   text: string;
 }
 
+/** What the node takes, as commands have told it. */
 export interface DrainProgress {
+  /** of all drains */
   streamsLeft: number;
   oldestS: number;
   etaS: number;
+  drains: Drain[];
+  stopped: boolean;
+}
+
+/** Lines of a log that is followed, oldest first. */
+export interface FollowedLines {
+  followId: string;
+  lines: LogLine[];
+  /** before these: the link was too slow */
+  dropped: number;
+  over: boolean;
+  /** why it is over */
+  reason: string;
 }
 
 export interface CertificateRequest {
@@ -226,6 +242,8 @@ export interface ConnectResponse {
     | { $case: "offers"; value: Offers }
     | { $case: "reportFullState"; value: ReportFullState }
     | { $case: "unavailable"; value: Unavailable }
+    | { $case: "followLogs"; value: FollowLogs }
+    | { $case: "endFollow"; value: EndFollow }
     | undefined;
 }
 
@@ -263,6 +281,7 @@ export interface Command {
   commandId: string;
   /** reload | … */
   type: string;
+  /** deadline_ms, lines, service, hard */
   args: { [key: string]: string };
   timeout: Duration | undefined;
   expiresAt: Timestamp | undefined;
@@ -276,6 +295,17 @@ export interface Command_ArgsEntry {
 
 export interface CancelCommand {
   commandId: string;
+}
+
+export interface FollowLogs {
+  followId: string;
+  /** of what is there already */
+  lines: number;
+  maxTime: Duration | undefined;
+}
+
+export interface EndFollow {
+  followId: string;
 }
 
 export interface Offers {
@@ -642,6 +672,9 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "renew":
         CertificateRequest.encode(message.body.value, writer.uint32(82).fork()).join();
         break;
+      case "logLines":
+        FollowedLines.encode(message.body.value, writer.uint32(90).fork()).join();
+        break;
     }
     return writer;
   },
@@ -739,6 +772,14 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
             message.body = { $case: "renew", value: CertificateRequest.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.body = { $case: "logLines", value: FollowedLines.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -806,6 +847,12 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "renew": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "renew", value: CertificateRequest.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "logLines": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "logLines", value: FollowedLines.fromPartial(object.body.value) };
         }
         break;
       }
@@ -1464,7 +1511,7 @@ export const SpooledEvent: MessageFns<SpooledEvent> = {
 };
 
 function createBaseDrainProgress(): DrainProgress {
-  return { streamsLeft: 0, oldestS: 0, etaS: 0 };
+  return { streamsLeft: 0, oldestS: 0, etaS: 0, drains: [], stopped: false };
 }
 
 export const DrainProgress: MessageFns<DrainProgress> = {
@@ -1477,6 +1524,12 @@ export const DrainProgress: MessageFns<DrainProgress> = {
     }
     if (message.etaS !== 0) {
       writer.uint32(24).uint32(message.etaS);
+    }
+    for (const v of message.drains) {
+      Drain.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.stopped !== false) {
+      writer.uint32(40).bool(message.stopped);
     }
     return writer;
   },
@@ -1518,6 +1571,22 @@ export const DrainProgress: MessageFns<DrainProgress> = {
             message.etaS = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.drains.push(Drain.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.stopped = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1538,6 +1607,111 @@ export const DrainProgress: MessageFns<DrainProgress> = {
     message.streamsLeft = object.streamsLeft ?? 0;
     message.oldestS = object.oldestS ?? 0;
     message.etaS = object.etaS ?? 0;
+    message.drains = object.drains?.map((e) => Drain.fromPartial(e)) || [];
+    message.stopped = object.stopped ?? false;
+    return message;
+  },
+};
+
+function createBaseFollowedLines(): FollowedLines {
+  return { followId: "", lines: [], dropped: 0, over: false, reason: "" };
+}
+
+export const FollowedLines: MessageFns<FollowedLines> = {
+  encode(message: FollowedLines, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.followId !== "") {
+      writer.uint32(10).string(message.followId);
+    }
+    for (const v of message.lines) {
+      LogLine.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.dropped !== 0) {
+      writer.uint32(24).uint32(message.dropped);
+    }
+    if (message.over !== false) {
+      writer.uint32(32).bool(message.over);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FollowedLines {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFollowedLines();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.followId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lines.push(LogLine.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dropped = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.over = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FollowedLines>, I>>(base?: I): FollowedLines {
+    return FollowedLines.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FollowedLines>, I>>(object: I): FollowedLines {
+    const message = createBaseFollowedLines();
+    message.followId = object.followId ?? "";
+    message.lines = object.lines?.map((e) => LogLine.fromPartial(e)) || [];
+    message.dropped = object.dropped ?? 0;
+    message.over = object.over ?? false;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -2191,6 +2365,12 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "unavailable":
         Unavailable.encode(message.body.value, writer.uint32(90).fork()).join();
         break;
+      case "followLogs":
+        FollowLogs.encode(message.body.value, writer.uint32(98).fork()).join();
+        break;
+      case "endFollow":
+        EndFollow.encode(message.body.value, writer.uint32(106).fork()).join();
+        break;
     }
     return writer;
   },
@@ -2296,6 +2476,22 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.body = { $case: "unavailable", value: Unavailable.decode(reader, reader.uint32()) };
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.body = { $case: "followLogs", value: FollowLogs.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.body = { $case: "endFollow", value: EndFollow.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2369,6 +2565,18 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "unavailable": {
         if (object.body?.value !== undefined && object.body?.value !== null) {
           message.body = { $case: "unavailable", value: Unavailable.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "followLogs": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "followLogs", value: FollowLogs.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "endFollow": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "endFollow", value: EndFollow.fromPartial(object.body.value) };
         }
         break;
       }
@@ -3015,6 +3223,142 @@ export const CancelCommand: MessageFns<CancelCommand> = {
   fromPartial<I extends Exact<DeepPartial<CancelCommand>, I>>(object: I): CancelCommand {
     const message = createBaseCancelCommand();
     message.commandId = object.commandId ?? "";
+    return message;
+  },
+};
+
+function createBaseFollowLogs(): FollowLogs {
+  return { followId: "", lines: 0, maxTime: undefined };
+}
+
+export const FollowLogs: MessageFns<FollowLogs> = {
+  encode(message: FollowLogs, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.followId !== "") {
+      writer.uint32(10).string(message.followId);
+    }
+    if (message.lines !== 0) {
+      writer.uint32(16).uint32(message.lines);
+    }
+    if (message.maxTime !== undefined) {
+      Duration.encode(message.maxTime, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FollowLogs {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFollowLogs();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.followId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lines = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.maxTime = Duration.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FollowLogs>, I>>(base?: I): FollowLogs {
+    return FollowLogs.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FollowLogs>, I>>(object: I): FollowLogs {
+    const message = createBaseFollowLogs();
+    message.followId = object.followId ?? "";
+    message.lines = object.lines ?? 0;
+    message.maxTime = (object.maxTime !== undefined && object.maxTime !== null)
+      ? Duration.fromPartial(object.maxTime)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseEndFollow(): EndFollow {
+  return { followId: "" };
+}
+
+export const EndFollow: MessageFns<EndFollow> = {
+  encode(message: EndFollow, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.followId !== "") {
+      writer.uint32(10).string(message.followId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EndFollow {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEndFollow();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.followId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<EndFollow>, I>>(base?: I): EndFollow {
+    return EndFollow.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EndFollow>, I>>(object: I): EndFollow {
+    const message = createBaseEndFollow();
+    message.followId = object.followId ?? "";
     return message;
   },
 };

@@ -101,6 +101,24 @@ export interface CommandResult {
   unchanged: boolean;
   tookMs: number;
   streamsKept: number;
+  /** what it ended */
+  streamsCut: number;
+  /** the node may have it since; absent: it waits. The master's word only */
+  sentAt: Timestamp | undefined;
+}
+
+/** What takes no new streams, and how far it is. */
+export interface Drain {
+  /** empty: every service */
+  service: string;
+  streams: number;
+  oldestMs: bigint;
+  /** what is left then is cut */
+  deadline:
+    | Timestamp
+    | undefined;
+  /** absent: no pace yet */
+  etaMs?: bigint | undefined;
 }
 
 function createBaseEngine(): Engine {
@@ -679,6 +697,8 @@ function createBaseCommandResult(): CommandResult {
     unchanged: false,
     tookMs: 0,
     streamsKept: 0,
+    streamsCut: 0,
+    sentAt: undefined,
   };
 }
 
@@ -710,6 +730,12 @@ export const CommandResult: MessageFns<CommandResult> = {
     }
     if (message.streamsKept !== 0) {
       writer.uint32(72).uint32(message.streamsKept);
+    }
+    if (message.streamsCut !== 0) {
+      writer.uint32(80).uint32(message.streamsCut);
+    }
+    if (message.sentAt !== undefined) {
+      Timestamp.encode(message.sentAt, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -799,6 +825,22 @@ export const CommandResult: MessageFns<CommandResult> = {
             message.streamsKept = reader.uint32();
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.streamsCut = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.sentAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -829,6 +871,121 @@ export const CommandResult: MessageFns<CommandResult> = {
     message.unchanged = object.unchanged ?? false;
     message.tookMs = object.tookMs ?? 0;
     message.streamsKept = object.streamsKept ?? 0;
+    message.streamsCut = object.streamsCut ?? 0;
+    message.sentAt = (object.sentAt !== undefined && object.sentAt !== null)
+      ? Timestamp.fromPartial(object.sentAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDrain(): Drain {
+  return { service: "", streams: 0, oldestMs: 0n, deadline: undefined, etaMs: undefined };
+}
+
+export const Drain: MessageFns<Drain> = {
+  encode(message: Drain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(16).uint32(message.streams);
+    }
+    if (message.oldestMs !== 0n) {
+      if (BigInt.asUintN(64, message.oldestMs) !== message.oldestMs) {
+        throw new globalThis.Error("value provided for field message.oldestMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.oldestMs);
+    }
+    if (message.deadline !== undefined) {
+      Timestamp.encode(message.deadline, writer.uint32(34).fork()).join();
+    }
+    if (message.etaMs !== undefined) {
+      if (BigInt.asUintN(64, message.etaMs) !== message.etaMs) {
+        throw new globalThis.Error("value provided for field message.etaMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.etaMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrain();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.oldestMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.deadline = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.etaMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Drain>, I>>(base?: I): Drain {
+    return Drain.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Drain>, I>>(object: I): Drain {
+    const message = createBaseDrain();
+    message.service = object.service ?? "";
+    message.streams = object.streams ?? 0;
+    message.oldestMs = (object.oldestMs !== undefined && object.oldestMs !== null) ? BigInt(object.oldestMs) : 0n;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Timestamp.fromPartial(object.deadline)
+      : undefined;
+    message.etaMs = (object.etaMs !== undefined && object.etaMs !== null) ? BigInt(object.etaMs) : undefined;
     return message;
   },
 };

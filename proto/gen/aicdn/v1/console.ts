@@ -21,7 +21,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
-import { CommandResult, Engine, ErrorDetail, Histogram } from "./common.ts";
+import { CommandResult, Drain, Engine, ErrorDetail, Histogram } from "./common.ts";
 
 export const NodeStatus = {
   UNSPECIFIED: 0,
@@ -121,11 +121,25 @@ export interface Node {
   configErrorReverted: boolean;
   configErrorAt: Timestamp | undefined;
   certificateSerial: string;
+  /** takes no new streams until it is told to start */
+  stopped: boolean;
+  /** operators' word over the labels its agent gives */
+  assigned: { [key: string]: AssignedLabel };
 }
 
 export interface Node_LabelsEntry {
   key: string;
   value: string;
+}
+
+export interface Node_AssignedEntry {
+  key: string;
+  value: AssignedLabel | undefined;
+}
+
+export interface AssignedLabel {
+  /** absent: taken away */
+  value?: string | undefined;
 }
 
 export interface ConfigVersion {
@@ -217,11 +231,32 @@ export interface CommandTask {
   modRevision: bigint;
   expiresAt: Timestamp | undefined;
   timeoutMs: number;
+  /** so many nodes at a time; 0: all */
+  maxParallel: number;
+  options: CommandOptions | undefined;
+  cancelledAt: Timestamp | undefined;
 }
 
 export interface CommandTask_ResultsEntry {
   key: string;
   value: CommandResult | undefined;
+}
+
+export interface CommandOptions {
+  /** drain, stop, restart */
+  deadlineMs?:
+    | bigint
+    | undefined;
+  /** logs */
+  lines?:
+    | number
+    | undefined;
+  /** drain, undrain */
+  service?:
+    | string
+    | undefined;
+  /** restart */
+  hard?: boolean | undefined;
 }
 
 export interface Event {
@@ -409,6 +444,7 @@ export interface GetNodeDetailResponse {
   minuteOfLast: Timestamp | undefined;
   commands: CommandTask[];
   events: Event[];
+  drains: Drain[];
 }
 
 export interface GetConfigVersionRequest {
@@ -542,12 +578,17 @@ export interface RunCommandRequest {
   timeoutMs: number;
   expiresMs: number;
   dryRun: boolean;
+  /** 0: all at once */
+  maxParallel: number;
+  options: CommandOptions | undefined;
 }
 
 export interface RunCommandResponse {
   revision: bigint;
   command: CommandTask | undefined;
   nodes: string[];
+  /** get it when they come */
+  offline: string[];
 }
 
 export interface CreateSilenceRequest {
@@ -590,6 +631,8 @@ export interface CreateJoinTokenRequest {
   name: string;
   /** 0: 30 min */
   ttlS: number;
+  /** another host in the place of the node of this name */
+  replace: boolean;
 }
 
 export interface CreateJoinTokenResponse {
@@ -598,6 +641,128 @@ export interface CreateJoinTokenResponse {
   token: string;
   expiresAt: Timestamp | undefined;
   joinCommand: string;
+}
+
+export interface ListCommandsRequest {
+  /** unspecified: all */
+  state: TaskState;
+  /** empty: all */
+  type: string;
+  /** 0: 50 */
+  limit: number;
+  /** `next` of an earlier answer */
+  before: string;
+}
+
+export interface ListCommandsResponse {
+  /** newest first */
+  commands: CommandTask[];
+  /** empty: there are no older ones */
+  next: string;
+}
+
+export interface CancelCommandRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  id: string;
+}
+
+export interface CancelCommandResponse {
+  revision: bigint;
+  command: CommandTask | undefined;
+}
+
+export interface FollowLogsRequest {
+  node: string;
+  /** of what is there already */
+  lines: number;
+  /** 0: 10 min, which is also the most */
+  maxMs: bigint;
+}
+
+export interface FollowLogsResponse {
+  body: { $case: "line"; value: LogEntry } | //
+  /** why; nothing follows */
+  { $case: "ended"; value: string } | undefined;
+}
+
+export interface GetNodeRequest {
+  name: string;
+}
+
+export interface GetNodeResponse {
+  node: Node | undefined;
+  vitals: NodeVitals | undefined;
+}
+
+export interface UpdateNodeRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  name: string;
+  /** without a value: taken away */
+  labels: { [key: string]: AssignedLabel };
+  /** empty: as it is */
+  eligibility: string;
+}
+
+export interface UpdateNodeRequest_LabelsEntry {
+  key: string;
+  value: AssignedLabel | undefined;
+}
+
+export interface UpdateNodeResponse {
+  revision: bigint;
+  node: Node | undefined;
+}
+
+export interface RemoveNodeRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  name: string;
+  /** stays, shown as revoked */
+  keep: boolean;
+}
+
+export interface RemoveNodeResponse {
+  revision: bigint;
+}
+
+export interface JoinToken {
+  id: string;
+  nodeType: string;
+  region: string;
+  /** empty: any */
+  name: string;
+  replace: boolean;
+  createdBy: string;
+  createdAt: Timestamp | undefined;
+  expiresAt: Timestamp | undefined;
+  usedAt: Timestamp | undefined;
+  usedBy: string;
+  revokedAt: Timestamp | undefined;
+  modRevision: bigint;
+}
+
+export interface ListJoinTokensRequest {
+}
+
+export interface ListJoinTokensResponse {
+  tokens: JoinToken[];
+}
+
+export interface RevokeJoinTokenRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  id: string;
+}
+
+export interface RevokeJoinTokenResponse {
+  revision: bigint;
+  token: JoinToken | undefined;
 }
 
 export interface User {
@@ -857,6 +1022,8 @@ function createBaseNode(): Node {
     configErrorReverted: false,
     configErrorAt: undefined,
     certificateSerial: "",
+    stopped: false,
+    assigned: {},
   };
 }
 
@@ -946,6 +1113,12 @@ export const Node: MessageFns<Node> = {
     if (message.certificateSerial !== "") {
       writer.uint32(218).string(message.certificateSerial);
     }
+    if (message.stopped !== false) {
+      writer.uint32(224).bool(message.stopped);
+    }
+    globalThis.Object.entries(message.assigned).forEach(([key, value]: [string, AssignedLabel]) => {
+      Node_AssignedEntry.encode({ key: key as any, value }, writer.uint32(234).fork()).join();
+    });
     return writer;
   },
 
@@ -1181,6 +1354,25 @@ export const Node: MessageFns<Node> = {
             message.certificateSerial = reader.string();
             continue;
           }
+          case 28: {
+            if (tag !== 224) {
+              break;
+            }
+
+            message.stopped = reader.bool();
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            const entry29 = Node_AssignedEntry.decode(reader, reader.uint32());
+            if (entry29.value !== undefined) {
+              message.assigned[entry29.key] = entry29.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1245,6 +1437,16 @@ export const Node: MessageFns<Node> = {
       ? Timestamp.fromPartial(object.configErrorAt)
       : undefined;
     message.certificateSerial = object.certificateSerial ?? "";
+    message.stopped = object.stopped ?? false;
+    message.assigned = (globalThis.Object.entries(object.assigned ?? {}) as [string, AssignedLabel][]).reduce(
+      (acc: { [key: string]: AssignedLabel }, [key, value]: [string, AssignedLabel]) => {
+        if (value !== undefined) {
+          acc[key] = AssignedLabel.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
     return message;
   },
 };
@@ -1312,6 +1514,130 @@ export const Node_LabelsEntry: MessageFns<Node_LabelsEntry> = {
     const message = createBaseNode_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseNode_AssignedEntry(): Node_AssignedEntry {
+  return { key: "", value: undefined };
+}
+
+export const Node_AssignedEntry: MessageFns<Node_AssignedEntry> = {
+  encode(message: Node_AssignedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      AssignedLabel.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Node_AssignedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNode_AssignedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = AssignedLabel.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Node_AssignedEntry>, I>>(base?: I): Node_AssignedEntry {
+    return Node_AssignedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Node_AssignedEntry>, I>>(object: I): Node_AssignedEntry {
+    const message = createBaseNode_AssignedEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? AssignedLabel.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseAssignedLabel(): AssignedLabel {
+  return { value: undefined };
+}
+
+export const AssignedLabel: MessageFns<AssignedLabel> = {
+  encode(message: AssignedLabel, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.value !== undefined) {
+      writer.uint32(10).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AssignedLabel {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAssignedLabel();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AssignedLabel>, I>>(base?: I): AssignedLabel {
+    return AssignedLabel.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AssignedLabel>, I>>(object: I): AssignedLabel {
+    const message = createBaseAssignedLabel();
+    message.value = object.value ?? undefined;
     return message;
   },
 };
@@ -2303,6 +2629,9 @@ function createBaseCommandTask(): CommandTask {
     modRevision: 0n,
     expiresAt: undefined,
     timeoutMs: 0,
+    maxParallel: 0,
+    options: undefined,
+    cancelledAt: undefined,
   };
 }
 
@@ -2346,6 +2675,15 @@ export const CommandTask: MessageFns<CommandTask> = {
     }
     if (message.timeoutMs !== 0) {
       writer.uint32(96).uint32(message.timeoutMs);
+    }
+    if (message.maxParallel !== 0) {
+      writer.uint32(104).uint32(message.maxParallel);
+    }
+    if (message.options !== undefined) {
+      CommandOptions.encode(message.options, writer.uint32(114).fork()).join();
+    }
+    if (message.cancelledAt !== undefined) {
+      Timestamp.encode(message.cancelledAt, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -2462,6 +2800,30 @@ export const CommandTask: MessageFns<CommandTask> = {
             message.timeoutMs = reader.uint32();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.maxParallel = reader.uint32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.options = CommandOptions.decode(reader, reader.uint32());
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.cancelledAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2509,6 +2871,13 @@ export const CommandTask: MessageFns<CommandTask> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.timeoutMs = object.timeoutMs ?? 0;
+    message.maxParallel = object.maxParallel ?? 0;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? CommandOptions.fromPartial(object.options)
+      : undefined;
+    message.cancelledAt = (object.cancelledAt !== undefined && object.cancelledAt !== null)
+      ? Timestamp.fromPartial(object.cancelledAt)
+      : undefined;
     return message;
   },
 };
@@ -2578,6 +2947,102 @@ export const CommandTask_ResultsEntry: MessageFns<CommandTask_ResultsEntry> = {
     message.value = (object.value !== undefined && object.value !== null)
       ? CommandResult.fromPartial(object.value)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseCommandOptions(): CommandOptions {
+  return { deadlineMs: undefined, lines: undefined, service: undefined, hard: undefined };
+}
+
+export const CommandOptions: MessageFns<CommandOptions> = {
+  encode(message: CommandOptions, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deadlineMs !== undefined) {
+      if (BigInt.asUintN(64, message.deadlineMs) !== message.deadlineMs) {
+        throw new globalThis.Error("value provided for field message.deadlineMs of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.deadlineMs);
+    }
+    if (message.lines !== undefined) {
+      writer.uint32(16).uint32(message.lines);
+    }
+    if (message.service !== undefined) {
+      writer.uint32(26).string(message.service);
+    }
+    if (message.hard !== undefined) {
+      writer.uint32(32).bool(message.hard);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CommandOptions {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCommandOptions();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.deadlineMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lines = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.hard = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CommandOptions>, I>>(base?: I): CommandOptions {
+    return CommandOptions.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CommandOptions>, I>>(object: I): CommandOptions {
+    const message = createBaseCommandOptions();
+    message.deadlineMs = (object.deadlineMs !== undefined && object.deadlineMs !== null)
+      ? BigInt(object.deadlineMs)
+      : undefined;
+    message.lines = object.lines ?? undefined;
+    message.service = object.service ?? undefined;
+    message.hard = object.hard ?? undefined;
     return message;
   },
 };
@@ -4791,6 +5256,7 @@ function createBaseGetNodeDetailResponse(): GetNodeDetailResponse {
     minuteOfLast: undefined,
     commands: [],
     events: [],
+    drains: [],
   };
 }
 
@@ -4819,6 +5285,9 @@ export const GetNodeDetailResponse: MessageFns<GetNodeDetailResponse> = {
     }
     for (const v of message.events) {
       Event.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.drains) {
+      Drain.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -4900,6 +5369,14 @@ export const GetNodeDetailResponse: MessageFns<GetNodeDetailResponse> = {
             message.events.push(Event.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.drains.push(Drain.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4929,6 +5406,7 @@ export const GetNodeDetailResponse: MessageFns<GetNodeDetailResponse> = {
       : undefined;
     message.commands = object.commands?.map((e) => CommandTask.fromPartial(e)) || [];
     message.events = object.events?.map((e) => Event.fromPartial(e)) || [];
+    message.drains = object.drains?.map((e) => Drain.fromPartial(e)) || [];
     return message;
   },
 };
@@ -6446,6 +6924,8 @@ function createBaseRunCommandRequest(): RunCommandRequest {
     timeoutMs: 0,
     expiresMs: 0,
     dryRun: false,
+    maxParallel: 0,
+    options: undefined,
   };
 }
 
@@ -6477,6 +6957,12 @@ export const RunCommandRequest: MessageFns<RunCommandRequest> = {
     }
     if (message.dryRun !== false) {
       writer.uint32(64).bool(message.dryRun);
+    }
+    if (message.maxParallel !== 0) {
+      writer.uint32(72).uint32(message.maxParallel);
+    }
+    if (message.options !== undefined) {
+      CommandOptions.encode(message.options, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -6558,6 +7044,22 @@ export const RunCommandRequest: MessageFns<RunCommandRequest> = {
             message.dryRun = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.maxParallel = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.options = CommandOptions.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6587,12 +7089,16 @@ export const RunCommandRequest: MessageFns<RunCommandRequest> = {
     message.timeoutMs = object.timeoutMs ?? 0;
     message.expiresMs = object.expiresMs ?? 0;
     message.dryRun = object.dryRun ?? false;
+    message.maxParallel = object.maxParallel ?? 0;
+    message.options = (object.options !== undefined && object.options !== null)
+      ? CommandOptions.fromPartial(object.options)
+      : undefined;
     return message;
   },
 };
 
 function createBaseRunCommandResponse(): RunCommandResponse {
-  return { revision: 0n, command: undefined, nodes: [] };
+  return { revision: 0n, command: undefined, nodes: [], offline: [] };
 }
 
 export const RunCommandResponse: MessageFns<RunCommandResponse> = {
@@ -6608,6 +7114,9 @@ export const RunCommandResponse: MessageFns<RunCommandResponse> = {
     }
     for (const v of message.nodes) {
       writer.uint32(26).string(v!);
+    }
+    for (const v of message.offline) {
+      writer.uint32(34).string(v!);
     }
     return writer;
   },
@@ -6649,6 +7158,14 @@ export const RunCommandResponse: MessageFns<RunCommandResponse> = {
             message.nodes.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.offline.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6671,6 +7188,7 @@ export const RunCommandResponse: MessageFns<RunCommandResponse> = {
       ? CommandTask.fromPartial(object.command)
       : undefined;
     message.nodes = object.nodes?.map((e) => e) || [];
+    message.offline = object.offline?.map((e) => e) || [];
     return message;
   },
 };
@@ -7073,7 +7591,7 @@ export const ExpireSilenceResponse: MessageFns<ExpireSilenceResponse> = {
 };
 
 function createBaseCreateJoinTokenRequest(): CreateJoinTokenRequest {
-  return { requestId: "", reason: "", ifRevision: 0n, nodeType: "", region: "", name: "", ttlS: 0 };
+  return { requestId: "", reason: "", ifRevision: 0n, nodeType: "", region: "", name: "", ttlS: 0, replace: false };
 }
 
 export const CreateJoinTokenRequest: MessageFns<CreateJoinTokenRequest> = {
@@ -7101,6 +7619,9 @@ export const CreateJoinTokenRequest: MessageFns<CreateJoinTokenRequest> = {
     }
     if (message.ttlS !== 0) {
       writer.uint32(56).uint32(message.ttlS);
+    }
+    if (message.replace !== false) {
+      writer.uint32(64).bool(message.replace);
     }
     return writer;
   },
@@ -7174,6 +7695,14 @@ export const CreateJoinTokenRequest: MessageFns<CreateJoinTokenRequest> = {
             message.ttlS = reader.uint32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7200,6 +7729,7 @@ export const CreateJoinTokenRequest: MessageFns<CreateJoinTokenRequest> = {
     message.region = object.region ?? "";
     message.name = object.name ?? "";
     message.ttlS = object.ttlS ?? 0;
+    message.replace = object.replace ?? false;
     return message;
   },
 };
@@ -7296,6 +7826,1536 @@ export const CreateJoinTokenResponse: MessageFns<CreateJoinTokenResponse> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.joinCommand = object.joinCommand ?? "";
+    return message;
+  },
+};
+
+function createBaseListCommandsRequest(): ListCommandsRequest {
+  return { state: 0, type: "", limit: 0, before: "" };
+}
+
+export const ListCommandsRequest: MessageFns<ListCommandsRequest> = {
+  encode(message: ListCommandsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.type !== "") {
+      writer.uint32(18).string(message.type);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(24).uint32(message.limit);
+    }
+    if (message.before !== "") {
+      writer.uint32(34).string(message.before);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCommandsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCommandsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListCommandsRequest>, I>>(base?: I): ListCommandsRequest {
+    return ListCommandsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListCommandsRequest>, I>>(object: I): ListCommandsRequest {
+    const message = createBaseListCommandsRequest();
+    message.state = object.state ?? 0;
+    message.type = object.type ?? "";
+    message.limit = object.limit ?? 0;
+    message.before = object.before ?? "";
+    return message;
+  },
+};
+
+function createBaseListCommandsResponse(): ListCommandsResponse {
+  return { commands: [], next: "" };
+}
+
+export const ListCommandsResponse: MessageFns<ListCommandsResponse> = {
+  encode(message: ListCommandsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.commands) {
+      CommandTask.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== "") {
+      writer.uint32(18).string(message.next);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCommandsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCommandsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.commands.push(CommandTask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListCommandsResponse>, I>>(base?: I): ListCommandsResponse {
+    return ListCommandsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListCommandsResponse>, I>>(object: I): ListCommandsResponse {
+    const message = createBaseListCommandsResponse();
+    message.commands = object.commands?.map((e) => CommandTask.fromPartial(e)) || [];
+    message.next = object.next ?? "";
+    return message;
+  },
+};
+
+function createBaseCancelCommandRequest(): CancelCommandRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, id: "" };
+}
+
+export const CancelCommandRequest: MessageFns<CancelCommandRequest> = {
+  encode(message: CancelCommandRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.id !== "") {
+      writer.uint32(34).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelCommandRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelCommandRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CancelCommandRequest>, I>>(base?: I): CancelCommandRequest {
+    return CancelCommandRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CancelCommandRequest>, I>>(object: I): CancelCommandRequest {
+    const message = createBaseCancelCommandRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseCancelCommandResponse(): CancelCommandResponse {
+  return { revision: 0n, command: undefined };
+}
+
+export const CancelCommandResponse: MessageFns<CancelCommandResponse> = {
+  encode(message: CancelCommandResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.command !== undefined) {
+      CommandTask.encode(message.command, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CancelCommandResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCancelCommandResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.command = CommandTask.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CancelCommandResponse>, I>>(base?: I): CancelCommandResponse {
+    return CancelCommandResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CancelCommandResponse>, I>>(object: I): CancelCommandResponse {
+    const message = createBaseCancelCommandResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.command = (object.command !== undefined && object.command !== null)
+      ? CommandTask.fromPartial(object.command)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFollowLogsRequest(): FollowLogsRequest {
+  return { node: "", lines: 0, maxMs: 0n };
+}
+
+export const FollowLogsRequest: MessageFns<FollowLogsRequest> = {
+  encode(message: FollowLogsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    if (message.lines !== 0) {
+      writer.uint32(16).uint32(message.lines);
+    }
+    if (message.maxMs !== 0n) {
+      if (BigInt.asUintN(64, message.maxMs) !== message.maxMs) {
+        throw new globalThis.Error("value provided for field message.maxMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.maxMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FollowLogsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFollowLogsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lines = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FollowLogsRequest>, I>>(base?: I): FollowLogsRequest {
+    return FollowLogsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FollowLogsRequest>, I>>(object: I): FollowLogsRequest {
+    const message = createBaseFollowLogsRequest();
+    message.node = object.node ?? "";
+    message.lines = object.lines ?? 0;
+    message.maxMs = (object.maxMs !== undefined && object.maxMs !== null) ? BigInt(object.maxMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseFollowLogsResponse(): FollowLogsResponse {
+  return { body: undefined };
+}
+
+export const FollowLogsResponse: MessageFns<FollowLogsResponse> = {
+  encode(message: FollowLogsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.body?.$case) {
+      case "line":
+        LogEntry.encode(message.body.value, writer.uint32(10).fork()).join();
+        break;
+      case "ended":
+        writer.uint32(18).string(message.body.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FollowLogsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFollowLogsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.body = { $case: "line", value: LogEntry.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = { $case: "ended", value: reader.string() };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<FollowLogsResponse>, I>>(base?: I): FollowLogsResponse {
+    return FollowLogsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FollowLogsResponse>, I>>(object: I): FollowLogsResponse {
+    const message = createBaseFollowLogsResponse();
+    switch (object.body?.$case) {
+      case "line": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "line", value: LogEntry.fromPartial(object.body.value) };
+        }
+        break;
+      }
+      case "ended": {
+        if (object.body?.value !== undefined && object.body?.value !== null) {
+          message.body = { $case: "ended", value: object.body.value };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseGetNodeRequest(): GetNodeRequest {
+  return { name: "" };
+}
+
+export const GetNodeRequest: MessageFns<GetNodeRequest> = {
+  encode(message: GetNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetNodeRequest>, I>>(base?: I): GetNodeRequest {
+    return GetNodeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetNodeRequest>, I>>(object: I): GetNodeRequest {
+    const message = createBaseGetNodeRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseGetNodeResponse(): GetNodeResponse {
+  return { node: undefined, vitals: undefined };
+}
+
+export const GetNodeResponse: MessageFns<GetNodeResponse> = {
+  encode(message: GetNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(10).fork()).join();
+    }
+    if (message.vitals !== undefined) {
+      NodeVitals.encode(message.vitals, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.vitals = NodeVitals.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetNodeResponse>, I>>(base?: I): GetNodeResponse {
+    return GetNodeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetNodeResponse>, I>>(object: I): GetNodeResponse {
+    const message = createBaseGetNodeResponse();
+    message.node = (object.node !== undefined && object.node !== null) ? Node.fromPartial(object.node) : undefined;
+    message.vitals = (object.vitals !== undefined && object.vitals !== null)
+      ? NodeVitals.fromPartial(object.vitals)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateNodeRequest(): UpdateNodeRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, name: "", labels: {}, eligibility: "" };
+}
+
+export const UpdateNodeRequest: MessageFns<UpdateNodeRequest> = {
+  encode(message: UpdateNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    globalThis.Object.entries(message.labels).forEach(([key, value]: [string, AssignedLabel]) => {
+      UpdateNodeRequest_LabelsEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    if (message.eligibility !== "") {
+      writer.uint32(50).string(message.eligibility);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = UpdateNodeRequest_LabelsEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.labels[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.eligibility = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateNodeRequest>, I>>(base?: I): UpdateNodeRequest {
+    return UpdateNodeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateNodeRequest>, I>>(object: I): UpdateNodeRequest {
+    const message = createBaseUpdateNodeRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    message.labels = (globalThis.Object.entries(object.labels ?? {}) as [string, AssignedLabel][]).reduce(
+      (acc: { [key: string]: AssignedLabel }, [key, value]: [string, AssignedLabel]) => {
+        if (value !== undefined) {
+          acc[key] = AssignedLabel.fromPartial(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.eligibility = object.eligibility ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateNodeRequest_LabelsEntry(): UpdateNodeRequest_LabelsEntry {
+  return { key: "", value: undefined };
+}
+
+export const UpdateNodeRequest_LabelsEntry: MessageFns<UpdateNodeRequest_LabelsEntry> = {
+  encode(message: UpdateNodeRequest_LabelsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== undefined) {
+      AssignedLabel.encode(message.value, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNodeRequest_LabelsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNodeRequest_LabelsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = AssignedLabel.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateNodeRequest_LabelsEntry>, I>>(base?: I): UpdateNodeRequest_LabelsEntry {
+    return UpdateNodeRequest_LabelsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateNodeRequest_LabelsEntry>, I>>(
+    object: I,
+  ): UpdateNodeRequest_LabelsEntry {
+    const message = createBaseUpdateNodeRequest_LabelsEntry();
+    message.key = object.key ?? "";
+    message.value = (object.value !== undefined && object.value !== null)
+      ? AssignedLabel.fromPartial(object.value)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUpdateNodeResponse(): UpdateNodeResponse {
+  return { revision: 0n, node: undefined };
+}
+
+export const UpdateNodeResponse: MessageFns<UpdateNodeResponse> = {
+  encode(message: UpdateNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.node !== undefined) {
+      Node.encode(message.node, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = Node.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UpdateNodeResponse>, I>>(base?: I): UpdateNodeResponse {
+    return UpdateNodeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UpdateNodeResponse>, I>>(object: I): UpdateNodeResponse {
+    const message = createBaseUpdateNodeResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.node = (object.node !== undefined && object.node !== null) ? Node.fromPartial(object.node) : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveNodeRequest(): RemoveNodeRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, name: "", keep: false };
+}
+
+export const RemoveNodeRequest: MessageFns<RemoveNodeRequest> = {
+  encode(message: RemoveNodeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.keep !== false) {
+      writer.uint32(40).bool(message.keep);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveNodeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveNodeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keep = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RemoveNodeRequest>, I>>(base?: I): RemoveNodeRequest {
+    return RemoveNodeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveNodeRequest>, I>>(object: I): RemoveNodeRequest {
+    const message = createBaseRemoveNodeRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    message.keep = object.keep ?? false;
+    return message;
+  },
+};
+
+function createBaseRemoveNodeResponse(): RemoveNodeResponse {
+  return { revision: 0n };
+}
+
+export const RemoveNodeResponse: MessageFns<RemoveNodeResponse> = {
+  encode(message: RemoveNodeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveNodeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveNodeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RemoveNodeResponse>, I>>(base?: I): RemoveNodeResponse {
+    return RemoveNodeResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveNodeResponse>, I>>(object: I): RemoveNodeResponse {
+    const message = createBaseRemoveNodeResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
+function createBaseJoinToken(): JoinToken {
+  return {
+    id: "",
+    nodeType: "",
+    region: "",
+    name: "",
+    replace: false,
+    createdBy: "",
+    createdAt: undefined,
+    expiresAt: undefined,
+    usedAt: undefined,
+    usedBy: "",
+    revokedAt: undefined,
+    modRevision: 0n,
+  };
+}
+
+export const JoinToken: MessageFns<JoinToken> = {
+  encode(message: JoinToken, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.nodeType !== "") {
+      writer.uint32(18).string(message.nodeType);
+    }
+    if (message.region !== "") {
+      writer.uint32(26).string(message.region);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.replace !== false) {
+      writer.uint32(40).bool(message.replace);
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(50).string(message.createdBy);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(58).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(66).fork()).join();
+    }
+    if (message.usedAt !== undefined) {
+      Timestamp.encode(message.usedAt, writer.uint32(74).fork()).join();
+    }
+    if (message.usedBy !== "") {
+      writer.uint32(82).string(message.usedBy);
+    }
+    if (message.revokedAt !== undefined) {
+      Timestamp.encode(message.revokedAt, writer.uint32(90).fork()).join();
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asUintN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.modRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): JoinToken {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseJoinToken();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.replace = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.usedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.usedBy = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.revokedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.modRevision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<JoinToken>, I>>(base?: I): JoinToken {
+    return JoinToken.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<JoinToken>, I>>(object: I): JoinToken {
+    const message = createBaseJoinToken();
+    message.id = object.id ?? "";
+    message.nodeType = object.nodeType ?? "";
+    message.region = object.region ?? "";
+    message.name = object.name ?? "";
+    message.replace = object.replace ?? false;
+    message.createdBy = object.createdBy ?? "";
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    message.usedAt = (object.usedAt !== undefined && object.usedAt !== null)
+      ? Timestamp.fromPartial(object.usedAt)
+      : undefined;
+    message.usedBy = object.usedBy ?? "";
+    message.revokedAt = (object.revokedAt !== undefined && object.revokedAt !== null)
+      ? Timestamp.fromPartial(object.revokedAt)
+      : undefined;
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseListJoinTokensRequest(): ListJoinTokensRequest {
+  return {};
+}
+
+export const ListJoinTokensRequest: MessageFns<ListJoinTokensRequest> = {
+  encode(_: ListJoinTokensRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListJoinTokensRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListJoinTokensRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListJoinTokensRequest>, I>>(base?: I): ListJoinTokensRequest {
+    return ListJoinTokensRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListJoinTokensRequest>, I>>(_: I): ListJoinTokensRequest {
+    const message = createBaseListJoinTokensRequest();
+    return message;
+  },
+};
+
+function createBaseListJoinTokensResponse(): ListJoinTokensResponse {
+  return { tokens: [] };
+}
+
+export const ListJoinTokensResponse: MessageFns<ListJoinTokensResponse> = {
+  encode(message: ListJoinTokensResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.tokens) {
+      JoinToken.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListJoinTokensResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListJoinTokensResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tokens.push(JoinToken.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListJoinTokensResponse>, I>>(base?: I): ListJoinTokensResponse {
+    return ListJoinTokensResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListJoinTokensResponse>, I>>(object: I): ListJoinTokensResponse {
+    const message = createBaseListJoinTokensResponse();
+    message.tokens = object.tokens?.map((e) => JoinToken.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRevokeJoinTokenRequest(): RevokeJoinTokenRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, id: "" };
+}
+
+export const RevokeJoinTokenRequest: MessageFns<RevokeJoinTokenRequest> = {
+  encode(message: RevokeJoinTokenRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.id !== "") {
+      writer.uint32(34).string(message.id);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeJoinTokenRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeJoinTokenRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeJoinTokenRequest>, I>>(base?: I): RevokeJoinTokenRequest {
+    return RevokeJoinTokenRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeJoinTokenRequest>, I>>(object: I): RevokeJoinTokenRequest {
+    const message = createBaseRevokeJoinTokenRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.id = object.id ?? "";
+    return message;
+  },
+};
+
+function createBaseRevokeJoinTokenResponse(): RevokeJoinTokenResponse {
+  return { revision: 0n, token: undefined };
+}
+
+export const RevokeJoinTokenResponse: MessageFns<RevokeJoinTokenResponse> = {
+  encode(message: RevokeJoinTokenResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.token !== undefined) {
+      JoinToken.encode(message.token, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeJoinTokenResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeJoinTokenResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.token = JoinToken.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevokeJoinTokenResponse>, I>>(base?: I): RevokeJoinTokenResponse {
+    return RevokeJoinTokenResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeJoinTokenResponse>, I>>(object: I): RevokeJoinTokenResponse {
+    const message = createBaseRevokeJoinTokenResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.token = (object.token !== undefined && object.token !== null)
+      ? JoinToken.fromPartial(object.token)
+      : undefined;
     return message;
   },
 };
@@ -10327,6 +12387,87 @@ export const ConsoleServiceService = {
       Buffer.from(CreateJoinTokenResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateJoinTokenResponse => CreateJoinTokenResponse.decode(value),
   },
+  /** commands */
+  listCommands: {
+    path: "/aicdn.v1.ConsoleService/ListCommands" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListCommandsRequest): Buffer => Buffer.from(ListCommandsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListCommandsRequest => ListCommandsRequest.decode(value),
+    responseSerialize: (value: ListCommandsResponse): Buffer =>
+      Buffer.from(ListCommandsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListCommandsResponse => ListCommandsResponse.decode(value),
+  },
+  cancelCommand: {
+    path: "/aicdn.v1.ConsoleService/CancelCommand" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CancelCommandRequest): Buffer => Buffer.from(CancelCommandRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CancelCommandRequest => CancelCommandRequest.decode(value),
+    responseSerialize: (value: CancelCommandResponse): Buffer =>
+      Buffer.from(CancelCommandResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CancelCommandResponse => CancelCommandResponse.decode(value),
+  },
+  followLogs: {
+    path: "/aicdn.v1.ConsoleService/FollowLogs" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: FollowLogsRequest): Buffer => Buffer.from(FollowLogsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FollowLogsRequest => FollowLogsRequest.decode(value),
+    responseSerialize: (value: FollowLogsResponse): Buffer => Buffer.from(FollowLogsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): FollowLogsResponse => FollowLogsResponse.decode(value),
+  },
+  /** nodes */
+  getNode: {
+    path: "/aicdn.v1.ConsoleService/GetNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetNodeRequest): Buffer => Buffer.from(GetNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetNodeRequest => GetNodeRequest.decode(value),
+    responseSerialize: (value: GetNodeResponse): Buffer => Buffer.from(GetNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetNodeResponse => GetNodeResponse.decode(value),
+  },
+  updateNode: {
+    path: "/aicdn.v1.ConsoleService/UpdateNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UpdateNodeRequest): Buffer => Buffer.from(UpdateNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UpdateNodeRequest => UpdateNodeRequest.decode(value),
+    responseSerialize: (value: UpdateNodeResponse): Buffer => Buffer.from(UpdateNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): UpdateNodeResponse => UpdateNodeResponse.decode(value),
+  },
+  removeNode: {
+    path: "/aicdn.v1.ConsoleService/RemoveNode" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveNodeRequest): Buffer => Buffer.from(RemoveNodeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveNodeRequest => RemoveNodeRequest.decode(value),
+    responseSerialize: (value: RemoveNodeResponse): Buffer => Buffer.from(RemoveNodeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveNodeResponse => RemoveNodeResponse.decode(value),
+  },
+  /** join tokens */
+  listJoinTokens: {
+    path: "/aicdn.v1.ConsoleService/ListJoinTokens" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListJoinTokensRequest): Buffer =>
+      Buffer.from(ListJoinTokensRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListJoinTokensRequest => ListJoinTokensRequest.decode(value),
+    responseSerialize: (value: ListJoinTokensResponse): Buffer =>
+      Buffer.from(ListJoinTokensResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListJoinTokensResponse => ListJoinTokensResponse.decode(value),
+  },
+  revokeJoinToken: {
+    path: "/aicdn.v1.ConsoleService/RevokeJoinToken" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeJoinTokenRequest): Buffer =>
+      Buffer.from(RevokeJoinTokenRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeJoinTokenRequest => RevokeJoinTokenRequest.decode(value),
+    responseSerialize: (value: RevokeJoinTokenResponse): Buffer =>
+      Buffer.from(RevokeJoinTokenResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeJoinTokenResponse => RevokeJoinTokenResponse.decode(value),
+  },
   /** people: the first five need no credentials to be called */
   login: {
     path: "/aicdn.v1.ConsoleService/Login" as const,
@@ -10488,6 +12629,17 @@ export interface ConsoleServiceServer extends UntypedServiceImplementation {
   createSilence: handleUnaryCall<CreateSilenceRequest, CreateSilenceResponse>;
   expireSilence: handleUnaryCall<ExpireSilenceRequest, ExpireSilenceResponse>;
   createJoinToken: handleUnaryCall<CreateJoinTokenRequest, CreateJoinTokenResponse>;
+  /** commands */
+  listCommands: handleUnaryCall<ListCommandsRequest, ListCommandsResponse>;
+  cancelCommand: handleUnaryCall<CancelCommandRequest, CancelCommandResponse>;
+  followLogs: handleServerStreamingCall<FollowLogsRequest, FollowLogsResponse>;
+  /** nodes */
+  getNode: handleUnaryCall<GetNodeRequest, GetNodeResponse>;
+  updateNode: handleUnaryCall<UpdateNodeRequest, UpdateNodeResponse>;
+  removeNode: handleUnaryCall<RemoveNodeRequest, RemoveNodeResponse>;
+  /** join tokens */
+  listJoinTokens: handleUnaryCall<ListJoinTokensRequest, ListJoinTokensResponse>;
+  revokeJoinToken: handleUnaryCall<RevokeJoinTokenRequest, RevokeJoinTokenResponse>;
   /** people: the first five need no credentials to be called */
   login: handleUnaryCall<LoginRequest, LoginResponse>;
   refresh: handleUnaryCall<RefreshRequest, RefreshResponse>;
@@ -10750,6 +12902,120 @@ export interface ConsoleServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateJoinTokenResponse) => void,
+  ): ClientUnaryCall;
+  /** commands */
+  listCommands(
+    request: ListCommandsRequest,
+    callback: (error: ServiceError | null, response: ListCommandsResponse) => void,
+  ): ClientUnaryCall;
+  listCommands(
+    request: ListCommandsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListCommandsResponse) => void,
+  ): ClientUnaryCall;
+  listCommands(
+    request: ListCommandsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListCommandsResponse) => void,
+  ): ClientUnaryCall;
+  cancelCommand(
+    request: CancelCommandRequest,
+    callback: (error: ServiceError | null, response: CancelCommandResponse) => void,
+  ): ClientUnaryCall;
+  cancelCommand(
+    request: CancelCommandRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CancelCommandResponse) => void,
+  ): ClientUnaryCall;
+  cancelCommand(
+    request: CancelCommandRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CancelCommandResponse) => void,
+  ): ClientUnaryCall;
+  followLogs(request: FollowLogsRequest, options?: Partial<CallOptions>): ClientReadableStream<FollowLogsResponse>;
+  followLogs(
+    request: FollowLogsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<FollowLogsResponse>;
+  /** nodes */
+  getNode(
+    request: GetNodeRequest,
+    callback: (error: ServiceError | null, response: GetNodeResponse) => void,
+  ): ClientUnaryCall;
+  getNode(
+    request: GetNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetNodeResponse) => void,
+  ): ClientUnaryCall;
+  getNode(
+    request: GetNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetNodeResponse) => void,
+  ): ClientUnaryCall;
+  updateNode(
+    request: UpdateNodeRequest,
+    callback: (error: ServiceError | null, response: UpdateNodeResponse) => void,
+  ): ClientUnaryCall;
+  updateNode(
+    request: UpdateNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: UpdateNodeResponse) => void,
+  ): ClientUnaryCall;
+  updateNode(
+    request: UpdateNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: UpdateNodeResponse) => void,
+  ): ClientUnaryCall;
+  removeNode(
+    request: RemoveNodeRequest,
+    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
+  ): ClientUnaryCall;
+  removeNode(
+    request: RemoveNodeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
+  ): ClientUnaryCall;
+  removeNode(
+    request: RemoveNodeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveNodeResponse) => void,
+  ): ClientUnaryCall;
+  /** join tokens */
+  listJoinTokens(
+    request: ListJoinTokensRequest,
+    callback: (error: ServiceError | null, response: ListJoinTokensResponse) => void,
+  ): ClientUnaryCall;
+  listJoinTokens(
+    request: ListJoinTokensRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListJoinTokensResponse) => void,
+  ): ClientUnaryCall;
+  listJoinTokens(
+    request: ListJoinTokensRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListJoinTokensResponse) => void,
+  ): ClientUnaryCall;
+  revokeJoinToken(
+    request: RevokeJoinTokenRequest,
+    callback: (error: ServiceError | null, response: RevokeJoinTokenResponse) => void,
+  ): ClientUnaryCall;
+  revokeJoinToken(
+    request: RevokeJoinTokenRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeJoinTokenResponse) => void,
+  ): ClientUnaryCall;
+  revokeJoinToken(
+    request: RevokeJoinTokenRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeJoinTokenResponse) => void,
   ): ClientUnaryCall;
   /** people: the first five need no credentials to be called */
   login(
