@@ -18,6 +18,7 @@ import type { Node, NodeType, NodeVitals, Refusal } from '../../proto/vocab/node
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
+import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import type { IssuedCertificate } from './ports.ts';
 
@@ -99,7 +100,8 @@ export interface ConfigReviews {
 
 export interface ConfigsService {
   list(): readonly ConfigVersion[];
-  get(label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
+  /** As written; for a caller who may not write configs, passwords read `*`. */
+  get(caller: Caller, label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
   /** Parsed and checked first: `invalid` with refusals (line, column) and nothing stored. */
   create(
     m: Mutation,
@@ -120,6 +122,19 @@ export interface ConfigsService {
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
   ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+}
+
+/** What `${region.NAME}` stands for. */
+export interface VariablesService {
+  listRegions(): readonly RegionVariables[];
+  /**
+   * A variable set to null is taken away. Nodes whose rendered document changes by it are offered the new one.
+   * @throws AppError `invalid` naming a node whose document would not render any more: then nothing changes
+   */
+  setRegion(
+    m: Mutation,
+    args: { region: string; variables: Readonly<Record<string, string | null>> },
+  ): Promise<{ revision: Revision; region: RegionVariables; nodes: readonly NodeName[] }>;
 }
 
 /** Sealed on the master, sent to the nodes whose document names them and to no others. */
