@@ -98,7 +98,7 @@ export interface ConfigReviews {
   previewPublish(caller: Caller, args: { label: string; target: Target }): Promise<BlastRadius>;
 }
 
-export interface ConfigsService {
+export interface ConfigsService extends ConfigReviews {
   list(): readonly ConfigVersion[];
   /** As written; for a caller who may not write configs, passwords read `*`. */
   get(caller: Caller, label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
@@ -218,5 +218,7 @@ export interface Services {
   readonly commands: CommandsService;
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
+  readonly variables: VariablesService;
+  readonly secrets: SecretsService;
   readonly watch: WatchService;
 }

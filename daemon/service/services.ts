@@ -5,12 +5,15 @@ import type { Services } from './api.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { Follower } from './follow.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import type { AgentLink, Ca, Clock, Log, MetricsRings, Random, Store, Vault } from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
+import { VariablesService } from './variables.ts';
 import { WatchService } from './watch.ts';
 import { Writer } from './write.ts';
 
@@ -37,6 +40,7 @@ export interface ServiceNeeds {
   readonly mint: TokenMint;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
+  readonly vault: Vault;
   readonly rings: MetricsRings;
   readonly clock: Clock;
   readonly random: Random;
@@ -64,14 +68,15 @@ const PRUNE_EVERY = 60;
 
 /** All use-cases over one store and one write queue. */
 export function createServices(settings: ServiceSettings, needs: ServiceNeeds): MasterServices {
-  const { store, ca, mint, link, rings, clock, random, log } = needs;
+  const { store, ca, mint, link, vault, rings, clock, random, log } = needs;
   const writer = new Writer({ store, clock, log });
-  const templates = new Templates(store);
+  const templates = new Templates(store, vault);
   const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
   const nodes = new NodesService({ writer, sessions, rings, clock, store });
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const follower = new Follower({ writer, templates, agents, clock, log });
   const silences = new SilencesService({ writer, clock });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
@@ -102,6 +107,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     const done = await Promise.allSettled([
       alerts.evaluate(),
       commands.tick(),
+      follower.follow(),
       silences.tick(since, now),
       ...prunes,
     ]);
@@ -117,6 +123,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     commands,
     alerts,
     silences,
+    variables: new VariablesService({ writer, templates, agents }),
+    secrets: new SecretsService({ writer, templates, agents, vault, clock }),
     watch,
     async start() {
       await templates.load();

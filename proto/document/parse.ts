@@ -146,6 +146,6 @@ function firstOfLines(errors: readonly YAMLError[], problems: Problems): readonl
 
 /** Without what the library quotes: it may be a password. */
 function sentence(message: string): string {
-  const bare = message.replace(/:? ".*$/s, '');
+  const bare = message.replace(/: ".*$|(?<=characters|token): .*$/s, '');
   return bare.charAt(0).toLowerCase() + bare.slice(1).replace(/\.$/, '');
 }

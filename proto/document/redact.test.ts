@@ -79,7 +79,10 @@ describe('unifiedDiff', () => {
   });
 
   it('a change that is not shown is told all the same', () => {
-    const { unified, added, removed } = unifiedDiff(side('v1', 'password: one', '***'), side('v2', 'x', '***'));
+    const { unified, added, removed } = unifiedDiff(
+      side('v1', 'password: one', '***'),
+      side('v2', 'x', '***'),
+    );
     expect([unified, added, removed]).toEqual(['--- v1\n+++ v2\n@@ -1 +1 @@\n-***\n+***\n', 1, 1]);
   });
 

@@ -94,7 +94,9 @@ describe('renderTemplate', () => {
   it('whatever a value holds, it stays inside its place', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), (value) => {
-        const r = renderTemplate('services: [{name: "${X}", addr: ":1"}]\nchains: []\n', { vars: { X: value } });
+        const r = renderTemplate('services: [{name: "${X}", addr: ":1"}]\nchains: []\n', {
+          vars: { X: value },
+        });
         if (!r.ok) return;
         const problems = readDocument(r.text);
         const paths = problems.ok ? [] : problems.refusals.map((p) => p.path ?? '');
@@ -185,10 +187,7 @@ describe('an entry that is repeated', () => {
       'a: ${core.name}',
       'line 1, column 4: ${core.name} must stand inside one list entry, which is repeated (write - {name: "${core.name}", …} as an entry of hops[].nodes)',
     ],
-    [
-      'a:\n- ${core.label.gone}',
-      'line 2, column 3: there is no core that has label.gone (known: W)',
-    ],
+    ['a:\n- ${core.label.gone}', 'line 2, column 3: there is no core that has label.gone (known: W)'],
     [
       '- # a dash of its own - line\n  name: ${core.name}',
       'line 2, column 9: ${core.name} must stand inside one list entry, which is repeated (write - {name: "${core.name}", …} as an entry of hops[].nodes)',

@@ -56,7 +56,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
     const entry = repeated.find((r) => r.start <= v.start && v.end <= r.end);
     if (!entry) {
       pieces.copy(from, v.start);
-      pieces.put(valueOf(v, { scope, one: null }, refuse), v.start);
+      pieces.put(wordFor(v, { scope, one: null }, refuse), v.start);
       from = v.end;
       next += 1;
       continue;
@@ -69,7 +69,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
       let at = entry.start;
       for (const x of inside) {
         pieces.copy(at, x.start);
-        pieces.put(valueOf(x, { scope, one: { list: entry.list, values } }, refuse), x.start);
+        pieces.put(wordFor(x, { scope, one: { list: entry.list, values } }, refuse), x.start);
         at = x.end;
       }
       pieces.copy(at, entry.end);
@@ -84,7 +84,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
 
 type Refuse = (at: number, message: string, hint: string) => void;
 
-function valueOf(v: Variable, { scope, one }: Around, refuse: Refuse): string {
+function wordFor(v: Variable, { scope, one }: Around, refuse: Refuse): string {
   const shown = safeText(v.name, { max: 60 });
   if (!v.valid) {
     refuse(v.start, `\${${shown} is no variable`, `write \${NAME}; ${ESCAPED}`);

@@ -29,7 +29,8 @@ export function entryFinder(template: string): (offset: number) => Entry | null 
 }
 
 function childAround(tree: Tree, offset: number): Tree | undefined {
-  const children = tree.kind === 'list' ? tree.items : tree.kind === 'map' ? tree.entries.map((e) => e.value) : [];
+  const children =
+    tree.kind === 'list' ? tree.items : tree.kind === 'map' ? tree.entries.map((e) => e.value) : [];
   return children.find((c) => c.start <= offset && offset < c.end);
 }
 

@@ -41,11 +41,23 @@ describe('a document that names sealed values', () => {
   });
 
   it.each([
-    ['a secret as a certificate', { tls: '{certFile: sealed:secret/edge@1, keyFile: k}' }, 'a sealed secret cannot'],
-    ['a certificate as a password', { password: 'sealed:cert/web@1' }, 'a sealed certificate cannot stand here'],
+    [
+      'a secret as a certificate',
+      { tls: '{certFile: sealed:secret/edge@1, keyFile: k}' },
+      'a sealed secret cannot',
+    ],
+    [
+      'a certificate as a password',
+      { password: 'sealed:cert/web@1' },
+      'a sealed certificate cannot stand here',
+    ],
     ['a secret as an address', { addr: 'sealed:secret/a@1' }, 'a sealed secret cannot stand here'],
     ['a part of a text', { password: 'x-sealed:secret/a@1' }, 'a sealed value must stand alone'],
-    ['a name that leads elsewhere', { password: 'sealed:secret/../../x@1' }, 'a sealed value must stand alone'],
+    [
+      'a name that leads elsewhere',
+      { password: 'sealed:secret/../../x@1' },
+      'a sealed value must stand alone',
+    ],
   ])('%s is refused', (_, over, want) => {
     expect(says(document(over)).toString()).toContain(want);
   });
@@ -62,10 +74,13 @@ describe('names', () => {
     expect(isSecretName(name)).toBe(false);
   });
 
-  it.each(['sealed:cert/web@0', 'sealed:cert/web', 'sealed:key/web@1', 'sealed:cert/web@1 ', 'Sealed:cert/web@1'])(
-    '%j is no reference',
-    (text) => {
-      expect(parseSealedRef(text)).toBeNull();
-    },
-  );
+  it.each([
+    'sealed:cert/web@0',
+    'sealed:cert/web',
+    'sealed:key/web@1',
+    'sealed:cert/web@1 ',
+    'Sealed:cert/web@1',
+  ])('%j is no reference', (text) => {
+    expect(parseSealedRef(text)).toBeNull();
+  });
 });

@@ -149,10 +149,7 @@ export interface ConsoleApi {
     readonly joinCommand: string;
   }>;
   /** What is wrong with a body, and for which nodes of the target (`null`: none is asked about). */
-  validateConfig(args: {
-    readonly body: Uint8Array;
-    readonly target: Target | null;
-  }): Promise<{
+  validateConfig(args: { readonly body: Uint8Array; readonly target: Target | null }): Promise<{
     readonly problems: readonly Refusal[];
     readonly nodes: readonly { readonly node: NodeName; readonly problems: readonly Refusal[] }[];
   }>;

@@ -67,7 +67,10 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
     silence: c.decodeSilence(w.present(r.silence, 'silence')),
   });
 
-  const secret = (r: { revision: bigint; secret: Parameters<typeof centre.decodeSecret>[0] | undefined }) => ({
+  const secret = (r: {
+    revision: bigint;
+    secret: Parameters<typeof centre.decodeSecret>[0] | undefined;
+  }) => ({
     revision: w.int(r.revision, 'revision'),
     secret: centre.decodeSecret(w.present(r.secret, 'secret')),
   });
@@ -235,16 +238,11 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
       const all = Object.entries(a.variables);
       const set = Object.fromEntries(all.filter((e): e is [string, string] => e[1] !== null));
       const unset = all.flatMap(([k, v]) => (v === null ? [k] : []));
-      return call(
-        client.setRegionVariables,
-        { ...write(m), region: a.region, set, unset },
-        writeMs,
-        (r) => ({
-          revision: w.int(r.revision, 'revision'),
-          region: centre.decodeRegion(w.present(r.region, 'region')),
-          nodes: names(r.nodes),
-        }),
-      );
+      return call(client.setRegionVariables, { ...write(m), region: a.region, set, unset }, writeMs, (r) => ({
+        revision: w.int(r.revision, 'revision'),
+        region: centre.decodeRegion(w.present(r.region, 'region')),
+        nodes: names(r.nodes),
+      }));
     },
     listSecrets: () => call(client.listSecrets, {}, readMs, (r) => centre.decodeSecrets(r.secrets)),
     putSecret: (m, a) =>

@@ -18,11 +18,13 @@ import { COMMAND_TYPES } from '../../../proto/vocab/command.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { CommandId, Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
 import { NODE_TYPES } from '../../../proto/vocab/node.ts';
-import type { Mutation, Services } from '../../service/api.ts';
+import type { Services } from '../../service/api.ts';
 import type { Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
+import { centreHandlers } from './centre-handlers.ts';
 import { type ConnectionInjector, drainConnections } from './drain.ts';
 import { listenLocal } from './local-socket.ts';
+import { LONGEST_REASON, mutation, orNull } from './mutation.ts';
 import { actorOf, type ReadPeer, readPasswd } from './peercred.ts';
 import { GrpcWatchSink, type WatchCall } from './watch-sink.ts';
 
@@ -35,8 +37,6 @@ export interface ConsoleTransportNeeds {
   readonly log: Log;
   readonly readPeer: ReadPeer;
 }
-
-const LONGEST_REASON = 1024;
 
 /** The operators' side of the master: the console and aicdnctl, over a local socket. */
 export class ConsoleTransport {
@@ -179,6 +179,7 @@ export class ConsoleTransport {
     const s = this.needs.services;
     const u = this.unary.bind(this) as typeof this.unary;
     return {
+      ...centreHandlers(s, u),
       watch: ((call: WatchCall) => this.watch(call)) as UntypedHandleCall,
       look: u('watch', 'look', (q: g.LookRequest): g.LookResponse => {
         s.watch.look(w.required(q.watchId, 'watch_id'), w.nodeNames(q.nodes, 512, 'nodes'));
@@ -187,8 +188,8 @@ export class ConsoleTransport {
       getNodeDetail: u('watch', 'getNodeDetail', (q: g.GetNodeDetailRequest) =>
         encodeNodeDetail(s.nodes.detail(w.required(q.name, 'name'))),
       ),
-      getConfigVersion: u('watch', 'getConfigVersion', async (q: g.GetConfigVersionRequest) => {
-        const { version, body } = await s.configs.get(w.required(q.label, 'label'));
+      getConfigVersion: u('watch', 'getConfigVersion', async (q: g.GetConfigVersionRequest, caller) => {
+        const { version, body } = await s.configs.get(caller, w.required(q.label, 'label'));
         return { version: c.encodeVersion(version), body: w.buffer(body) };
       }),
       listConfigVersions: u('watch', 'listConfigVersions', (_: g.ListConfigVersionsRequest) => ({
@@ -313,17 +314,4 @@ export class ConsoleTransport {
       }),
     };
   }
-}
-
-function orNull(value: string): string | null {
-  return value === '' ? null : value;
-}
-
-function mutation(q: { requestId: string; reason: string; ifRevision: bigint }, caller: Caller): Mutation {
-  return {
-    caller,
-    requestId: w.required(q.requestId, 'request_id', 128),
-    reason: w.text(q.reason, 'reason', LONGEST_REASON),
-    ifRevision: q.ifRevision === 0n ? null : w.int(q.ifRevision, 'if_revision'),
-  };
 }
