@@ -9,6 +9,7 @@ import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { openCa } from './ca/ca.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
+import { openVault } from './ca/vault.ts';
 import { serveHealth } from './http.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
@@ -77,6 +78,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
       log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
     // Nobody logs in yet; it is made with the rest of the state, so that a backup of the first day is whole.
     if (settings.jwt.secret === null) keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
+    const vault = await openVault(path.join(settings.stateDir, 'sealing.key'), { random });
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
 
@@ -94,7 +96,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         commandTimeoutMs: settings.commandTimeoutMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
-      { store, audit, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
+      { store, audit, ca, mint, link: sessions, vault, rings: needs.createRings(), clock, random, log },
     );
     await services.start();
     undo.push(() => services.stop());

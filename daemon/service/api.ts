@@ -27,6 +27,7 @@ import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts'
 import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
+import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import type { IssuedCertificate } from './ports.ts';
 
@@ -130,9 +131,10 @@ export interface ConfigReviews {
   previewPublish(caller: Caller, args: { label: string; target: Target }): Promise<BlastRadius>;
 }
 
-export interface ConfigsService {
+export interface ConfigsService extends ConfigReviews {
   list(): readonly ConfigVersion[];
-  get(label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
+  /** As written; for a caller who may not write configs, passwords read `*`. */
+  get(caller: Caller, label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
   /** Parsed and checked first: `invalid` with refusals (line, column) and nothing stored. */
   create(
     m: Mutation,
@@ -153,6 +155,19 @@ export interface ConfigsService {
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
   ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+}
+
+/** What `${region.NAME}` stands for. */
+export interface VariablesService {
+  listRegions(): readonly RegionVariables[];
+  /**
+   * A variable set to null is taken away. Nodes whose rendered document changes by it are offered the new one.
+   * @throws AppError `invalid` naming a node whose document would not render any more: then nothing changes
+   */
+  setRegion(
+    m: Mutation,
+    args: { region: string; variables: Readonly<Record<string, string | null>> },
+  ): Promise<{ revision: Revision; region: RegionVariables; nodes: readonly NodeName[] }>;
 }
 
 /** Sealed on the master, sent to the nodes whose document names them and to no others. */
@@ -309,6 +324,8 @@ export interface Services {
   readonly commands: CommandsService;
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
+  readonly variables: VariablesService;
+  readonly secrets: SecretsService;
   readonly watch: WatchService;
   readonly audit: AuditService;
 }

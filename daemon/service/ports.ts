@@ -15,7 +15,9 @@ import type {
 import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
+import type { RegionVariables } from '../../proto/vocab/variables.ts';
 
 // What the services need from outside. Ports belong to the caller; store, ca, transport and drivers implement them.
 
@@ -145,6 +147,24 @@ export interface PendingAudit {
   readonly modRevision: Revision;
 }
 
+/** A secret or a certificate as the store holds it: sealed. `kind: 'secret'`. */
+export interface StoredSecret {
+  readonly name: string;
+  readonly kind: SecretKind;
+  readonly version: number;
+  /** Of the vault; nothing here can be opened without its key. */
+  readonly sealed: string;
+  /** Which key it is sealed under. */
+  readonly keyId: string;
+  /** Of the content. */
+  readonly bytes: number;
+  readonly updatedBy: string;
+  readonly updatedAt: Millis;
+  readonly notAfter: Millis | null;
+  readonly names: readonly string[];
+  readonly modRevision: Revision;
+}
+
 /** Every kind of entity the store holds, by the name it has in the journal. Each value carries its modRevision. */
 export interface Kinds {
   node: Node;
@@ -162,6 +182,8 @@ export interface Kinds {
   apikey: ApiKey;
   audit: PendingAudit;
   removed: RemovedNode;
+  region: RegionVariables;
+  secret: StoredSecret;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -180,6 +202,8 @@ export const KINDS = [
   'apikey',
   'audit',
   'removed',
+  'region',
+  'secret',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
@@ -286,6 +310,18 @@ export interface IssuedCertificate {
   readonly notAfter: Millis;
 }
 
+/** Seals what must not be read from the disk, with a key that is kept apart from the store. */
+export interface Vault {
+  /** Makes the key, durably, if there is none yet. `about` is bound in: a blob opens only as what it was sealed as. */
+  seal(about: string, content: Uint8Array): Promise<{ readonly sealed: string; readonly keyId: string }>;
+  /** @throws AppError `precondition`: sealed under another key, or damaged */
+  open(about: string, sealed: { readonly sealed: string; readonly keyId: string }): Uint8Array;
+  /** Whether `open` would find the key that this was sealed under. */
+  holds(keyId: string): boolean;
+  /** The same for the same content, under this key only. */
+  digest(content: Uint8Array): Promise<string>;
+}
+
 /** A config as a node gets it. */
 export interface Offer {
   readonly hash: ConfigHash;
@@ -293,6 +329,10 @@ export interface Offer {
   readonly revision: Revision;
   /** The rendered document, as written. */
   readonly body: Uint8Array;
+  /** What it refers to. */
+  readonly sealed: readonly SealedItem[];
+  /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
+  readonly retry: Revision;
 }
 
 /** What the services may send down the agent link. Latest wins a slot; nothing here waits. */

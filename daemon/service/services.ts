@@ -7,13 +7,16 @@ import { audited } from './audited.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store, Vault } from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
+import { VariablesService } from './variables.ts';
 import { WatchService } from './watch.ts';
 import { authorise, Writer } from './write.ts';
 
@@ -44,6 +47,7 @@ export interface ServiceNeeds {
   readonly mint: TokenMint;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
+  readonly vault: Vault;
   readonly rings: MetricsRings;
   readonly clock: Clock;
   readonly random: Random;
@@ -73,11 +77,11 @@ const PRUNE_EVERY = 60;
 
 /** All use-cases over one store and one write queue. */
 export function createServices(settings: ServiceSettings, needs: ServiceNeeds): MasterServices {
-  const { store, ca, mint, link, rings, clock, random, log } = needs;
+  const { store, ca, mint, link, vault, rings, clock, random, log } = needs;
   const trail = new AuditTrail({ file: needs.audit, clock, log });
   const writer = new Writer({ store, clock, log, audit: trail });
   const degraded = () => store.degraded() ?? trail.degraded();
-  const templates = new Templates(store);
+  const templates = new Templates(store, vault);
   const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
   const follows = new FollowedLogs({ link, clock, random });
@@ -86,6 +90,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const follower = new Follower({ writer, templates, agents, clock, log });
   const silences = new SilencesService({ writer, clock });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
@@ -127,6 +132,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     const done = await Promise.allSettled([
       alerts.evaluate(),
       commands.tick(),
+      follower.follow(),
       silences.tick(since, now),
       markAudit(),
       ...prunes,
@@ -146,6 +152,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     commands: told('commands', commands),
     alerts,
     silences: told('silences', silences),
+    variables: told('variables', new VariablesService({ writer, templates, agents })),
+    secrets: told('secrets', new SecretsService({ writer, templates, agents, vault, clock })),
     watch,
     audit: auditService(trail),
     degraded,

@@ -9,11 +9,12 @@ import { createMemoryStore, type MemoryStore } from '../../daemon/store/memory-s
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { CommandResult } from '../../proto/vocab/command.ts';
 import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
-import type { Node } from '../../proto/vocab/node.ts';
+import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { EMPTY_FLEET, fleetReducer } from '../../tui/store/fleet.ts';
 import { fakeEngine } from '../fakes/console-master.ts';
 import { hello as anyHello, memoryLog } from '../fakes/services.ts';
+import { memoryVault } from '../fakes/vault.ts';
 
 export const BEGAN = Date.UTC(2026, 10, 24, 3, 0, 0);
 export const HEARTBEAT_MS = 10_000;
@@ -25,6 +26,7 @@ const CARRIES = [
   'handler.relay',
   'connector.relay',
   'dialer.tls',
+  'sealed',
 ];
 
 export const edgeDocument = (port: number | string): string => `\
@@ -52,6 +54,7 @@ export class MemoryMaster {
   readonly said: Said[] = [];
   readonly log = memoryLog();
   readonly services: MasterServices;
+  readonly vault = memoryVault();
   private readonly here = new Set<string>();
   private serial = 0;
   /** Ids of a master that begins anew are others. */
@@ -105,6 +108,7 @@ export class MemoryMaster {
           matches: (secret, hash) => secretHash(secret) === hash,
         },
         link,
+        vault: this.vault,
         rings: createRings(),
         clock: { now: () => this.now },
         random: { hex: () => this.id(), bytes: (n) => new Uint8Array(n) },
@@ -132,11 +136,11 @@ export class MemoryMaster {
   }
 
   async token(
-    over: { name?: string; ttlMs?: number; replace?: boolean } = {},
+    over: { name?: string; ttlMs?: number; replace?: boolean; nodeType?: NodeType; region?: string } = {},
   ): Promise<{ tokenId: string; tokenSecret: string }> {
     const { token } = await this.services.enrolment.createToken(this.m(), {
-      nodeType: 'edge',
-      region: 'hk',
+      nodeType: over.nodeType ?? 'edge',
+      region: over.region ?? 'hk',
       name: over.name ?? null,
       ttlMs: over.ttlMs ?? null,
       replace: over.replace ?? false,
@@ -145,8 +149,13 @@ export class MemoryMaster {
     return { tokenId, tokenSecret };
   }
 
-  async enrol(name: string, labels: Record<string, string> = {}): Promise<NodeName> {
-    const args = { ...(await this.token()), csrDer: new Uint8Array(), nodeType: 'edge', region: 'hk' };
+  async enrol(
+    name: string,
+    labels: Record<string, string> = {},
+    { nodeType = 'edge', region = 'hk' }: { nodeType?: NodeType; region?: string } = {},
+  ): Promise<NodeName> {
+    const token = await this.token({ nodeType, region });
+    const args = { ...token, csrDer: new Uint8Array(), nodeType, region };
     await this.services.enrolment.enrol({ ...args, name, labels, agentVersion: '0.1.0', remote: 't' });
     return name as NodeName;
   }
@@ -166,8 +175,12 @@ export class MemoryMaster {
     await this.services.settled();
   }
 
-  async join(name: string, labels: Record<string, string> = {}): Promise<void> {
-    await this.enrol(name, labels);
+  async join(
+    name: string,
+    labels: Record<string, string> = {},
+    of: { nodeType?: NodeType; region?: string } = {},
+  ): Promise<void> {
+    await this.enrol(name, labels, of);
     await this.connect(name);
   }
 

@@ -64,11 +64,25 @@ describe('what is recorded', () => {
       s.silences.expire({ ...m.m(), caller: viewer }, 'S-1' as SilenceId),
       s.silences.expire({ ...m.m(), ifRevision: 999 }, 'S-1' as SilenceId),
       s.silences.expire(m.m(), 'S-7' as SilenceId),
-      s.enrolment.createToken(m.m(), { nodeType: 'edge', region: '!', name: null, ttlMs: null, replace: false }),
+      s.enrolment.createToken(m.m(), {
+        nodeType: 'edge',
+        region: '!',
+        name: null,
+        ttlMs: null,
+        replace: false,
+      }),
       s.configs.create(m.m(), { label: 'v9', description: '', body: Buffer.from('a: ['), parent: null }),
       s.commands.run(
         { ...m.m(), caller: viewer },
-        { type: 'reload', target: {}, timeoutMs: null, expiresMs: null, dryRun: true, maxParallel: null, options: {} },
+        {
+          type: 'reload',
+          target: {},
+          timeoutMs: null,
+          expiresMs: null,
+          dryRun: true,
+          maxParallel: null,
+          options: {},
+        },
       ),
     ];
     for (const r of await Promise.allSettled(refused)) expect(r.status).toBe('rejected');

@@ -13,6 +13,7 @@ import { AppError } from '../../../proto/vocab/errors.ts';
 import type { Services } from '../../service/api.ts';
 import type { Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
+import { centreHandlers } from './centre-handlers.ts';
 import { fleetHandlers } from './fleet-handlers.ts';
 import { type FollowCall, followLogs } from './follow-logs.ts';
 import type { Unary } from './handler.ts';
@@ -56,6 +57,7 @@ export class ConsoleCalls {
     return {
       watch: ((call: WatchCall) => this.watch(call)) as UntypedHandleCall,
       followLogs: ((call: FollowCall) => this.follow(call)) as UntypedHandleCall,
+      ...centreHandlers(s, u),
       ...fleetHandlers(u, s),
       ...orderHandlers(u, s),
     };

@@ -174,7 +174,7 @@ describe('calls over a real socket', () => {
     const { socket } = await start({
       commands: { get: (id) => ({ ...task, id }) },
       configs: {
-        get: (label) =>
+        get: (_caller, label) =>
           Promise.resolve({
             version: { ...version, label: label as VersionLabel },
             body: Buffer.from('body'),

@@ -993,6 +993,189 @@ export interface VerifyAuditResponse {
   fault: string;
 }
 
+export interface ValidateConfigRequest {
+  body: Buffer;
+  /** absent: the body alone; present and empty: everybody */
+  target: Target | undefined;
+}
+
+export interface ValidateConfigResponse {
+  /** whatever its variables stand for */
+  problems: ErrorDetail[];
+  /** those for which it is not fit, of those that would get it */
+  nodes: NodeProblems[];
+}
+
+export interface NodeProblems {
+  node: string;
+  problems: ErrorDetail[];
+}
+
+export interface DiffConfigsRequest {
+  from: string;
+  to: string;
+  /** both as rendered for it; empty: as written */
+  node: string;
+}
+
+export interface DiffConfigsResponse {
+  /** passwords read `*` */
+  unified: string;
+  added: number;
+  removed: number;
+}
+
+export interface PreviewPublishRequest {
+  label: string;
+  target: Target | undefined;
+}
+
+export interface PreviewPublishResponse {
+  toLabel: string;
+  nodes: NodeBlast[];
+  regions: RegionBlast[];
+  streams: number;
+  listenersClosed: number;
+}
+
+export interface NodeBlast {
+  name: string;
+  region: string;
+  nodeType: string;
+  streams: number;
+  /** label it runs now, empty: none */
+  from: string;
+  /** update | first | unchanged | unfit */
+  change: string;
+  why: string;
+  closes: ClosedListener[];
+}
+
+export interface ClosedListener {
+  service: string;
+  addr: string;
+  /** absent: not known */
+  streams?: number | undefined;
+}
+
+export interface RegionBlast {
+  region: string;
+  nodes: number;
+  streams: number;
+}
+
+export interface RegionVariables {
+  region: string;
+  /** ${region.NAME} of its nodes */
+  variables: { [key: string]: string };
+  updatedBy: string;
+  updatedAt: Timestamp | undefined;
+  modRevision: bigint;
+}
+
+export interface RegionVariables_VariablesEntry {
+  key: string;
+  value: string;
+}
+
+export interface ListRegionVariablesRequest {
+}
+
+export interface ListRegionVariablesResponse {
+  regions: RegionVariables[];
+}
+
+export interface SetRegionVariablesRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  region: string;
+  set: { [key: string]: string };
+  unset: string[];
+}
+
+export interface SetRegionVariablesRequest_SetEntry {
+  key: string;
+  value: string;
+}
+
+export interface SetRegionVariablesResponse {
+  revision: bigint;
+  region:
+    | RegionVariables
+    | undefined;
+  /** whose rendered document changes by it */
+  nodes: string[];
+}
+
+export interface Secret {
+  name: string;
+  /** secret | certificate */
+  kind: string;
+  version: number;
+  updatedBy: string;
+  updatedAt:
+    | Timestamp
+    | undefined;
+  /** of a certificate */
+  notAfter:
+    | Timestamp
+    | undefined;
+  /** of a certificate */
+  names: string[];
+  /** labels of versions in force */
+  usedBy: string[];
+  modRevision: bigint;
+}
+
+export interface ListSecretsRequest {
+}
+
+export interface ListSecretsResponse {
+  secrets: Secret[];
+}
+
+export interface PutSecretRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  name: string;
+  /** sealed at once, told to nobody but the nodes that use it */
+  value: string;
+}
+
+export interface PutSecretResponse {
+  revision: bigint;
+  secret: Secret | undefined;
+}
+
+export interface PutCertificateRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  name: string;
+  /** leaf first; may hold the chain */
+  certPem: string;
+  keyPem: string;
+  chainPem: string;
+}
+
+export interface PutCertificateResponse {
+  revision: bigint;
+  secret: Secret | undefined;
+}
+
+export interface RemoveSecretRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  name: string;
+}
+
+export interface RemoveSecretResponse {
+  revision: bigint;
+}
+
 function createBaseNode(): Node {
   return {
     name: "",
@@ -12208,6 +12391,2216 @@ export const VerifyAuditResponse: MessageFns<VerifyAuditResponse> = {
   },
 };
 
+function createBaseValidateConfigRequest(): ValidateConfigRequest {
+  return { body: Buffer.alloc(0), target: undefined };
+}
+
+export const ValidateConfigRequest: MessageFns<ValidateConfigRequest> = {
+  encode(message: ValidateConfigRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.body.length !== 0) {
+      writer.uint32(10).bytes(message.body);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateConfigRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateConfigRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.body = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ValidateConfigRequest>, I>>(base?: I): ValidateConfigRequest {
+    return ValidateConfigRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ValidateConfigRequest>, I>>(object: I): ValidateConfigRequest {
+    const message = createBaseValidateConfigRequest();
+    message.body = object.body ?? Buffer.alloc(0);
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseValidateConfigResponse(): ValidateConfigResponse {
+  return { problems: [], nodes: [] };
+}
+
+export const ValidateConfigResponse: MessageFns<ValidateConfigResponse> = {
+  encode(message: ValidateConfigResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.problems) {
+      ErrorDetail.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.nodes) {
+      NodeProblems.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ValidateConfigResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseValidateConfigResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.problems.push(ErrorDetail.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodes.push(NodeProblems.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ValidateConfigResponse>, I>>(base?: I): ValidateConfigResponse {
+    return ValidateConfigResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ValidateConfigResponse>, I>>(object: I): ValidateConfigResponse {
+    const message = createBaseValidateConfigResponse();
+    message.problems = object.problems?.map((e) => ErrorDetail.fromPartial(e)) || [];
+    message.nodes = object.nodes?.map((e) => NodeProblems.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNodeProblems(): NodeProblems {
+  return { node: "", problems: [] };
+}
+
+export const NodeProblems: MessageFns<NodeProblems> = {
+  encode(message: NodeProblems, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    for (const v of message.problems) {
+      ErrorDetail.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeProblems {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeProblems();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.problems.push(ErrorDetail.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<NodeProblems>, I>>(base?: I): NodeProblems {
+    return NodeProblems.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NodeProblems>, I>>(object: I): NodeProblems {
+    const message = createBaseNodeProblems();
+    message.node = object.node ?? "";
+    message.problems = object.problems?.map((e) => ErrorDetail.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDiffConfigsRequest(): DiffConfigsRequest {
+  return { from: "", to: "", node: "" };
+}
+
+export const DiffConfigsRequest: MessageFns<DiffConfigsRequest> = {
+  encode(message: DiffConfigsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.node !== "") {
+      writer.uint32(26).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiffConfigsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiffConfigsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DiffConfigsRequest>, I>>(base?: I): DiffConfigsRequest {
+    return DiffConfigsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DiffConfigsRequest>, I>>(object: I): DiffConfigsRequest {
+    const message = createBaseDiffConfigsRequest();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseDiffConfigsResponse(): DiffConfigsResponse {
+  return { unified: "", added: 0, removed: 0 };
+}
+
+export const DiffConfigsResponse: MessageFns<DiffConfigsResponse> = {
+  encode(message: DiffConfigsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unified !== "") {
+      writer.uint32(10).string(message.unified);
+    }
+    if (message.added !== 0) {
+      writer.uint32(16).uint32(message.added);
+    }
+    if (message.removed !== 0) {
+      writer.uint32(24).uint32(message.removed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiffConfigsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiffConfigsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unified = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.added = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.removed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<DiffConfigsResponse>, I>>(base?: I): DiffConfigsResponse {
+    return DiffConfigsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DiffConfigsResponse>, I>>(object: I): DiffConfigsResponse {
+    const message = createBaseDiffConfigsResponse();
+    message.unified = object.unified ?? "";
+    message.added = object.added ?? 0;
+    message.removed = object.removed ?? 0;
+    return message;
+  },
+};
+
+function createBasePreviewPublishRequest(): PreviewPublishRequest {
+  return { label: "", target: undefined };
+}
+
+export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
+  encode(message: PreviewPublishRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.label !== "") {
+      writer.uint32(10).string(message.label);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewPublishRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewPublishRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PreviewPublishRequest>, I>>(base?: I): PreviewPublishRequest {
+    return PreviewPublishRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewPublishRequest>, I>>(object: I): PreviewPublishRequest {
+    const message = createBasePreviewPublishRequest();
+    message.label = object.label ?? "";
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewPublishResponse(): PreviewPublishResponse {
+  return { toLabel: "", nodes: [], regions: [], streams: 0, listenersClosed: 0 };
+}
+
+export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
+  encode(message: PreviewPublishResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.toLabel !== "") {
+      writer.uint32(10).string(message.toLabel);
+    }
+    for (const v of message.nodes) {
+      NodeBlast.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.regions) {
+      RegionBlast.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.streams !== 0) {
+      writer.uint32(32).uint32(message.streams);
+    }
+    if (message.listenersClosed !== 0) {
+      writer.uint32(40).uint32(message.listenersClosed);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewPublishResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewPublishResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.toLabel = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodes.push(NodeBlast.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.regions.push(RegionBlast.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.listenersClosed = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PreviewPublishResponse>, I>>(base?: I): PreviewPublishResponse {
+    return PreviewPublishResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewPublishResponse>, I>>(object: I): PreviewPublishResponse {
+    const message = createBasePreviewPublishResponse();
+    message.toLabel = object.toLabel ?? "";
+    message.nodes = object.nodes?.map((e) => NodeBlast.fromPartial(e)) || [];
+    message.regions = object.regions?.map((e) => RegionBlast.fromPartial(e)) || [];
+    message.streams = object.streams ?? 0;
+    message.listenersClosed = object.listenersClosed ?? 0;
+    return message;
+  },
+};
+
+function createBaseNodeBlast(): NodeBlast {
+  return { name: "", region: "", nodeType: "", streams: 0, from: "", change: "", why: "", closes: [] };
+}
+
+export const NodeBlast: MessageFns<NodeBlast> = {
+  encode(message: NodeBlast, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.region !== "") {
+      writer.uint32(18).string(message.region);
+    }
+    if (message.nodeType !== "") {
+      writer.uint32(26).string(message.nodeType);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(32).uint32(message.streams);
+    }
+    if (message.from !== "") {
+      writer.uint32(42).string(message.from);
+    }
+    if (message.change !== "") {
+      writer.uint32(50).string(message.change);
+    }
+    if (message.why !== "") {
+      writer.uint32(58).string(message.why);
+    }
+    for (const v of message.closes) {
+      ClosedListener.encode(v!, writer.uint32(66).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeBlast {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeBlast();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodeType = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.closes.push(ClosedListener.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<NodeBlast>, I>>(base?: I): NodeBlast {
+    return NodeBlast.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NodeBlast>, I>>(object: I): NodeBlast {
+    const message = createBaseNodeBlast();
+    message.name = object.name ?? "";
+    message.region = object.region ?? "";
+    message.nodeType = object.nodeType ?? "";
+    message.streams = object.streams ?? 0;
+    message.from = object.from ?? "";
+    message.change = object.change ?? "";
+    message.why = object.why ?? "";
+    message.closes = object.closes?.map((e) => ClosedListener.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClosedListener(): ClosedListener {
+  return { service: "", addr: "", streams: undefined };
+}
+
+export const ClosedListener: MessageFns<ClosedListener> = {
+  encode(message: ClosedListener, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.addr !== "") {
+      writer.uint32(18).string(message.addr);
+    }
+    if (message.streams !== undefined) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosedListener {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosedListener();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addr = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClosedListener>, I>>(base?: I): ClosedListener {
+    return ClosedListener.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClosedListener>, I>>(object: I): ClosedListener {
+    const message = createBaseClosedListener();
+    message.service = object.service ?? "";
+    message.addr = object.addr ?? "";
+    message.streams = object.streams ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRegionBlast(): RegionBlast {
+  return { region: "", nodes: 0, streams: 0 };
+}
+
+export const RegionBlast: MessageFns<RegionBlast> = {
+  encode(message: RegionBlast, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    if (message.nodes !== 0) {
+      writer.uint32(16).uint32(message.nodes);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionBlast {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionBlast();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nodes = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionBlast>, I>>(base?: I): RegionBlast {
+    return RegionBlast.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionBlast>, I>>(object: I): RegionBlast {
+    const message = createBaseRegionBlast();
+    message.region = object.region ?? "";
+    message.nodes = object.nodes ?? 0;
+    message.streams = object.streams ?? 0;
+    return message;
+  },
+};
+
+function createBaseRegionVariables(): RegionVariables {
+  return { region: "", variables: {}, updatedBy: "", updatedAt: undefined, modRevision: 0n };
+}
+
+export const RegionVariables: MessageFns<RegionVariables> = {
+  encode(message: RegionVariables, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    globalThis.Object.entries(message.variables).forEach(([key, value]: [string, string]) => {
+      RegionVariables_VariablesEntry.encode({ key: key as any, value }, writer.uint32(18).fork()).join();
+    });
+    if (message.updatedBy !== "") {
+      writer.uint32(26).string(message.updatedBy);
+    }
+    if (message.updatedAt !== undefined) {
+      Timestamp.encode(message.updatedAt, writer.uint32(34).fork()).join();
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asUintN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.modRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionVariables {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionVariables();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = RegionVariables_VariablesEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.variables[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.updatedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.modRevision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionVariables>, I>>(base?: I): RegionVariables {
+    return RegionVariables.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionVariables>, I>>(object: I): RegionVariables {
+    const message = createBaseRegionVariables();
+    message.region = object.region ?? "";
+    message.variables = (globalThis.Object.entries(object.variables ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.updatedBy = object.updatedBy ?? "";
+    message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
+      ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseRegionVariables_VariablesEntry(): RegionVariables_VariablesEntry {
+  return { key: "", value: "" };
+}
+
+export const RegionVariables_VariablesEntry: MessageFns<RegionVariables_VariablesEntry> = {
+  encode(message: RegionVariables_VariablesEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionVariables_VariablesEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionVariables_VariablesEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionVariables_VariablesEntry>, I>>(base?: I): RegionVariables_VariablesEntry {
+    return RegionVariables_VariablesEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionVariables_VariablesEntry>, I>>(
+    object: I,
+  ): RegionVariables_VariablesEntry {
+    const message = createBaseRegionVariables_VariablesEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseListRegionVariablesRequest(): ListRegionVariablesRequest {
+  return {};
+}
+
+export const ListRegionVariablesRequest: MessageFns<ListRegionVariablesRequest> = {
+  encode(_: ListRegionVariablesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRegionVariablesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRegionVariablesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRegionVariablesRequest>, I>>(base?: I): ListRegionVariablesRequest {
+    return ListRegionVariablesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRegionVariablesRequest>, I>>(_: I): ListRegionVariablesRequest {
+    const message = createBaseListRegionVariablesRequest();
+    return message;
+  },
+};
+
+function createBaseListRegionVariablesResponse(): ListRegionVariablesResponse {
+  return { regions: [] };
+}
+
+export const ListRegionVariablesResponse: MessageFns<ListRegionVariablesResponse> = {
+  encode(message: ListRegionVariablesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.regions) {
+      RegionVariables.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRegionVariablesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRegionVariablesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.regions.push(RegionVariables.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRegionVariablesResponse>, I>>(base?: I): ListRegionVariablesResponse {
+    return ListRegionVariablesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRegionVariablesResponse>, I>>(object: I): ListRegionVariablesResponse {
+    const message = createBaseListRegionVariablesResponse();
+    message.regions = object.regions?.map((e) => RegionVariables.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSetRegionVariablesRequest(): SetRegionVariablesRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, region: "", set: {}, unset: [] };
+}
+
+export const SetRegionVariablesRequest: MessageFns<SetRegionVariablesRequest> = {
+  encode(message: SetRegionVariablesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.region !== "") {
+      writer.uint32(34).string(message.region);
+    }
+    globalThis.Object.entries(message.set).forEach(([key, value]: [string, string]) => {
+      SetRegionVariablesRequest_SetEntry.encode({ key: key as any, value }, writer.uint32(42).fork()).join();
+    });
+    for (const v of message.unset) {
+      writer.uint32(50).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetRegionVariablesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetRegionVariablesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            const entry5 = SetRegionVariablesRequest_SetEntry.decode(reader, reader.uint32());
+            if (entry5.value !== undefined) {
+              message.set[entry5.key] = entry5.value;
+            }
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.unset.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SetRegionVariablesRequest>, I>>(base?: I): SetRegionVariablesRequest {
+    return SetRegionVariablesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetRegionVariablesRequest>, I>>(object: I): SetRegionVariablesRequest {
+    const message = createBaseSetRegionVariablesRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.region = object.region ?? "";
+    message.set = (globalThis.Object.entries(object.set ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.unset = object.unset?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSetRegionVariablesRequest_SetEntry(): SetRegionVariablesRequest_SetEntry {
+  return { key: "", value: "" };
+}
+
+export const SetRegionVariablesRequest_SetEntry: MessageFns<SetRegionVariablesRequest_SetEntry> = {
+  encode(message: SetRegionVariablesRequest_SetEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetRegionVariablesRequest_SetEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetRegionVariablesRequest_SetEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SetRegionVariablesRequest_SetEntry>, I>>(
+    base?: I,
+  ): SetRegionVariablesRequest_SetEntry {
+    return SetRegionVariablesRequest_SetEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetRegionVariablesRequest_SetEntry>, I>>(
+    object: I,
+  ): SetRegionVariablesRequest_SetEntry {
+    const message = createBaseSetRegionVariablesRequest_SetEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseSetRegionVariablesResponse(): SetRegionVariablesResponse {
+  return { revision: 0n, region: undefined, nodes: [] };
+}
+
+export const SetRegionVariablesResponse: MessageFns<SetRegionVariablesResponse> = {
+  encode(message: SetRegionVariablesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.region !== undefined) {
+      RegionVariables.encode(message.region, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.nodes) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetRegionVariablesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetRegionVariablesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.region = RegionVariables.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nodes.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SetRegionVariablesResponse>, I>>(base?: I): SetRegionVariablesResponse {
+    return SetRegionVariablesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetRegionVariablesResponse>, I>>(object: I): SetRegionVariablesResponse {
+    const message = createBaseSetRegionVariablesResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.region = (object.region !== undefined && object.region !== null)
+      ? RegionVariables.fromPartial(object.region)
+      : undefined;
+    message.nodes = object.nodes?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseSecret(): Secret {
+  return {
+    name: "",
+    kind: "",
+    version: 0,
+    updatedBy: "",
+    updatedAt: undefined,
+    notAfter: undefined,
+    names: [],
+    usedBy: [],
+    modRevision: 0n,
+  };
+}
+
+export const Secret: MessageFns<Secret> = {
+  encode(message: Secret, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.kind !== "") {
+      writer.uint32(18).string(message.kind);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint32(message.version);
+    }
+    if (message.updatedBy !== "") {
+      writer.uint32(34).string(message.updatedBy);
+    }
+    if (message.updatedAt !== undefined) {
+      Timestamp.encode(message.updatedAt, writer.uint32(42).fork()).join();
+    }
+    if (message.notAfter !== undefined) {
+      Timestamp.encode(message.notAfter, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.names) {
+      writer.uint32(58).string(v!);
+    }
+    for (const v of message.usedBy) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asUintN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.modRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Secret {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSecret();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.updatedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.notAfter = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.usedBy.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.modRevision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Secret>, I>>(base?: I): Secret {
+    return Secret.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Secret>, I>>(object: I): Secret {
+    const message = createBaseSecret();
+    message.name = object.name ?? "";
+    message.kind = object.kind ?? "";
+    message.version = object.version ?? 0;
+    message.updatedBy = object.updatedBy ?? "";
+    message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
+      ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.notAfter = (object.notAfter !== undefined && object.notAfter !== null)
+      ? Timestamp.fromPartial(object.notAfter)
+      : undefined;
+    message.names = object.names?.map((e) => e) || [];
+    message.usedBy = object.usedBy?.map((e) => e) || [];
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseListSecretsRequest(): ListSecretsRequest {
+  return {};
+}
+
+export const ListSecretsRequest: MessageFns<ListSecretsRequest> = {
+  encode(_: ListSecretsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSecretsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSecretsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSecretsRequest>, I>>(base?: I): ListSecretsRequest {
+    return ListSecretsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSecretsRequest>, I>>(_: I): ListSecretsRequest {
+    const message = createBaseListSecretsRequest();
+    return message;
+  },
+};
+
+function createBaseListSecretsResponse(): ListSecretsResponse {
+  return { secrets: [] };
+}
+
+export const ListSecretsResponse: MessageFns<ListSecretsResponse> = {
+  encode(message: ListSecretsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.secrets) {
+      Secret.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSecretsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSecretsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.secrets.push(Secret.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListSecretsResponse>, I>>(base?: I): ListSecretsResponse {
+    return ListSecretsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSecretsResponse>, I>>(object: I): ListSecretsResponse {
+    const message = createBaseListSecretsResponse();
+    message.secrets = object.secrets?.map((e) => Secret.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBasePutSecretRequest(): PutSecretRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, name: "", value: "" };
+}
+
+export const PutSecretRequest: MessageFns<PutSecretRequest> = {
+  encode(message: PutSecretRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.value !== "") {
+      writer.uint32(42).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutSecretRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutSecretRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutSecretRequest>, I>>(base?: I): PutSecretRequest {
+    return PutSecretRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutSecretRequest>, I>>(object: I): PutSecretRequest {
+    const message = createBasePutSecretRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBasePutSecretResponse(): PutSecretResponse {
+  return { revision: 0n, secret: undefined };
+}
+
+export const PutSecretResponse: MessageFns<PutSecretResponse> = {
+  encode(message: PutSecretResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.secret !== undefined) {
+      Secret.encode(message.secret, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutSecretResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutSecretResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = Secret.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutSecretResponse>, I>>(base?: I): PutSecretResponse {
+    return PutSecretResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutSecretResponse>, I>>(object: I): PutSecretResponse {
+    const message = createBasePutSecretResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.secret = (object.secret !== undefined && object.secret !== null)
+      ? Secret.fromPartial(object.secret)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePutCertificateRequest(): PutCertificateRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, name: "", certPem: "", keyPem: "", chainPem: "" };
+}
+
+export const PutCertificateRequest: MessageFns<PutCertificateRequest> = {
+  encode(message: PutCertificateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message.certPem !== "") {
+      writer.uint32(42).string(message.certPem);
+    }
+    if (message.keyPem !== "") {
+      writer.uint32(50).string(message.keyPem);
+    }
+    if (message.chainPem !== "") {
+      writer.uint32(58).string(message.chainPem);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutCertificateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutCertificateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.certPem = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.keyPem = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.chainPem = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutCertificateRequest>, I>>(base?: I): PutCertificateRequest {
+    return PutCertificateRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutCertificateRequest>, I>>(object: I): PutCertificateRequest {
+    const message = createBasePutCertificateRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    message.certPem = object.certPem ?? "";
+    message.keyPem = object.keyPem ?? "";
+    message.chainPem = object.chainPem ?? "";
+    return message;
+  },
+};
+
+function createBasePutCertificateResponse(): PutCertificateResponse {
+  return { revision: 0n, secret: undefined };
+}
+
+export const PutCertificateResponse: MessageFns<PutCertificateResponse> = {
+  encode(message: PutCertificateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.secret !== undefined) {
+      Secret.encode(message.secret, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PutCertificateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePutCertificateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.secret = Secret.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PutCertificateResponse>, I>>(base?: I): PutCertificateResponse {
+    return PutCertificateResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PutCertificateResponse>, I>>(object: I): PutCertificateResponse {
+    const message = createBasePutCertificateResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.secret = (object.secret !== undefined && object.secret !== null)
+      ? Secret.fromPartial(object.secret)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveSecretRequest(): RemoveSecretRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, name: "" };
+}
+
+export const RemoveSecretRequest: MessageFns<RemoveSecretRequest> = {
+  encode(message: RemoveSecretRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveSecretRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveSecretRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RemoveSecretRequest>, I>>(base?: I): RemoveSecretRequest {
+    return RemoveSecretRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveSecretRequest>, I>>(object: I): RemoveSecretRequest {
+    const message = createBaseRemoveSecretRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveSecretResponse(): RemoveSecretResponse {
+  return { revision: 0n };
+}
+
+export const RemoveSecretResponse: MessageFns<RemoveSecretResponse> = {
+  encode(message: RemoveSecretResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveSecretResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveSecretResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RemoveSecretResponse>, I>>(base?: I): RemoveSecretResponse {
+    return RemoveSecretResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveSecretResponse>, I>>(object: I): RemoveSecretResponse {
+    const message = createBaseRemoveSecretResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    return message;
+  },
+};
+
 /**
  * What the console and aicdnctl ask of the master. Facts travel under one revision (the store's); figures and
  * whatever time alone decides travel as vitals under a tick, and are never journalled.
@@ -12608,6 +15001,99 @@ export const ConsoleServiceService = {
     responseSerialize: (value: VerifyAuditResponse): Buffer => Buffer.from(VerifyAuditResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): VerifyAuditResponse => VerifyAuditResponse.decode(value),
   },
+  /** ---- the config centre ---- */
+  validateConfig: {
+    path: "/aicdn.v1.ConsoleService/ValidateConfig" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ValidateConfigRequest): Buffer =>
+      Buffer.from(ValidateConfigRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ValidateConfigRequest => ValidateConfigRequest.decode(value),
+    responseSerialize: (value: ValidateConfigResponse): Buffer =>
+      Buffer.from(ValidateConfigResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ValidateConfigResponse => ValidateConfigResponse.decode(value),
+  },
+  diffConfigs: {
+    path: "/aicdn.v1.ConsoleService/DiffConfigs" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DiffConfigsRequest): Buffer => Buffer.from(DiffConfigsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DiffConfigsRequest => DiffConfigsRequest.decode(value),
+    responseSerialize: (value: DiffConfigsResponse): Buffer => Buffer.from(DiffConfigsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DiffConfigsResponse => DiffConfigsResponse.decode(value),
+  },
+  previewPublish: {
+    path: "/aicdn.v1.ConsoleService/PreviewPublish" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PreviewPublishRequest): Buffer =>
+      Buffer.from(PreviewPublishRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreviewPublishRequest => PreviewPublishRequest.decode(value),
+    responseSerialize: (value: PreviewPublishResponse): Buffer =>
+      Buffer.from(PreviewPublishResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PreviewPublishResponse => PreviewPublishResponse.decode(value),
+  },
+  listRegionVariables: {
+    path: "/aicdn.v1.ConsoleService/ListRegionVariables" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRegionVariablesRequest): Buffer =>
+      Buffer.from(ListRegionVariablesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRegionVariablesRequest => ListRegionVariablesRequest.decode(value),
+    responseSerialize: (value: ListRegionVariablesResponse): Buffer =>
+      Buffer.from(ListRegionVariablesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRegionVariablesResponse => ListRegionVariablesResponse.decode(value),
+  },
+  setRegionVariables: {
+    path: "/aicdn.v1.ConsoleService/SetRegionVariables" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetRegionVariablesRequest): Buffer =>
+      Buffer.from(SetRegionVariablesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetRegionVariablesRequest => SetRegionVariablesRequest.decode(value),
+    responseSerialize: (value: SetRegionVariablesResponse): Buffer =>
+      Buffer.from(SetRegionVariablesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SetRegionVariablesResponse => SetRegionVariablesResponse.decode(value),
+  },
+  listSecrets: {
+    path: "/aicdn.v1.ConsoleService/ListSecrets" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSecretsRequest): Buffer => Buffer.from(ListSecretsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSecretsRequest => ListSecretsRequest.decode(value),
+    responseSerialize: (value: ListSecretsResponse): Buffer => Buffer.from(ListSecretsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSecretsResponse => ListSecretsResponse.decode(value),
+  },
+  putSecret: {
+    path: "/aicdn.v1.ConsoleService/PutSecret" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutSecretRequest): Buffer => Buffer.from(PutSecretRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutSecretRequest => PutSecretRequest.decode(value),
+    responseSerialize: (value: PutSecretResponse): Buffer => Buffer.from(PutSecretResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutSecretResponse => PutSecretResponse.decode(value),
+  },
+  putCertificate: {
+    path: "/aicdn.v1.ConsoleService/PutCertificate" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PutCertificateRequest): Buffer =>
+      Buffer.from(PutCertificateRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PutCertificateRequest => PutCertificateRequest.decode(value),
+    responseSerialize: (value: PutCertificateResponse): Buffer =>
+      Buffer.from(PutCertificateResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PutCertificateResponse => PutCertificateResponse.decode(value),
+  },
+  removeSecret: {
+    path: "/aicdn.v1.ConsoleService/RemoveSecret" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveSecretRequest): Buffer => Buffer.from(RemoveSecretRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveSecretRequest => RemoveSecretRequest.decode(value),
+    responseSerialize: (value: RemoveSecretResponse): Buffer =>
+      Buffer.from(RemoveSecretResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveSecretResponse => RemoveSecretResponse.decode(value),
+  },
 } as const;
 
 export interface ConsoleServiceServer extends UntypedServiceImplementation {
@@ -12656,6 +15142,16 @@ export interface ConsoleServiceServer extends UntypedServiceImplementation {
   revokeApiKey: handleUnaryCall<RevokeApiKeyRequest, RevokeApiKeyResponse>;
   listAudit: handleUnaryCall<ListAuditRequest, ListAuditResponse>;
   verifyAudit: handleUnaryCall<VerifyAuditRequest, VerifyAuditResponse>;
+  /** ---- the config centre ---- */
+  validateConfig: handleUnaryCall<ValidateConfigRequest, ValidateConfigResponse>;
+  diffConfigs: handleUnaryCall<DiffConfigsRequest, DiffConfigsResponse>;
+  previewPublish: handleUnaryCall<PreviewPublishRequest, PreviewPublishResponse>;
+  listRegionVariables: handleUnaryCall<ListRegionVariablesRequest, ListRegionVariablesResponse>;
+  setRegionVariables: handleUnaryCall<SetRegionVariablesRequest, SetRegionVariablesResponse>;
+  listSecrets: handleUnaryCall<ListSecretsRequest, ListSecretsResponse>;
+  putSecret: handleUnaryCall<PutSecretRequest, PutSecretResponse>;
+  putCertificate: handleUnaryCall<PutCertificateRequest, PutCertificateResponse>;
+  removeSecret: handleUnaryCall<RemoveSecretRequest, RemoveSecretResponse>;
 }
 
 export interface ConsoleServiceClient extends Client {
@@ -13242,6 +15738,142 @@ export interface ConsoleServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: VerifyAuditResponse) => void,
+  ): ClientUnaryCall;
+  /** ---- the config centre ---- */
+  validateConfig(
+    request: ValidateConfigRequest,
+    callback: (error: ServiceError | null, response: ValidateConfigResponse) => void,
+  ): ClientUnaryCall;
+  validateConfig(
+    request: ValidateConfigRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ValidateConfigResponse) => void,
+  ): ClientUnaryCall;
+  validateConfig(
+    request: ValidateConfigRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ValidateConfigResponse) => void,
+  ): ClientUnaryCall;
+  diffConfigs(
+    request: DiffConfigsRequest,
+    callback: (error: ServiceError | null, response: DiffConfigsResponse) => void,
+  ): ClientUnaryCall;
+  diffConfigs(
+    request: DiffConfigsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DiffConfigsResponse) => void,
+  ): ClientUnaryCall;
+  diffConfigs(
+    request: DiffConfigsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DiffConfigsResponse) => void,
+  ): ClientUnaryCall;
+  previewPublish(
+    request: PreviewPublishRequest,
+    callback: (error: ServiceError | null, response: PreviewPublishResponse) => void,
+  ): ClientUnaryCall;
+  previewPublish(
+    request: PreviewPublishRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PreviewPublishResponse) => void,
+  ): ClientUnaryCall;
+  previewPublish(
+    request: PreviewPublishRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PreviewPublishResponse) => void,
+  ): ClientUnaryCall;
+  listRegionVariables(
+    request: ListRegionVariablesRequest,
+    callback: (error: ServiceError | null, response: ListRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  listRegionVariables(
+    request: ListRegionVariablesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  listRegionVariables(
+    request: ListRegionVariablesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  setRegionVariables(
+    request: SetRegionVariablesRequest,
+    callback: (error: ServiceError | null, response: SetRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  setRegionVariables(
+    request: SetRegionVariablesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SetRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  setRegionVariables(
+    request: SetRegionVariablesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SetRegionVariablesResponse) => void,
+  ): ClientUnaryCall;
+  listSecrets(
+    request: ListSecretsRequest,
+    callback: (error: ServiceError | null, response: ListSecretsResponse) => void,
+  ): ClientUnaryCall;
+  listSecrets(
+    request: ListSecretsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSecretsResponse) => void,
+  ): ClientUnaryCall;
+  listSecrets(
+    request: ListSecretsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSecretsResponse) => void,
+  ): ClientUnaryCall;
+  putSecret(
+    request: PutSecretRequest,
+    callback: (error: ServiceError | null, response: PutSecretResponse) => void,
+  ): ClientUnaryCall;
+  putSecret(
+    request: PutSecretRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PutSecretResponse) => void,
+  ): ClientUnaryCall;
+  putSecret(
+    request: PutSecretRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PutSecretResponse) => void,
+  ): ClientUnaryCall;
+  putCertificate(
+    request: PutCertificateRequest,
+    callback: (error: ServiceError | null, response: PutCertificateResponse) => void,
+  ): ClientUnaryCall;
+  putCertificate(
+    request: PutCertificateRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PutCertificateResponse) => void,
+  ): ClientUnaryCall;
+  putCertificate(
+    request: PutCertificateRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PutCertificateResponse) => void,
+  ): ClientUnaryCall;
+  removeSecret(
+    request: RemoveSecretRequest,
+    callback: (error: ServiceError | null, response: RemoveSecretResponse) => void,
+  ): ClientUnaryCall;
+  removeSecret(
+    request: RemoveSecretRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveSecretResponse) => void,
+  ): ClientUnaryCall;
+  removeSecret(
+    request: RemoveSecretRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveSecretResponse) => void,
   ): ClientUnaryCall;
 }
 
