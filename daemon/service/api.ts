@@ -214,5 +214,6 @@ export interface Services {
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
   readonly watch: WatchService;
+  readonly people: PeopleService;
   readonly audit: AuditService;
 }

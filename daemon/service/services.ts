@@ -8,7 +8,19 @@ import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import { createPeople } from './people.ts';
+import type {
+  AccessTokens,
+  AgentLink,
+  AuditFile,
+  Ca,
+  Clock,
+  Log,
+  MetricsRings,
+  Passwords,
+  Random,
+  Store,
+} from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
 import { Sessions } from './sessions.ts';
@@ -29,6 +41,8 @@ export interface ServiceSettings {
   readonly nodeDownForMs: number;
   /** How long a node has to carry out a command. */
   readonly commandTimeoutMs: number;
+  /** How long a login is good before it is refreshed. */
+  readonly accessMs: number;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -39,6 +53,8 @@ export interface ServiceNeeds {
   readonly audit: AuditFile;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
   readonly mint: TokenMint;
+  readonly passwords: Passwords;
+  readonly tokens: AccessTokens;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
   readonly rings: MetricsRings;
@@ -81,6 +97,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, clock });
   const silences = new SilencesService({ writer, clock });
+  const people = createPeople(settings, { ...needs, writer, audit: trail });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
     { writer, link, sessions, random },
@@ -123,6 +140,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       commands.tick(),
       silences.tick(since, now),
       markAudit(),
+      people.tick(),
       ...prunes,
     ]);
     // A disk that refuses is said once, by the store; the next tick decides the same again.
@@ -141,6 +159,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     alerts,
     silences: told('silences', silences),
     watch,
+    people: told('people', people.service),
     audit: auditService(trail),
     degraded,
     async start() {
@@ -149,19 +168,27 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       for (const sentence of audit) log.warn('audit', { found: sentence });
       const recovery = [...store.recovery, ...audit];
       const found = recovery.length > 0 ? `; recovery: ${recovery.join('; ')}` : '';
-      await writer.write('master', 'start', () => ({
-        ops: [],
-        events: [
-          {
-            kind: 'master',
-            who: 'master',
-            subject: settings.context,
-            level: found === '' ? 'info' : 'warn',
-            text: `master ${settings.masterVersion} began${found}`,
-          },
-        ],
-        result: null,
-      }));
+      let code: string | null = null;
+      await writer.write('master', 'start', (view) => {
+        const first = people.bootstrapCode(view);
+        code = first.code;
+        return {
+          ops: first.ops,
+          events: [
+            {
+              kind: 'master',
+              who: 'master',
+              subject: settings.context,
+              level: found === '' ? 'info' : 'warn',
+              text: `master ${settings.masterVersion} began${found}`,
+            },
+          ],
+          result: null,
+        };
+      });
+      // Said once, here: only its hash is kept.
+      if (code !== null)
+        log.warn('nobody can log in yet: this one-time code makes the first admin', { code });
     },
     tick() {
       const now = clock.now();
