@@ -7,7 +7,9 @@ import type { MasterSettings } from '../config/master.ts';
 import { keptSecret } from '../config/secret.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
+import { createAccessTokens } from './ca/access-tokens.ts';
 import { openCa } from './ca/ca.ts';
+import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
 import { serveHealth } from './http.ts';
@@ -76,8 +78,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     const ca = await openCa({ dir: path.join(settings.stateDir, 'ca') }, { clock, random });
     if (ca.created)
       log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
-    // Nobody logs in yet; it is made with the rest of the state, so that a backup of the first day is whole.
-    if (settings.jwt.secret === null) keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
+    const secret = settings.jwt.secret ?? keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
     const vault = await openVault(path.join(settings.stateDir, 'sealing.key'), { random });
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
@@ -94,9 +95,23 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
+        accessMs: settings.jwt.expirationMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
-      { store, audit, ca, mint, link: sessions, vault, rings: needs.createRings(), clock, random, log },
+      {
+        store,
+        audit,
+        ca,
+        mint,
+        passwords: createPasswords(PASSWORDS, { random }),
+        tokens: createAccessTokens({ secret }),
+        link: sessions,
+        vault,
+        rings: needs.createRings(),
+        clock,
+        random,
+        log,
+      },
     );
     await services.start();
     undo.push(() => services.stop());

@@ -55,7 +55,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'daemon/store': { rooms: [...SHARED, 'daemon/service'], outside: ['lowdb', 'node:*'] },
   'daemon/ca': {
     rooms: [...SHARED, 'link', 'daemon/service'],
-    outside: ['@peculiar/x509', 'reflect-metadata', 'node:*'],
+    outside: ['@peculiar/x509', 'jose', 'reflect-metadata', 'node:*'],
   },
   'daemon/transport': {
     rooms: [...SHARED, 'link', 'gen', 'daemon/service'],

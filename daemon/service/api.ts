@@ -327,5 +327,6 @@ export interface Services {
   readonly variables: VariablesService;
   readonly secrets: SecretsService;
   readonly watch: WatchService;
+  readonly people: PeopleService;
   readonly audit: AuditService;
 }

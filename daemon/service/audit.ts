@@ -227,9 +227,7 @@ export class AuditTrail {
   }
 
   private write(): void {
-    this.writing ??= this.pump().finally(() => {
-      this.writing = null;
-    });
+    this.writing ??= this.pump();
   }
 
   private async pump(): Promise<void> {
@@ -239,17 +237,19 @@ export class AuditTrail {
       const stop = this.queue.findIndex((w) => !w.ready);
       const batch = stop === -1 ? this.queue.slice() : this.queue.slice(0, stop);
       const [first] = batch;
-      if (!first) return;
+      if (!first) break;
       try {
         await this.file.append(first.record.seq, Buffer.from(batch.map((w) => lineOf(w.record)).join('')));
       } catch (error) {
         this.refuse(this.file.reason(error));
-        return;
+        break;
       }
       this.queue = this.queue.slice(batch.length);
       this.durable = batch.at(-1)?.record ?? this.durable;
       for (const w of batch) w.done.resolve();
     }
+    // In the same turn as the last look at the queue: what is ready later starts a new pump.
+    this.writing = null;
   }
 
   /** healthy -> broken: none of those that wait is acknowledged; their records are written once the disk takes them. */

@@ -107,7 +107,7 @@ export interface LoginSession {
   readonly user: string;
   readonly remote: string;
   readonly startedAt: Millis;
-  /** sha256 hex of the one refresh token that works; of those before only the newest is told from nonsense by its id. */
+  /** sha256 hex of the secret of the one refresh token that works. */
   readonly refreshHash: string;
   readonly refreshedAt: Millis;
   readonly expiresAt: Millis;
@@ -282,6 +282,33 @@ export interface AuditFile {
   /** Why it threw, in words. */
   reason(error: unknown): string;
   close(): Promise<void>;
+}
+
+/** What people know by heart: slow to compare, a few at once. */
+export interface Passwords {
+  /** @throws AppError `unavailable` when too many wait */
+  hash(password: string): Promise<string>;
+  /** `null`: there is no such user; it takes the same work and is never right. @throws AppError `unavailable` */
+  verify(password: string, kept: string | null): Promise<boolean>;
+}
+
+export interface AccessClaims {
+  readonly jti: string;
+  /** The user's name. */
+  readonly sub: string;
+  readonly role: string;
+  /** The session it belongs to. */
+  readonly sid: string;
+  /** To the second. */
+  readonly issuedAt: Millis;
+  readonly expiresAt: Millis;
+}
+
+/** What a login is told by until it expires. */
+export interface AccessTokens {
+  sign(claims: AccessClaims): Promise<string>;
+  /** What it says when this master signed it, expired or not; `null` otherwise. At once. */
+  read(token: string): AccessClaims | null;
 }
 
 /** The fleet's own certificate authority. */

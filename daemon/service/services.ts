@@ -10,7 +10,20 @@ import { EnrolmentService, type TokenMint } from './enrolment.ts';
 import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, AuditFile, Ca, Clock, Log, MetricsRings, Random, Store, Vault } from './ports.ts';
+import { createPeople } from './people.ts';
+import type {
+  AccessTokens,
+  AgentLink,
+  AuditFile,
+  Ca,
+  Clock,
+  Log,
+  MetricsRings,
+  Passwords,
+  Random,
+  Store,
+  Vault,
+} from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
 import { SecretsService } from './secrets.ts';
@@ -35,6 +48,8 @@ export interface ServiceSettings {
   readonly commandTimeoutMs: number;
   /** Life of nodes' certificates: 7 days where it is not given; tests have shorter ones. */
   readonly certificateMs?: number;
+  /** How long a login is good before it is refreshed. */
+  readonly accessMs: number;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -45,6 +60,8 @@ export interface ServiceNeeds {
   readonly audit: AuditFile;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
   readonly mint: TokenMint;
+  readonly passwords: Passwords;
+  readonly tokens: AccessTokens;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
   readonly vault: Vault;
@@ -92,6 +109,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const alerts = new AlertsService(settings, { writer, sessions, clock });
   const follower = new Follower({ writer, templates, agents, clock, log });
   const silences = new SilencesService({ writer, clock });
+  const people = createPeople(settings, { ...needs, writer, audit: trail });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
     { writer, link, sessions, follows, random },
@@ -135,6 +153,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follower.follow(),
       silences.tick(since, now),
       markAudit(),
+      people.tick(),
       ...prunes,
     ]);
     // A disk that refuses is said once, by the store; the next tick decides the same again.
@@ -155,6 +174,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     variables: told('variables', new VariablesService({ writer, templates, agents })),
     secrets: told('secrets', new SecretsService({ writer, templates, agents, vault, clock })),
     watch,
+    people: told('people', people.service),
     audit: auditService(trail),
     degraded,
     async start() {
@@ -163,19 +183,27 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       for (const sentence of audit) log.warn('audit', { found: sentence });
       const recovery = [...store.recovery, ...audit];
       const found = recovery.length > 0 ? `; recovery: ${recovery.join('; ')}` : '';
-      await writer.write('master', 'start', () => ({
-        ops: [],
-        events: [
-          {
-            kind: 'master',
-            who: 'master',
-            subject: settings.context,
-            level: found === '' ? 'info' : 'warn',
-            text: `master ${settings.masterVersion} began${found}`,
-          },
-        ],
-        result: null,
-      }));
+      let code: string | null = null;
+      await writer.write('master', 'start', (view) => {
+        const first = people.bootstrapCode(view);
+        code = first.code;
+        return {
+          ops: first.ops,
+          events: [
+            {
+              kind: 'master',
+              who: 'master',
+              subject: settings.context,
+              level: found === '' ? 'info' : 'warn',
+              text: `master ${settings.masterVersion} began${found}`,
+            },
+          ],
+          result: null,
+        };
+      });
+      // Said once, here: only its hash is kept.
+      if (code !== null)
+        log.warn('nobody can log in yet: this one-time code makes the first admin', { code });
     },
     tick() {
       const now = clock.now();

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
+import { createPasswords } from '../../daemon/ca/passwords.ts';
 import { createRings } from '../../daemon/drivers/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer } from '../../daemon/service/ports.ts';
@@ -13,7 +15,7 @@ import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { EMPTY_FLEET, fleetReducer } from '../../tui/store/fleet.ts';
 import { fakeEngine } from '../fakes/console-master.ts';
-import { hello as anyHello, memoryLog } from '../fakes/services.ts';
+import { hello as anyHello, memoryLog, realRandom } from '../fakes/services.ts';
 import { memoryVault } from '../fakes/vault.ts';
 
 export const BEGAN = Date.UTC(2026, 10, 24, 3, 0, 0);
@@ -28,6 +30,9 @@ const CARRIES = [
   'dialer.tls',
   'sealed',
 ];
+
+/** argon2id as it is, of no strength. */
+export const QUICK_PASSWORDS = { memory: 64, passes: 1, atOnce: 2, mostWaiting: 64 };
 
 export const edgeDocument = (port: number | string): string => `\
 services:
@@ -88,6 +93,7 @@ export class MemoryMaster {
         reportMs: HEARTBEAT_MS,
         nodeDownForMs: 60_000,
         commandTimeoutMs: 30_000,
+        accessMs: 15 * 60_000,
         advertise: () => 'master.test:50051',
       },
       {
@@ -109,9 +115,11 @@ export class MemoryMaster {
         },
         link,
         vault: this.vault,
+        passwords: createPasswords(QUICK_PASSWORDS, { random: realRandom }),
+        tokens: createAccessTokens({ secret: 'of this test, as long as it must be' }),
         rings: createRings(),
         clock: { now: () => this.now },
-        random: { hex: () => this.id(), bytes: (n) => new Uint8Array(n) },
+        random: realRandom,
         log: this.log,
       },
     );
