@@ -22,7 +22,7 @@ export interface Outbox {
 
 export const EMPTY_OUTBOX: Outbox = { sequence: 0, entries: [] };
 
-const MOST_ENTRIES = 128;
+const MOST_ENTRIES = 1024;
 /** A conversation that is still alive this long after a message has carried it. */
 const SETTLED_MS = 30_000;
 

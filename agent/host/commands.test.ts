@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { CommandResult } from '../../proto/vocab/command.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { CommandId } from '../../proto/vocab/ids.ts';
@@ -129,6 +129,58 @@ describe('a command', () => {
     engine.reload = () => new Promise(() => {});
     await one.receive(command('c2', { timeoutMs: 10 }));
     expect(told.at(-1)).toMatchObject({ state: 'timed_out', exitCode: 1 });
+  });
+
+  it('taken back while it waits for its turn is not begun; once begun, its result counts', async () => {
+    const turns: (() => void)[] = [];
+    const one = await open({
+      exclusive: async (work) => {
+        await new Promise<void>((resolve) => turns.push(resolve));
+        return work();
+      },
+    });
+    const waits = one.receive(command('c1'));
+    const runs = one.receive(command('c2'));
+    await vi.waitFor(() => expect(turns).toHaveLength(2));
+    await one.cancel('c1' as CommandId);
+    await waits;
+    for (const turn of turns) turn();
+    await runs;
+    await one.cancel('c2' as CommandId);
+    const last = (id: string) => told.findLast((r) => r.commandId === id)?.state;
+    expect([last('c1'), last('c2')]).toEqual(['cancelled', 'succeeded']);
+    expect(reloads()).toBe(1);
+  });
+
+  it('taken back before it came is not begun when it comes, also after a restart', async () => {
+    await (await open()).cancel('c1' as CommandId);
+    const two = await open();
+    await two.receive(command('c1'));
+    expect(told.map((r) => r.state)).toEqual(['cancelled', 'cancelled']);
+    expect(reloads()).toBe(0);
+  });
+
+  it('whose turn does not come in time is not begun later', async () => {
+    let turn = (): void => {};
+    const one = await open({
+      exclusive: async (work) => {
+        await new Promise<void>((resolve) => {
+          turn = resolve;
+        });
+        return work();
+      },
+    });
+    await one.receive(command('c1', { timeoutMs: 5 }));
+    expect(told.at(-1)).toMatchObject({ state: 'timed_out' });
+    expect(told.at(-1)?.outputTail).toMatch(/turn did not come/);
+    turn();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(reloads()).toBe(0);
+  });
+
+  it('that is kept for later releases is rejected', async () => {
+    await (await open()).receive(command('c1', { type: 'probe' }));
+    expect(told).toMatchObject([{ state: 'rejected', exitCode: 1 }]);
   });
 
   it('that cannot be recorded is not begun', async () => {

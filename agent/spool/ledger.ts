@@ -23,15 +23,17 @@ const MOST = 10_000;
  */
 export class Ledger {
   readonly #dir: string;
+  readonly #most: number;
   readonly #now: () => Millis;
   readonly #report: (text: string) => void;
   readonly #entries = new Map<CommandId, LedgerEntry>();
 
   constructor(
-    settings: { readonly stateDir: string },
+    settings: { readonly stateDir: string; readonly most?: number },
     needs: { now: () => Millis; report: (text: string) => void },
   ) {
     this.#dir = path.join(settings.stateDir, 'ledger');
+    this.#most = settings.most ?? MOST;
     this.#now = needs.now;
     this.#report = needs.report;
   }
@@ -90,7 +92,7 @@ export class Ledger {
 
   /** Oldest first, so that a look at the first one mostly does. */
   async #forgetOld(): Promise<void> {
-    let surplus = this.#entries.size - MOST;
+    let surplus = this.#entries.size - this.#most;
     for (const [id, { at, told, result }] of this.#entries) {
       const over = this.#now() - at > KEPT_MS;
       if (!over && surplus < 0) break;

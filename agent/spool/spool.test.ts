@@ -144,6 +144,25 @@ describe('the ledger', () => {
     expect(again.get('c1' as CommandId)?.result.outputTail).toMatch(/restarted/);
   });
 
+  it('holds so many: the oldest whose result the master has give way, no other', async () => {
+    const ledger = new Ledger({ stateDir, most: 3 }, { now: () => now, report });
+    await ledger.load();
+    for (const id of ['c1', 'c2', 'c3', 'c4']) {
+      await ledger.put(result(id, 'running'));
+      await ledger.put(result(id, 'succeeded'));
+      if (id !== 'c1') await ledger.told(id as CommandId);
+    }
+    await ledger.put(result('c5', 'running'));
+    expect(['c1', 'c2', 'c3', 'c4', 'c5'].map((id) => ledger.get(id as CommandId) !== null)).toEqual([
+      true,
+      false,
+      false,
+      true,
+      true,
+    ]);
+    expect(await readdir(at('ledger'))).toHaveLength(3);
+  });
+
   it('forgets after a week, drops half-written files, sets damaged ones aside', async () => {
     const one = await open();
     await one.put(result('old', 'succeeded'));

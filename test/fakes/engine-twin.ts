@@ -2,6 +2,7 @@ import type {
   ConfirmResult,
   DrainStatus,
   Engine,
+  EngineLogs,
   EngineStats,
   ValidateResult,
 } from '../../agent/engine/port.ts';
@@ -26,6 +27,8 @@ export class EngineTwin implements Engine {
   /** Called before a call does anything; throws what should go wrong with it. */
   before: (call: keyof Engine) => void = () => {};
   counters: EngineStats['services'] = [];
+  now: () => number = () => 0;
+  lines: EngineLogs['lines'] = [{ seq: 1, at: 0, level: 'error', text: 'what the engine said' }];
   readonly calls: string[] = [];
   readonly #drains = new Map<string | null, DrainStatus>();
   readonly #listeners: ((up: boolean) => void)[] = [];
@@ -36,6 +39,7 @@ export class EngineTwin implements Engine {
     this.instance = instance;
     this.generation = document ? 1 : 0;
     this.document = document;
+    this.#drains.clear();
     this.up = true;
     for (const tell of this.#listeners) tell(true);
   }
@@ -120,15 +124,19 @@ export class EngineTwin implements Engine {
     return { instance: this.instance, services: this.counters };
   }
 
-  async logs(after: number): ReturnType<Engine['logs']> {
+  async logs(after: number, max: number): ReturnType<Engine['logs']> {
     this.#call('logs');
-    const lines = [{ seq: 1, at: 0, level: 'error' as const, text: 'what the engine said' }];
-    return { lines: lines.filter((l) => l.seq > after) };
+    return { lines: this.lines.filter((l) => l.seq > after).slice(0, max) };
   }
 
   async drain(args: Parameters<Engine['drain']>[0]): ReturnType<Engine['drain']> {
     this.#call('drain');
-    const drained = { service: args.service, streams: 0, oldestMs: 0, deadline: args.deadlineMs, etaMs: 0 };
+    if (this.document === null) throw new AppError('precondition', 'the engine carries nothing to drain');
+    if (args.service !== null && !this.document.services.some((s) => s.name === args.service)) {
+      throw new AppError('not_found', `there is no service ${args.service}`);
+    }
+    const deadline = this.now() + args.deadlineMs;
+    const drained = { service: args.service, streams: 0, oldestMs: 0, deadline, etaMs: 0 };
     this.#drains.set(args.service, drained);
     return drained;
   }
