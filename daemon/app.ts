@@ -12,7 +12,7 @@ import { openCa } from './ca/ca.ts';
 import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
-import { serveHealth } from './http.ts';
+import { createExposition } from './drivers/exposition.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { openAuditFile } from './store/audit-file.ts';
@@ -21,6 +21,8 @@ import { AgentTransport } from './transport/grpc/agent-service.ts';
 import { AgentSessions } from './transport/grpc/agent-sessions.ts';
 import { ConsoleTransport } from './transport/grpc/console-service.ts';
 import { peerReader } from './transport/grpc/peercred.ts';
+import { isLoopback } from './transport/rest/root.ts';
+import { RestTransport } from './transport/rest/server.ts';
 
 const TICK_MS = 1000;
 const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8 days
@@ -35,6 +37,8 @@ export interface AppNeeds {
 export interface Bound {
   readonly grpc: string;
   readonly http: string;
+  /** The same with its scheme: `https://…`. */
+  readonly rest: string;
   readonly socket: string;
   /** Path of the fleet CA's certificate, PEM. */
   readonly ca: string;
@@ -56,7 +60,7 @@ const random: Random = {
 const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
- * Builds all and starts it in order: store, CA, services, console socket, health, agents' port. What was started is
+ * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
  * stopped again when a later step fails.
  * @throws AppError `precondition` or `conflict`, saying what is in the way
  */
@@ -141,11 +145,27 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => operators.stop());
 
     let listening = false;
-    const health = await serveHealth(settings.http.addr, {
-      degraded: () => services.degraded(),
-      ready: () => listening && !stopping,
-    });
-    undo.push(() => health.stop());
+    const degraded = () => services.degraded();
+    const exposition = createExposition({ services, degraded });
+    const rest = new RestTransport(
+      {
+        ...settings.http.addr,
+        tls: wantsTls(settings.http)
+          ? { certificatePem: server.certificatePem, keyPem: server.keyPem }
+          : null,
+        storeId: store.id,
+      },
+      {
+        services,
+        clock,
+        log,
+        degraded,
+        ready: () => listening && !stopping,
+        exposition: () => exposition.read(),
+      },
+    );
+    const http = await rest.start();
+    undo.push(() => rest.stop());
 
     const grpc = await agents.start();
     port = grpc.port;
@@ -156,7 +176,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     // A master that runs for a year must not end with its certificate.
     const renewal = setInterval(() => {
       ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(
-        (next) => agents.listener.useCertificate(next.certificatePem, next.keyPem),
+        (next) => {
+          agents.listener.useCertificate(next.certificatePem, next.keyPem);
+          rest.useCertificate(next.certificatePem, next.keyPem);
+        },
         (error: unknown) => log.error('the certificate was not renewed', { error: String(error) }),
       );
     }, CERTIFICATE_RENEWAL_MS);
@@ -168,7 +191,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
 
     const bound: Bound = {
       grpc: addressOf(grpc),
-      http: addressOf(health.address),
+      http: addressOf(http),
+      rest: `${wantsTls(settings.http) ? 'https' : 'http'}://${addressOf(http)}`,
       socket: settings.socket,
       ca: caFile,
       pid: process.pid,
@@ -191,6 +215,10 @@ export async function writeWhole(file: string, content: string, mode: number): P
   } catch (error) {
     throw new AppError('precondition', `${file} cannot be written: ${String(error)}`, { cause: error });
   }
+}
+
+function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
+  return tls === 'auto' ? !isLoopback(addr.host) : tls === 'on';
 }
 
 function addressOf(a: AddressInfo): string {

@@ -29,7 +29,7 @@ import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
-import type { IssuedCertificate } from './ports.ts';
+import type { IssuedCertificate, MergedFigures } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
@@ -95,6 +95,12 @@ export interface AgentEvents {
 
 export interface NodesService {
   list(): { nodes: readonly Node[]; vitals: readonly NodeVitals[]; revision: Revision };
+  /** What is stored, without figures: the same array while no node has changed. `revision` is of everything. */
+  facts(): { nodes: readonly Node[]; revision: Revision };
+  /** One node as it is stored; the same object while it has not changed. @throws AppError `not_found` */
+  fact(name: string): Node;
+  /** Of the last minute, from merged samples of these nodes. */
+  merged(names: readonly NodeName[]): MergedFigures;
   detail(name: string): NodeDetail;
   get(name: string): { node: Node; vitals: NodeVitals };
   /**
@@ -138,7 +144,14 @@ export interface ConfigsService extends ConfigReviews {
   /** Parsed and checked first: `invalid` with refusals (line, column) and nothing stored. */
   create(
     m: Mutation,
-    args: { label: string | null; description: string; body: Uint8Array; parent: string | null },
+    args: {
+      label: string | null;
+      description: string;
+      body: Uint8Array;
+      parent: string | null;
+      /** Whom it is made for; kept with it. */
+      target?: Target;
+    },
   ): Promise<{ revision: Revision; version: ConfigVersion }>;
   publish(
     m: Mutation,
@@ -314,6 +327,8 @@ export interface AuditService {
   ): Promise<{ records: readonly AuditRecord[]; next: number | null }>;
   /** Reads all of it. */
   verify(caller: Caller): Promise<AuditVerdict>;
+  /** A change that a transport refused before it came to its service. */
+  denied(caller: Caller, what: { action: string; subject: string; requestId: string }): Promise<void>;
 }
 
 export interface Services {

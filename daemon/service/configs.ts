@@ -63,7 +63,7 @@ export class ConfigsService implements Api {
 
   async create(
     m: Mutation,
-    args: { label: string | null; description: string; body: Uint8Array; parent: string | null },
+    args: Parameters<Api['create']>[1],
   ): Promise<{ revision: number; version: ConfigVersion }> {
     const text = decode(args.body);
     refuseBad(templateRefusals(text));
@@ -98,6 +98,7 @@ export class ConfigsService implements Api {
           bodyHash: hash,
           parent,
           rollbackOf: null,
+          ...(args.target ? { target: args.target } : {}),
           createdBy: m.caller.actor,
           createdAt: now,
           publications: [],

@@ -257,5 +257,6 @@ function auditService(trail: AuditTrail): AuditService {
       authorise(caller, 'audit.read');
       return trail.verify();
     },
+    denied: (caller, what) => trail.tell({ caller, ...what, reason: '' }, 'forbidden'),
   };
 }

@@ -247,13 +247,17 @@ export function authorise(caller: Caller, action: Action): void {
   throw new AppError('forbidden', `${caller.actor} is ${caller.role}${limited} and may not ${action}`);
 }
 
-/** @throws AppError `conflict` when the caller saw another state of the entity than there is */
+/** The caller saw another state of the entity than there is. Its own kind, as HTTP has a status for it. */
+export class StaleRevision extends AppError {
+  constructor(what: string, is: Revision, seen: Revision) {
+    super('conflict', `${what} has changed: it is at revision ${is}, not ${seen}`);
+  }
+}
+
+/** @throws StaleRevision when the caller saw another state of the entity than there is */
 export function guardRevision(m: Mutation, what: string, modRevision: Revision | undefined): void {
   if (m.ifRevision !== null && m.ifRevision !== modRevision) {
-    throw new AppError(
-      'conflict',
-      `${what} has changed: it is at revision ${modRevision ?? 0}, not ${m.ifRevision}`,
-    );
+    throw new StaleRevision(what, modRevision ?? 0, m.ifRevision);
   }
 }
 

@@ -29,6 +29,8 @@ export interface ConfigVersion {
   readonly parent: VersionLabel | null;
   /** A rollback is a new version with old content: the label whose content this repeats. */
   readonly rollbackOf: VersionLabel | null;
+  /** Whom it was made for: what a publication is to that does not say. Absent: nobody was named. */
+  readonly target?: Target;
   readonly createdBy: string;
   readonly createdAt: Millis;
   readonly publications: readonly Publication[];
