@@ -34,7 +34,7 @@ export function addRegions(app: FastifyInstance, { services }: RouteNeeds): void
     url: '/regions',
     may: 'watch',
     noun: 'regions',
-    summary: 'Regions with variables, and what ${region.NAME} stands for there',
+    summary: "Regions with variables, and what a document's region.NAME stands for there",
     query: z.strictObject({ ...PageQuery }),
     tagged: true,
     replies: { 200: { description: 'a page', body: z.object({ regions: z.array(Region), ...PageShape }) } },

@@ -13,6 +13,7 @@ import type { Services } from '../../service/api.ts';
 import type { Clock, Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
 import { accepts } from './accept.ts';
+import { Callers } from './callers.ts';
 import { Methods } from './methods.ts';
 import { HttpRefusal, retryAfter, toProblem } from './problem.ts';
 import { addRoot } from './root.ts';
@@ -78,8 +79,8 @@ export class RestTransport {
     this.settings = settings;
     this.needs = needs;
     const { services } = needs;
-    const authenticate = (bearer: string, remote: string): Caller =>
-      services.people.authenticate(bearer, remote);
+    const callers = new Callers(services, needs.clock);
+    const authenticate = (bearer: string, remote: string): Caller => callers.of(bearer, remote);
     this.watches = new Watches({ watch: services.watch, storeId: settings.storeId, authenticate });
     this.app = this.build();
     this.hooks(authenticate);
@@ -95,10 +96,14 @@ export class RestTransport {
       exposeHeadRoutes: false,
     });
     const { services, clock } = needs;
-    await app.register(async (root) => addRoot(root, needs));
-    await app.register(async (api) => addRoutes(api, { services, clock, watches: this.watches }), {
-      prefix: '/api/v1',
-    });
+    addRoot(app, needs);
+    await app.register(
+      (api, _options, done) => {
+        addRoutes(api, { services, clock, watches: this.watches });
+        done();
+      },
+      { prefix: '/api/v1' },
+    );
     const { host, port } = this.settings;
     try {
       await app.ready();
