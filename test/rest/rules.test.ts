@@ -188,7 +188,7 @@ describe('states and their tags', () => {
     for (const n of ['1', '2', '3']) {
       await rest.call('PATCH', '/nodes/hk-3/tags', { body: { tags: { n } } });
       expect(await labels()).toMatchObject({ n });
-      const list = (await rest.call('GET', '/nodes?label=n%3D' + n)).body['nodes'];
+      const list = (await rest.call('GET', `/nodes?label=n%3D${n}`)).body['nodes'];
       expect(list).toMatchObject([{ name: 'hk-3' }]);
     }
   });

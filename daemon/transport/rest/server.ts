@@ -196,6 +196,8 @@ export class RestTransport {
     this.app.addHook('onRoute', (r) => this.methods.add(r.url, r.method));
     this.app.addHook('onRequest', (request, reply, done) => {
       this.inFlight += 1;
+      // However it ends: fastify's own hook is not called for one that is broken off, nor for a stream.
+      reply.raw.once('close', this.over);
       reply.headers(headers);
       reply.header('x-request-id', request.id);
       try {
@@ -208,15 +210,15 @@ export class RestTransport {
         done(error as Error);
       }
     });
-    this.app.addHook('onResponse', (_request, _reply, done) => {
-      this.inFlight -= 1;
-      done();
-    });
     this.app.server.on('connection', (socket: Socket) => {
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
   }
+
+  private readonly over = (): void => {
+    this.inFlight -= 1;
+  };
 
   private admit(request: FastifyRequest): void {
     const { config } = request.routeOptions;
