@@ -6,7 +6,7 @@ import { aimed } from './agents.ts';
 import type { EnrolmentService as Api, Mutation } from './api.ts';
 import type { AgentLink, Ca, Clock, IssuedCertificate, JoinToken, Log, Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
-import type { Writer } from './write.ts';
+import type { Decide, Writer } from './write.ts';
 
 /** Makes and compares join tokens; implemented by daemon/ca. */
 export interface TokenMint {
@@ -111,7 +111,9 @@ export class EnrolmentService implements Api {
     // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
     this.checkToken(writer.view(), args, clock.now());
     const issued = await ca.issueNode({ csrDer: args.csrDer, name, now: clock.now(), ttlMs: CERTIFICATE_MS });
-    await writer.write(`node ${name}`, 'agent', (view, now) => {
+    const caller = { actor: `node ${name}`, role: null, source: args.remote };
+    const about = { caller, action: 'node.enrol', subject: name, requestId: '', reason: '' };
+    const decide: Decide<null> = (view, now) => {
       const token = this.checkToken(view, args, now);
       const old = view.get('node', name);
       if (old && old.identity !== 'revoked' && token.name !== name) {
@@ -143,7 +145,8 @@ export class EnrolmentService implements Api {
         effects: old ? [() => link.disconnect(name, `${name} was joined anew on another host`)] : [],
         result: null,
       };
-    });
+    };
+    await writer.told(about, decide, () => name);
     return { node: name, issued, renewAfter: clock.now() + CERTIFICATE_MS / 2 };
   }
 
