@@ -133,9 +133,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     audited(noun, service, { writer, audit: trail });
 
   /** The journal learns of records that made no commit. */
-  const markAudit = () =>
+  const markAudit = (last = false) =>
     writer.write('master', 'audit', (view) => {
-      const ops = trail.mark(view);
+      const ops = trail.mark(view, last);
       return ops && { ops, events: [], result: null };
     });
 
@@ -240,7 +240,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       await retrying;
       await writer.settled();
       await trail.settled();
-      await markAudit().catch((error: unknown) => log.warn('audit', { error: String(error) }));
+      await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));
     },
   };
 }

@@ -16,7 +16,7 @@ export function orderHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
   const revision = (r: { revision: number }) => w.big(r.revision, 'revision');
   return {
     runCommand: u(
-      null,
+      'own',
       'runCommand',
       async (q: g.RunCommandRequest, caller): Promise<g.RunCommandResponse> => {
         const r = await s.commands.run(mutation(q, caller), {
