@@ -406,6 +406,23 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   revokeApiKey: 'apikey.write',
   listAudit: 'audit.read',
   verifyAudit: 'audit.read',
+  validateConfig: 'config.create',
+  diffConfigs: 'watch',
+  previewPublish: 'watch',
+  listRegionVariables: 'watch',
+  setRegionVariables: 'config.publish',
+  listSecrets: 'secret.list',
+  putSecret: 'secret.write',
+  putCertificate: 'secret.write',
+  removeSecret: 'secret.remove',
+  listCommands: 'watch',
+  cancelCommand: 'command.cancel',
+  followLogs: 'command.logs',
+  getNode: 'watch',
+  updateNode: 'node.update',
+  removeNode: 'node.remove',
+  listJoinTokens: 'token.list',
+  revokeJoinToken: 'token.revoke',
 };
 
 /** What decides the action of an rpc beside its name. */
