@@ -7,6 +7,8 @@ import {
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
+import type { BackupApi } from './backup-api.ts';
+import { backupCalls } from './backup-client.ts';
 import * as centre from './codec-centre.ts';
 import { decodeLogLine } from './codec-common.ts';
 import * as c from './codec-console.ts';
@@ -31,7 +33,7 @@ export type ConsoleSettings = ConsolePlace & ConsoleTimes;
 const LONGEST_DIFF = 2 * 1024 * 1024;
 
 /** Over the local socket, or over TLS with a pinned CA and a token. Nothing is dialled before the first call. */
-export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi {
+export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi & BackupApi {
   const readMs = settings.readDeadlineMs ?? 10_000;
   const writeMs = settings.writeDeadlineMs ?? 30_000;
   const channel = new ConsoleChannel(settings, readMs);
@@ -302,6 +304,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
         revision: w.int(r.revision, 'revision'),
       })),
     ...peopleCalls(channel, client, { readMs, writeMs }),
+    ...backupCalls(channel),
     close() {
       for (const watch of [...watches]) watch.close();
       channel.close();

@@ -423,6 +423,7 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   removeNode: 'node.remove',
   listJoinTokens: 'token.list',
   revokeJoinToken: 'token.revoke',
+  createBackup: 'backup.create',
 };
 
 /** What decides the action of an rpc beside its name. */
