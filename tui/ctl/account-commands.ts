@@ -66,7 +66,7 @@ export function accountCommands(program: Command, ctl: Ctl): void {
         if (showData(run, caller)) return;
         if (run.form === 'name') return line(run.io, caller.actor);
         const scopes = caller.scopes === undefined ? '' : `, only ${caller.scopes.join(', ') || 'nothing'}`;
-        line(run.io, `${caller.actor}, ${caller.role}${scopes}, by ${caller.source}`);
+        line(run.io, `${caller.actor}, ${caller.role}${scopes}`);
       }),
     );
 
