@@ -1,76 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Entity, WatchEvent } from '../../proto/vocab/watch.ts';
-import { ConsoleMaster, fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
-import { ManualTime } from '../../test/fakes/manual-time.ts';
-import type { Effect } from '../store/effect.ts';
+import { fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
+import { rig } from '../../test/harness/console-rig.ts';
 import type { Intent } from '../store/intent.ts';
 import { currentMessage } from '../store/message.ts';
 import { cursorItem } from '../store/nodes-view.ts';
 import { dataAge, notice } from '../store/select-header.ts';
 import { shownMessage } from '../store/select-message.ts';
 import type { State } from '../store/state.ts';
-import { type ActNeeds, perform } from './act.ts';
-import { createHub, type Hub } from './hub.ts';
-import { follow } from './watch.ts';
-
-interface Rig {
-  readonly time: ManualTime;
-  readonly master: ConsoleMaster;
-  readonly hub: Hub;
-  readonly effects: Effect[];
-  meant(intent: Intent): void;
-  /** Lets promises and the stream's batch through. */
-  settle(ms?: number): Promise<void>;
-  second(): Promise<void>;
-  state(): State;
-}
-
-function rig(names: readonly string[] = ['hk-1', 'hk-2', 'us-1']): Rig {
-  const time = new ManualTime();
-  const master = new ConsoleMaster(
-    { nodes: names.map((n) => fakeNode(n, { region: n.slice(0, 2) })) },
-    { time },
-  );
-  const effects: Effect[] = [];
-  const needs: { current: ActNeeds | null } = { current: null };
-  const hub = createHub({
-    now: time.now,
-    perform: (effect) => {
-      effects.push(effect);
-      if (needs.current !== null) perform(effect, needs.current);
-    },
-  });
-  const follower = follow({ client: 'test' }, { api: master, hub, timers: time });
-  needs.current = {
-    api: master,
-    dispatch: hub.dispatch,
-    now: time.now,
-    resubscribe: follower.resubscribe,
-    quit: () => {},
-  };
-  const settle = async (ms = 50) => {
-    time.advance(ms);
-    for (let i = 0; i < 8; i++) await Promise.resolve();
-    time.advance(50);
-  };
-  return {
-    time,
-    master,
-    hub,
-    effects,
-    settle,
-    meant: (intent) => hub.dispatch({ kind: 'intent', intent }),
-    second: async () => {
-      await settle(900);
-      master.tick();
-      await settle(50);
-      hub.dispatch({ kind: 'tick' });
-      await settle(0);
-    },
-    state: hub.state,
-  };
-}
 
 const shown = (s: State) => s.nodes.shown.map((i) => i.node.name);
 const cursor = (s: State) => cursorItem(s.nodes)?.node.name;

@@ -110,7 +110,8 @@ export function publishRows(sheet: PublishSheet, state: State, ui: Ui): readonly
       focus: sheet.focus === 'to' ? 'none' : sheet.focus,
       error: sheet.error === null ? null : speak(sheet.error, ui.theme),
       keys: [
-        ...typedKeys(say('publish', '发布'), say, true).slice(0, 2),
+        { key: 'Enter', label: say('publish', '发布') },
+        { key: 'Tab', label: say('next field', '下一栏') },
         { key: 'Left Right', label: say('to whom', '换目标') },
         { key: 'Esc', label: say('cancel', '取消') },
       ],
