@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../config/agent.ts';
+import { nodeCapabilities } from '../proto/document/requires.ts';
 import { backoffMs } from '../proto/link/backoff.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import type { LogLine } from '../proto/vocab/metrics.ts';
@@ -22,6 +23,7 @@ import { EventSpool } from './spool/events.ts';
 import { type Identity, IdentitySpool } from './spool/identity.ts';
 import { LastKnownGood } from './spool/last-known-good.ts';
 import { Ledger } from './spool/ledger.ts';
+import { SealedSpool } from './spool/sealed.ts';
 
 export interface AppNeeds {
   readonly log: Log;
@@ -129,12 +131,14 @@ export async function startAgent(
     socket: settings.engine.socket,
     log: (level, text) => log[level](text),
   });
+  const sealed = new SealedSpool({ stateDir });
+  const engineIdentity = { ...identitySpool.files, sealedDir: sealed.dir };
   const engineProcess = new EngineProcess(
     {
       ...settings.engine,
       program: needs.engineProgram,
       document: settings.gost.configPath,
-      identity: identitySpool.files,
+      identity: engineIdentity,
       logFile: path.join(stateDir, 'engine.log'),
       env: needs.env,
     },
@@ -147,8 +151,9 @@ export async function startAgent(
   };
   const executors = createExecutors({
     engine,
-    identity: identitySpool.files,
+    identity: engineIdentity,
     spool: lkg,
+    sealed,
     memory,
     findEngine: () => engineProcess.find(),
     report: (r) => session.status(r),
@@ -157,7 +162,7 @@ export async function startAgent(
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     log,
   });
-  const keeper = new Keeper({ engine, executors, memory, spool: lkg, now, log });
+  const keeper = new Keeper({ engine, executors, memory, spool: lkg, sealed, now, log });
   const host = new HostMetrics({ disk: stateDir });
   const reporter = new Reporter({
     engine,
@@ -191,7 +196,7 @@ export async function startAgent(
           const info = await keeper.refresh();
           return {
             engine: info,
-            capabilities: await engine.capabilities().catch(() => []),
+            capabilities: nodeCapabilities(await engine.capabilities().catch(() => [])),
             effectiveHash: keeper.effectiveHash,
             rejectedHash: keeper.rejectedHash,
             publicAddresses: publicAddresses(),

@@ -62,7 +62,10 @@ describe('validate', () => {
     await m.join('hk-4');
     await m.publish('own', { nodes: ['hk-4'] });
     const body = bytes(edgeDocument('${label.port}'));
-    const { problems, nodes } = await m.services.configs.validate(lin(), { body, target: { nodeType: 'edge' } });
+    const { problems, nodes } = await m.services.configs.validate(lin(), {
+      body,
+      target: { nodeType: 'edge' },
+    });
     expect(problems).toEqual([]);
     expect(nodes.map((n) => [n.node, n.problems[0]?.message])).toEqual([
       ['hk-2', 'unknown variable ${label.port}'],
@@ -118,7 +121,10 @@ describe('diff', () => {
     expect(unified).toContain('-  addr: "127.0.0.1:7001"\n+  addr: "127.0.0.1:7002"');
     await m.create('v3', edgeDocument('${label.gone}'));
     const bad = m.services.configs.diff(lin(), { from: 'v1', to: 'v3', node: 'hk-1' });
-    await expect(bad).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('hk-1') as string });
+    await expect(bad).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('hk-1') as string,
+    });
   });
 
   it('a viewer reads a body without its passwords, whoever may write reads it as written', async () => {
@@ -215,7 +221,10 @@ describe('variables of a region', () => {
     await m.create('v1', edgeDocument('${region.port}'));
     await m.publish('v1');
     const gone = set('hk', { port: null });
-    await expect(gone).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(/v1.*hk-1/) as string });
+    await expect(gone).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringMatching(/v1.*hk-1/) as string,
+    });
     expect(m.services.variables.listRegions()[0]?.variables).toEqual({ port: '7001' });
   });
 
@@ -241,8 +250,7 @@ hops:
   nodes:
   - {name: "\${core.name}", addr: "\${core.label.addr}:8443", connector: {type: relay}, dialer: {type: tls}}
 `;
-  const names = () =>
-    [...text(last(m.offers('hk-1'))?.body).matchAll(/name: "(core-\d)"/g)].map((x) => x[1]);
+  const names = () => [...text(last(m.offers('hk-1'))?.body).matchAll(/name: "(core-\d)"/g)].map((x) => x[1]);
 
   /** A core that has run a document. */
   async function core(name: string, addr: string): Promise<void> {
@@ -284,9 +292,12 @@ hops:
     await m.pass(2, ['hk-1', 'sg-1', 'core-1', 'core-2']);
     expect(text(last(m.offers('hk-1'))?.body)).toContain('203.0.113.22:8443');
     expect(count()).toEqual([(before[0] ?? 0) + 2, before[1]]);
-    expect(m.store.snapshot().list('event').map((e) => e.text)).toContain(
-      'the registry has changed: hk-1 follows',
-    );
+    expect(
+      m.store
+        .snapshot()
+        .list('event')
+        .map((e) => e.text),
+    ).toContain('the registry has changed: hk-1 follows');
   });
 
   it('one that has not run anything yet, or has no address, is passed over', async () => {
