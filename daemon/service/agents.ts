@@ -86,7 +86,7 @@ export class AgentsService implements AgentEvents {
         told,
         merge(this.settle(node, next, view), {
           ...nothing(),
-          events: [event, ...arrived],
+          events: [event, ...arrived, ...driftEvents(node, met)],
           effects: commands,
         }),
       );
@@ -107,7 +107,10 @@ export class AgentsService implements AgentEvents {
     // A reading may have crossed an answer on its way: one that is other is believed when the next says the same.
     if (other ? odd < ODD_READINGS : known.engine?.instance === engine.instance) return;
     const safe = safeEngine(engine);
-    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, safe), view));
+    this.decide(name, 'engine', (node, view) => {
+      const next = drifted(node, safe);
+      return merge(this.settle(node, next, view), { ...nothing(), events: driftEvents(node, next) });
+    });
   }
 
   configStatus(name: NodeName, report: ConfigStatusReport): void {
@@ -119,7 +122,8 @@ export class AgentsService implements AgentEvents {
       const next = answered(node, safe, now);
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
-      return merge(this.settle(node, next, view), { ...nothing(), events: configEvents(node, safe) });
+      const events = [...configEvents(node, safe), ...driftEvents(node, next)];
+      return merge(this.settle(node, next, view), { ...nothing(), events });
     });
   }
 
@@ -339,6 +343,15 @@ function standOf(n: Node) {
 
 function saysNothingNew(before: Node, after: Node): boolean {
   return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
+}
+
+/** Said when it is seen: put right, it would be forgotten. */
+function driftEvents(before: Node, after: Node): EventDraft[] {
+  if (after.configSync !== 'drifted' || before.configSync === 'drifted') return [];
+  const runs = after.effective?.hash.slice(0, 12) ?? 'nothing';
+  const wanted = after.target ? `${after.target.hash.slice(0, 12)} (${after.target.version})` : 'nothing';
+  const text = `drifted: its engine runs ${runs} instead of ${wanted}, which is offered again`;
+  return [{ kind: 'config', who: after.name, subject: after.name, level: 'warn', text }];
 }
 
 function appliedEvent(node: Node): EventDraft {

@@ -121,6 +121,14 @@ describe('publish', () => {
     expect(m.node('hk-1').configSync).toBe('in_sync');
     await beat('ff'.repeat(32));
     expect(m.node('hk-1')).toMatchObject({ configSync: 'applying', effective: { version: null } });
+    expect(
+      m.store
+        .snapshot()
+        .list('event')
+        .map((e) => e.text),
+    ).toContain(
+      `drifted: its engine runs ffffffffffff instead of ${`${hash}`.slice(0, 12)} (v1), which is offered again`,
+    );
     expect(m.offers('hk-1').map((o) => o.hash)).toEqual([hash, hash]);
   });
 
