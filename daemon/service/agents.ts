@@ -5,6 +5,7 @@ import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node } from '../../proto/vocab/node.ts';
 import { due, reported } from '../core/command/task.ts';
+import { winner } from '../core/config-version/select.ts';
 import {
   answered,
   drifted,
@@ -81,7 +82,9 @@ export class AgentsService implements AgentEvents {
       };
       // Applied while nobody could be told: it is said now, and not again by the status that follows.
       const arrived =
-        met.configSync === 'in_sync' && node.configSync !== 'in_sync' ? [appliedEvent(met)] : [];
+        met.configSync === 'in_sync' && node.configSync !== 'in_sync'
+          ? [appliedEvent(met, this.why(view, met))]
+          : [];
       return merge(
         told,
         merge(this.settle(node, next, view), {
@@ -122,7 +125,7 @@ export class AgentsService implements AgentEvents {
       const next = answered(node, safe, now);
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
-      const events = [...configEvents(node, safe), ...driftEvents(node, next)];
+      const events = [...configEvents(node, safe, this.why(view, node)), ...driftEvents(node, next)];
       return merge(this.settle(node, next, view), { ...nothing(), events });
     });
   }
@@ -209,6 +212,14 @@ export class AgentsService implements AgentEvents {
       ops.push({ op: 'put', kind: 'meta', key: ran, value: { id: ran, value: view.revision + 1 } });
     }
     return { ops, events: [], effects, result: null };
+  }
+
+  /** By whom and why what it should run was published to it: its own timeline tells its history. */
+  private why(view: Snapshot, node: Node): string {
+    const stands = winner(this.needs.templates.standing(view), node);
+    if (!stands || stands.label !== node.target?.version) return '';
+    const { publishedBy, reason } = stands.publication;
+    return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;
   }
 
   private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
@@ -315,22 +326,26 @@ export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
 }
 
 /** Agents say again after a reconnect what may not have been heard: the timeline is told of what is new only. */
-function configEvents(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft[] {
+function configEvents(
+  node: Node,
+  r: Exclude<ConfigStatusReport, { status: 'applying' }>,
+  why: string,
+): EventDraft[] {
   const of = { kind: 'config', who: node.name, subject: node.name } as const;
   const wanted = node.target?.hash;
   if (r.status === 'applied') {
     if (node.configSync === 'in_sync' && node.effective?.hash === r.effectiveHash) return [];
-    const label = r.effectiveHash === wanted ? node.target?.version : null;
-    return [{ ...of, level: 'info', text: `applied ${label ?? 'a config'}` }];
+    if (r.effectiveHash === wanted) return [appliedEvent(node, why)];
+    return [{ ...of, level: 'info', text: 'applied a config' }];
   }
   const known = node.rejectedHash === r.rejectedHash;
   if (known && (r.rejectedHash !== wanted || node.failure !== null)) return [];
   // Another version is its target by now; this one must not be blamed.
   const label = r.rejectedHash === wanted ? node.target?.version : null;
   const back = r.reverted ? '; last-known-good put back' : '';
-  const why = formatRefusal(r.refusal);
+  const fault = formatRefusal(r.refusal);
   return [
-    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${why}${back}` },
+    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${fault}${back}` },
   ];
 }
 
@@ -354,7 +369,7 @@ function driftEvents(before: Node, after: Node): EventDraft[] {
   return [{ kind: 'config', who: after.name, subject: after.name, level: 'warn', text }];
 }
 
-function appliedEvent(node: Node): EventDraft {
-  const text = `applied ${node.target?.version ?? 'a config'}`;
+function appliedEvent(node: Node, why: string): EventDraft {
+  const text = `applied ${node.target?.version ?? 'a config'}${why}`;
   return { kind: 'config', who: node.name, subject: node.name, level: 'info', text };
 }
