@@ -1,8 +1,9 @@
 import { configHash } from '../../proto/document/hash.ts';
+import { Lines } from '../../proto/document/lines.ts';
 import { readDocument } from '../../proto/document/read.ts';
 import { renderTemplate } from '../../proto/document/render.ts';
 import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
-import { ofList, type Scope, templateVariables } from '../../proto/document/variables.ts';
+import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
@@ -51,6 +52,9 @@ function render(template: string, scope: Scope): Rendered {
   };
 }
 
+/** Labels in a row for which nothing fits: a template of a thousand must not hold up the master. */
+const MOST_IN_VAIN = 4;
+
 /** What a label may stand for; each gets its own number, so that two addresses do not look like one. */
 const STAND_INS: readonly ((i: number) => string)[] = [
   (i) => `${2001 + i}`,
@@ -74,17 +78,34 @@ export function templateRefusals(template: string): readonly Refusal[] {
     return r.ok ? [] : r.refusals;
   };
   let best = refusals(values);
+  const onLine = linesOf(template);
+  let vain = 0;
   for (const [i, name] of free.entries()) {
+    if (best.length === 0 || vain === MOST_IN_VAIN) return best;
+    // What is wrong elsewhere does not become right by another value here.
+    if (!best.some((r) => r.line === undefined || onLine.get(name)?.has(r.line))) continue;
+    const before = best.length;
     for (const standIn of STAND_INS.slice(1)) {
-      if (best.length === 0) return best;
       const tried = { ...values, [name]: standIn(i) };
       const left = refusals(tried);
       if (left.length >= best.length) continue;
       best = left;
       values = tried;
     }
+    vain = best.length < before ? 0 : vain + 1;
   }
   return best;
+}
+
+/** The lines each name stands on. */
+function linesOf(template: string): ReadonlyMap<string, ReadonlySet<number>> {
+  const found = new Map<string, Set<number>>();
+  const lines = new Lines(template);
+  for (const v of variablesOf(template)) {
+    const { line } = lines.at(v.start);
+    found.set(v.name, (found.get(v.name) ?? new Set()).add(line));
+  }
+  return found;
 }
 
 /** Capabilities the document needs and the node lacks; a node that has not said what it can carry is not judged. */
