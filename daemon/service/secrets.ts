@@ -185,7 +185,7 @@ export class SecretsService implements Api {
     const { templates } = this.needs;
     const variable = sealedVariable(s);
     const labels = new Set(templates.standing(view).map((x) => x.label));
-    return [...labels].filter((label) => {
+    return [...labels].toSorted().filter((label) => {
       const version = view.get('version', label);
       return version !== undefined && templates.names(version).includes(variable);
     });
