@@ -12,7 +12,7 @@ import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vo
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
-import type { Snapshot, Store, Vault } from './ports.ts';
+import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
 import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
@@ -131,6 +131,7 @@ export class Templates {
   private readonly vault: Vault;
   private drafts = 0;
   private readonly texts = new Map<BodyHash, string>();
+  private readonly named = new Map<BodyHash, readonly string[]>();
   private readonly rendered = new Map<string, Rendered>();
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
@@ -168,17 +169,20 @@ export class Templates {
 
   forgetDraft(key: BodyHash): void {
     this.texts.delete(key);
+    this.named.delete(key);
   }
 
   /** Names the version's template uses. @throws AppError `internal` when its body was not loaded */
   names(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): readonly string[] {
-    return templateVariables(this.loaded(version));
+    const known = this.named.get(version.bodyHash) ?? templateVariables(this.loaded(version));
+    this.named.set(version.bodyHash, known);
+    return known;
   }
 
   /** The version's document for this node. @throws AppError `internal` when its body was not loaded */
   render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
     const template = this.loaded(version);
-    const names = templateVariables(template);
+    const names = this.names(version);
     const scope = scopeOf(view, node, names);
     const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
     const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
@@ -196,13 +200,18 @@ export class Templates {
     return known;
   }
 
+  /** The version this node gets. */
+  chosen(view: Snapshot, node: Subject): ConfigVersion | null {
+    const best = winner(this.standing(view), node);
+    return (best && view.get('version', best.label)) ?? null;
+  }
+
   /** What this node should run, and its text; `null` when nothing is published for it. */
   wanted(
     view: Snapshot,
     node: Subject,
   ): { readonly label: VersionLabel; readonly rendered: Rendered; readonly wanted: Wanted | null } | null {
-    const best = winner(this.standing(view), node);
-    const version = best && view.get('version', best.label);
+    const version = this.chosen(view, node);
     if (!version) return null;
     const rendered = this.render(view, version, node);
     const { label } = version;
@@ -226,7 +235,7 @@ export class Templates {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;
       all += stored.bytes;
-      if (!this.vault.holds(stored.keyId)) return { ok: false, refusals: [keyIsGone(ref.name)] };
+      if (!this.opens(ref, stored)) return { ok: false, refusals: [keyIsGone(ref.name)] };
     }
     if (all <= MOST_BYTES) return rendered;
     const message = `the document and what it names are ${Math.ceil(all / 1024)} KiB together`;
@@ -234,6 +243,15 @@ export class Templates {
       ok: false,
       refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
     };
+  }
+
+  private opens(ref: SealedRef, stored: StoredSecret): boolean {
+    try {
+      this.vault.open(formatSealedRef(ref), stored);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private loaded(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): string {
@@ -253,7 +271,7 @@ function valuesOf(name: string, scope: Scope): unknown {
 function keyIsGone(name: string): Refusal {
   return {
     code: 'precondition',
-    message: `${name} is sealed under a key that this master does not have`,
+    message: `${name} does not open: it is sealed under a key that this master does not have, or damaged`,
     hint: 'restore sealing.key of its state_dir from the backup, or put the value again',
   };
 }

@@ -141,7 +141,11 @@ export class SecretsService implements Api {
               updatedAt: now,
               modRevision: next,
             };
-            const { nodes, decision } = following(this.needs, withEntity(view, 'secret', name, value), now);
+            const variable = sealedVariable(value);
+            const after = withEntity(view, 'secret', name, value);
+            const { nodes, decision } = following(this.needs, after, now, (_, used) =>
+              used.includes(variable),
+            );
             const reason = m.reason.trim() === '' ? '' : `: ${m.reason}`;
             const text = `put ${kind} ${name}, version ${version}; ${nodes.length} nodes follow${reason}`;
             return {

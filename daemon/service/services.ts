@@ -76,7 +76,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const nodes = new NodesService({ writer, sessions, rings, clock, store });
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, clock });
-  const follower = new Follower({ writer, templates, agents, clock, log });
+  const follower = new Follower({ writer, templates, agents });
   const silences = new SilencesService({ writer, clock });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },

@@ -168,7 +168,7 @@ describe('a sealed value', () => {
     await later.connect('hk-1');
     expect(later.offers('hk-1')).toEqual([]);
     expect(later.node('hk-1').failure?.refusal.message).toMatch(
-      /sealed under a key that this master does not have/,
+      /does not open: it is sealed under a key that this master does not have/,
     );
     await later.services.secrets.putSecret(later.m(), { name: 'edge', value: 'one' });
     const { cert, key } = await ca.issue('web');
