@@ -77,6 +77,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, link, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, clock });
   const follower = new Follower({ writer, templates, agents });
+  const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
@@ -124,10 +125,16 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     alerts,
     silences,
     variables: new VariablesService({ writer, templates, agents }),
-    secrets: new SecretsService({ writer, templates, agents, vault, clock }),
+    secrets,
     watch,
     async start() {
       await templates.load();
+      const shut = secrets.shut();
+      if (shut.length > 0) {
+        log.error('secrets that do not open: restore sealing.key of state_dir, or put them again', {
+          names: shut,
+        });
+      }
       const found = store.recovery.length > 0 ? `; recovery: ${store.recovery.join('; ')}` : '';
       await writer.write('master', 'start', () => ({
         ops: [],

@@ -164,7 +164,7 @@ describe('a sealed value', () => {
     await m.create('v1', core);
     await m.publish('v1');
     const later = await MemoryMaster.start(m.store, m.now);
-    later.vault.keys[0] = 'another';
+    expect(later.log.lines.find((l) => l.level === 'error')?.fields).toBe('{"names":["edge","web"]}');
     await later.connect('hk-1');
     expect(later.offers('hk-1')).toEqual([]);
     expect(later.node('hk-1').failure?.refusal.message).toMatch(
