@@ -320,6 +320,23 @@ hops:
     });
   });
 
+  it('a large fleet follows a few hundred a turn, each node once', async () => {
+    await core('core-1', '203.0.113.1');
+    const edges = Array.from({ length: 250 }, (_, i) => `e-${i}`);
+    for (const name of edges) await m.join(name);
+    await m.create('v1', edge);
+    await m.publish('v1', { nodeType: 'edge' });
+    const told = () => edges.filter((name) => m.offers(name).length === 2).length;
+    await core('core-2', '203.0.113.2');
+    await m.pass(1);
+    expect(told()).toBeGreaterThan(100);
+    expect(told()).toBeLessThan(250);
+    await m.pass(2);
+    expect(told()).toBe(250);
+    await m.pass(3);
+    expect(told()).toBe(250);
+  });
+
   it('what a change was followed by outlives a master that ended in between', async () => {
     await core('core-1', '203.0.113.1');
     await m.join('hk-1');
