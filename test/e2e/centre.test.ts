@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: documents name their variables this way
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import tls from 'node:tls';
@@ -307,10 +307,30 @@ describe('a refusal that had a passing cause', () => {
   });
 });
 
+describe('what was removed by hand', () => {
+  it('is sent again once an engine cannot start without it', async () => {
+    const was = await shown(tlsPort);
+    streams.close();
+    const { engine } = await node('hk-1');
+    const dir = path.join(fleet.dir, 'hk-1', 'state', 'sealed');
+    for (const f of files(dir)) rmSync(f);
+    await end(engine?.pid ?? 0);
+    const now = await until('it carries again', 30_000, () => shown(tlsPort).catch(() => null));
+    expect(now).toBe(was);
+    await fleet.inSync();
+    expect((await node('hk-1')).engine?.instance).not.toBe(engine?.instance);
+    expect(
+      files(dir)
+        .map((f) => path.basename(f))
+        .filter((f) => !f.endsWith('@1'))
+        .toSorted(),
+    ).toEqual(['cert.web@2', 'secret.edge@2']);
+  });
+});
+
 describe('without agent and master', () => {
   it('an engine that starts by itself carries what is sealed', async () => {
     const was = await shown(tlsPort);
-    streams.close();
     const agent = fleet.agents.get('hk-1');
     agent?.kill('SIGTERM');
     await agent?.ended;
