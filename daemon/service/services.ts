@@ -60,8 +60,6 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
-/** A tick that comes this late says that the master did not run meanwhile. */
-const LATE_TICK_MS = 2500;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -100,7 +98,6 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
 
   let ticks = 0;
   let lastTick: Millis = clock.now();
-  let lastCall: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
@@ -143,11 +140,12 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     tick() {
       const now = clock.now();
-      if (now - lastCall > LATE_TICK_MS) {
-        sessions.resumed(now);
-        log.warn('the master did not run for a while: nodes were not listened to', { ms: now - lastCall });
+      const missed = sessions.passes(now);
+      if (missed !== 0) {
+        log.warn('the master did not run for a while, or its clock was set: nodes were not listened to', {
+          ms: missed,
+        });
       }
-      lastCall = now;
       watch.tick(now);
       follows.tick(now);
       // While the disk refuses nothing could be kept: time decides the same again later.
