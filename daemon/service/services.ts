@@ -103,6 +103,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
     const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
     const done = await Promise.allSettled([
+      agents.tick(),
       alerts.evaluate(),
       commands.tick(),
       silences.tick(since, now),

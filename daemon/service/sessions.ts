@@ -36,7 +36,8 @@ export class Sessions {
     const heartbeatMs = stretchedHeartbeat(this.timing.heartbeatMs, fleet);
     const masterStartedAt = this.listeningSince;
     const p = this.presence(node.name);
-    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt;
+    // Later than now: heard of by a clock that was wrong.
+    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt && p.lastSeen <= now + LATE_MS;
     return nodeStatus(node, heard ? p : NEVER, now, { heartbeatMs, masterStartedAt });
   }
 
@@ -48,7 +49,7 @@ export class Sessions {
   passes(now: Millis): number {
     const step = now - this.at;
     this.at = now;
-    if (step >= 0 && step <= LATE_MS) return 0;
+    if (Math.abs(step) <= LATE_MS) return 0;
     this.listeningSince = now;
     return step;
   }
