@@ -8,6 +8,7 @@ import {
   key,
   listOf,
   logLevel,
+  oneOf,
   quote,
   reading,
   socketPath,
@@ -22,6 +23,11 @@ const FILE_STORE = 'write type: file and uri: file:///var/lib/ai-cdn/db';
 /** The master's settings, key by key. The shipped example is master.yml beside this file. */
 export const MASTER_KEYS = {
   'http.addr': key(hostPort({ anyHost: true }), '127.0.0.1:8080', 'where REST and /metrics listen'),
+  'http.tls': key(
+    oneOf(['auto', 'on', 'off'], 'auto: plain HTTP on loopback only'),
+    'auto',
+    "auto, on or off: HTTPS with a certificate of this fleet's CA",
+  ),
   'grpc.addr': key(hostPort({ anyHost: true }), ':50051', 'where agents connect'),
   'grpc.advertise': key(
     listOf(reading<string>(text, hostName), { min: 0 }),
@@ -48,7 +54,11 @@ export const MASTER_KEYS = {
     null,
     'signs log-ins; at least 32 characters; made and kept under state_dir when not given',
   ),
-  'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
+  'jwt.expiration': key(
+    duration({ min: '1m', max: '24h' }),
+    '15m',
+    'how long a log-in is good before it is refreshed',
+  ),
   state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
   socket: key(socketPath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
@@ -96,7 +106,7 @@ export type MasterSettings = ReturnType<typeof settingsFrom>;
 
 function settingsFrom(v: Values<typeof MASTER_KEYS>) {
   return {
-    http: { addr: v['http.addr'] },
+    http: { addr: v['http.addr'], tls: v['http.tls'] },
     grpc: { addr: v['grpc.addr'], advertise: v['grpc.advertise'] as readonly string[] },
     /** Absolute. */
     database: { dir: v['database.uri'] ?? path.posix.join(v.state_dir, 'db') },

@@ -44,7 +44,7 @@ describe('shipped files', () => {
     const file = shipped('master.yml');
     const { settings, sources } = loadMasterSettings({ ...none, file });
     const bare = loadMasterSettings(none).settings;
-    expect(settings).toEqual({ ...bare, http: { addr: { host: '', port: 8080 } } });
+    expect(settings).toEqual({ ...bare, http: { addr: { host: '', port: 8080 }, tls: 'auto' } });
     expect(sources['http.addr']).toBe('file');
     const text = readFileSync(file, 'utf8');
     for (const key of Object.keys(MASTER_KEYS)) {

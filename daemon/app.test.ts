@@ -50,6 +50,7 @@ function needs() {
             throw new Error('not part of this test');
           },
         },
+        degraded: () => null,
         start: async () => void order.push('services started'),
         tick: () => {},
         settled: async () => {},

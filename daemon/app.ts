@@ -7,16 +7,22 @@ import type { MasterSettings } from '../config/master.ts';
 import { keptSecret } from '../config/secret.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
+import { createAccessTokens } from './ca/access-tokens.ts';
 import { openCa } from './ca/ca.ts';
+import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
-import { serveHealth } from './http.ts';
+import { openVault } from './ca/vault.ts';
+import { createExposition } from './drivers/exposition.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
+import { openAuditFile } from './store/audit-file.ts';
 import { openFileStore } from './store/file-store.ts';
 import { AgentTransport } from './transport/grpc/agent-service.ts';
 import { AgentSessions } from './transport/grpc/agent-sessions.ts';
 import { ConsoleTransport } from './transport/grpc/console-service.ts';
 import { peerReader } from './transport/grpc/peercred.ts';
+import { isLoopback } from './transport/rest/root.ts';
+import { RestTransport } from './transport/rest/server.ts';
 
 const TICK_MS = 1000;
 const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8 days
@@ -31,6 +37,8 @@ export interface AppNeeds {
 export interface Bound {
   readonly grpc: string;
   readonly http: string;
+  /** The same with its scheme: `https://…`. */
+  readonly rest: string;
   readonly socket: string;
   /** Path of the fleet CA's certificate, PEM. */
   readonly ca: string;
@@ -52,7 +60,7 @@ const random: Random = {
 const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
- * Builds all and starts it in order: store, CA, services, console socket, health, agents' port. What was started is
+ * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
  * stopped again when a later step fails.
  * @throws AppError `precondition` or `conflict`, saying what is in the way
  */
@@ -69,11 +77,13 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
   try {
     const store = await openFileStore({ dir: settings.database.dir }, { random, log });
     undo.push(() => store.close());
+    const audit = await openAuditFile({ dir: path.join(settings.stateDir, 'audit') });
+    undo.push(() => audit.close());
     const ca = await openCa({ dir: path.join(settings.stateDir, 'ca') }, { clock, random });
     if (ca.created)
       log.warn('a new fleet CA was made: nodes of an earlier one have to join again', { pin: ca.pin });
-    // Nobody logs in yet; it is made with the rest of the state, so that a backup of the first day is whole.
-    if (settings.jwt.secret === null) keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
+    const secret = settings.jwt.secret ?? keptSecret(path.join(settings.stateDir, 'jwt.secret'), random.hex);
+    const vault = await openVault(path.join(settings.stateDir, 'sealing.key'), { random });
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
 
@@ -89,9 +99,23 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
+        accessMs: settings.jwt.expirationMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
-      { store, ca, mint, link: sessions, rings: needs.createRings(), clock, random, log },
+      {
+        store,
+        audit,
+        ca,
+        mint,
+        passwords: createPasswords(PASSWORDS, { random }),
+        tokens: createAccessTokens({ secret }),
+        link: sessions,
+        vault,
+        rings: needs.createRings(),
+        clock,
+        random,
+        log,
+      },
     );
     await services.start();
     undo.push(() => services.stop());
@@ -109,7 +133,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, log, clock, random },
+      { sessions, services, operators: services, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });
@@ -121,11 +145,27 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => operators.stop());
 
     let listening = false;
-    const health = await serveHealth(settings.http.addr, {
-      degraded: () => store.degraded(),
-      ready: () => listening && !stopping,
-    });
-    undo.push(() => health.stop());
+    const degraded = () => services.degraded();
+    const exposition = createExposition({ services, degraded });
+    const rest = new RestTransport(
+      {
+        ...settings.http.addr,
+        tls: wantsTls(settings.http)
+          ? { certificatePem: server.certificatePem, keyPem: server.keyPem }
+          : null,
+        storeId: store.id,
+      },
+      {
+        services,
+        clock,
+        log,
+        degraded,
+        ready: () => listening && !stopping,
+        exposition: () => exposition.read(),
+      },
+    );
+    const http = await rest.start();
+    undo.push(() => rest.stop());
 
     const grpc = await agents.start();
     port = grpc.port;
@@ -136,7 +176,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     // A master that runs for a year must not end with its certificate.
     const renewal = setInterval(() => {
       ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(
-        (next) => agents.listener.useCertificate(next.certificatePem, next.keyPem),
+        (next) => {
+          agents.listener.useCertificate(next.certificatePem, next.keyPem);
+          rest.useCertificate(next.certificatePem, next.keyPem);
+        },
         (error: unknown) => log.error('the certificate was not renewed', { error: String(error) }),
       );
     }, CERTIFICATE_RENEWAL_MS);
@@ -148,7 +191,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
 
     const bound: Bound = {
       grpc: addressOf(grpc),
-      http: addressOf(health.address),
+      http: addressOf(http),
+      rest: `${wantsTls(settings.http) ? 'https' : 'http'}://${addressOf(http)}`,
       socket: settings.socket,
       ca: caFile,
       pid: process.pid,
@@ -171,6 +215,10 @@ export async function writeWhole(file: string, content: string, mode: number): P
   } catch (error) {
     throw new AppError('precondition', `${file} cannot be written: ${String(error)}`, { cause: error });
   }
+}
+
+function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
+  return tls === 'auto' ? !isLoopback(addr.host) : tls === 'on';
 }
 
 function addressOf(a: AddressInfo): string {

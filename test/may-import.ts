@@ -11,6 +11,7 @@ export const ROOMS: readonly (readonly [prefix: string, room: string])[] = [
   ['daemon/service/', 'daemon/service'],
   ['daemon/store/', 'daemon/store'],
   ['daemon/ca/', 'daemon/ca'],
+  ['daemon/transport/rest/', 'daemon/transport/rest'],
   ['daemon/transport/', 'daemon/transport'],
   ['daemon/drivers/', 'daemon/drivers'],
   ['daemon/', 'daemon'],
@@ -55,13 +56,20 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'daemon/store': { rooms: [...SHARED, 'daemon/service'], outside: ['lowdb', 'node:*'] },
   'daemon/ca': {
     rooms: [...SHARED, 'link', 'daemon/service'],
-    outside: ['@peculiar/x509', 'reflect-metadata', 'node:*'],
+    outside: ['@peculiar/x509', 'jose', 'reflect-metadata', 'node:*'],
   },
   'daemon/transport': {
     rooms: [...SHARED, 'link', 'gen', 'daemon/service'],
     outside: ['@grpc/grpc-js', 'node:*'],
   },
-  'daemon/drivers': { rooms: [...SHARED, 'daemon/core', 'daemon/service'], outside: ['node:*'] },
+  'daemon/transport/rest': {
+    rooms: [...SHARED, 'link', 'gen', 'daemon/service'],
+    outside: ['fastify', '@fastify/swagger', 'fastify-type-provider-zod', 'zod', 'node:*'],
+  },
+  'daemon/drivers': {
+    rooms: [...SHARED, 'daemon/core', 'daemon/service'],
+    outside: ['prom-client', 'node:*'],
+  },
   daemon: {
     rooms: [
       ...SHARED,
@@ -72,6 +80,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
       'daemon/store',
       'daemon/ca',
       'daemon/transport',
+      'daemon/transport/rest',
       'daemon/drivers',
     ],
     outside: ['commander', 'pino', 'node:*'],

@@ -3,7 +3,7 @@ import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { EngineInfo, Node, Refusal, Standing } from '../../proto/vocab/node.ts';
+import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
 import {
   answered,
   drifted,
@@ -12,6 +12,7 @@ import {
   offered,
   offerLost,
   retarget,
+  retryOf,
   stands,
 } from '../core/node/axes.ts';
 import type { AgentEvents } from './api.ts';
@@ -21,7 +22,7 @@ import type { FollowedLogs } from './followed-logs.ts';
 import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
-import type { Templates } from './rendering.ts';
+import { type Templates, unfitness } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
 import type { Decision, Effect, EventDraft, Writer } from './write.ts';
 
@@ -214,6 +215,9 @@ export class AgentsService implements AgentEvents {
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
         const { hash, text } = plan.rendered;
         const { label } = plan;
+        // Opened now, of this very state: what is sealed leaves the master only in an offer.
+        const sealed = templates.opened(view, plan.rendered.sealed);
+        const retry = retryOf(next, hash);
         next = offered(next);
         effects.push(() =>
           link.offerConfig(next.name, {
@@ -221,6 +225,8 @@ export class AgentsService implements AgentEvents {
             version: label,
             revision: view.revision + 1,
             body: new TextEncoder().encode(text),
+            sealed,
+            retry,
           }),
         );
       }
@@ -269,23 +275,22 @@ export class AgentsService implements AgentEvents {
   }
 }
 
-/** The node with what it should run now; what cannot be rendered for it is said as a failure of its config. */
+/**
+ * The node with what it should run now; what cannot be rendered for it, or what it cannot carry, is said as a failure of
+ * its config. It goes on with what it runs.
+ */
 export function aimed(node: Node, templates: Templates, view: Snapshot, now: Millis): Node {
   const plan = templates.wanted(view, node);
   if (!plan) return retarget(node, null);
-  if (plan.rendered.ok) return retarget(node, plan.wanted);
-  const refusal = plan.rendered.refusals[0] as Refusal;
-  return {
-    ...retarget(node, null),
-    configSync: 'failed',
-    failure: {
-      phase: 'validate',
-      refusal: { ...refusal, message: `${plan.label} cannot be rendered for this node: ${refusal.message}` },
-      logTail: '',
-      reverted: false,
-      at: now,
-    },
-  };
+  const [unfit] = unfitness(plan.rendered, node);
+  if (!unfit) return retarget(node, plan.wanted);
+  const why = plan.rendered.ok ? 'cannot be carried' : 'cannot be rendered for this node';
+  const refusal = { ...unfit, message: `${plan.label} ${why}: ${unfit.message}` };
+  const known = node.target === null && node.configSync === 'failed' ? node.failure : null;
+  // Said again, it is not news.
+  if (known && formatRefusal(known.refusal) === formatRefusal(refusal)) return node;
+  const failure: ConfigFailure = { phase: 'validate', refusal, logTail: '', reverted: false, at: now };
+  return { ...retarget(node, null), configSync: 'failed', failure };
 }
 
 function standingEvent(before: Node, after: Node): EventDraft | null {

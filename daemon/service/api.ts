@@ -1,6 +1,7 @@
 import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { Caller } from '../../proto/vocab/can.ts';
+import type { AuditRecord, AuditVerdict } from '../../proto/vocab/audit.ts';
+import type { Action, Caller, Role } from '../../proto/vocab/can.ts';
 import type {
   CommandOptions,
   CommandResult,
@@ -8,7 +9,7 @@ import type {
   CommandType,
   TaskState,
 } from '../../proto/vocab/command.ts';
-import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius, ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type {
   CommandId,
   Fingerprint,
@@ -20,15 +21,20 @@ import type {
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
 import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { Eligibility, Node, NodeType, NodeVitals, Standing } from '../../proto/vocab/node.ts';
+import type { Eligibility, Node, NodeType, NodeVitals, Refusal, Standing } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
+import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts';
+import type { SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
+import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
-import type { IssuedCertificate } from './ports.ts';
+import type { IssuedCertificate, MergedFigures } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
+
+export type { Session } from '../../proto/vocab/people.ts';
 
 /** Around every mutation. The same `requestId` with the same arguments gets the first answer again. */
 export interface Mutation {
@@ -89,6 +95,12 @@ export interface AgentEvents {
 
 export interface NodesService {
   list(): { nodes: readonly Node[]; vitals: readonly NodeVitals[]; revision: Revision };
+  /** What is stored, without figures: the same array while no node has changed. `revision` is of everything. */
+  facts(): { nodes: readonly Node[]; revision: Revision };
+  /** One node as it is stored; the same object while it has not changed. @throws AppError `not_found` */
+  fact(name: string): Node;
+  /** Of the last minute, from merged samples of these nodes. */
+  merged(names: readonly NodeName[]): MergedFigures;
   detail(name: string): NodeDetail;
   get(name: string): { node: Node; vitals: NodeVitals };
   /**
@@ -103,13 +115,43 @@ export interface NodesService {
   remove(m: Mutation, args: { name: string; keep: boolean }): Promise<{ revision: Revision }>;
 }
 
-export interface ConfigsService {
+/** What comes before a publication. Nothing here changes anything. */
+export interface ConfigReviews {
+  /**
+   * What is wrong with a body: `problems` whatever its variables stand for, `nodes` for each node of the target that
+   * would get it and for which it does not render, or which cannot carry it. Places are those of the body.
+   */
+  validate(
+    caller: Caller,
+    args: { body: Uint8Array; target: Target | null },
+  ): Promise<{
+    problems: readonly Refusal[];
+    nodes: readonly { node: NodeName; problems: readonly Refusal[] }[];
+  }>;
+  /** Unified, three lines around each change; passwords read `*`. `node`: both as rendered for it. */
+  diff(
+    caller: Caller,
+    args: { from: string; to: string; node: string | null },
+  ): Promise<{ unified: string; added: number; removed: number }>;
+  /** @throws AppError `conflict` for a tie; a node that cannot run it is `unfit`, and publish would refuse */
+  previewPublish(caller: Caller, args: { label: string; target: Target }): Promise<BlastRadius>;
+}
+
+export interface ConfigsService extends ConfigReviews {
   list(): readonly ConfigVersion[];
-  get(label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
+  /** As written; for a caller who may not write configs, passwords read `*`. */
+  get(caller: Caller, label: string): Promise<{ version: ConfigVersion; body: Uint8Array }>;
   /** Parsed and checked first: `invalid` with refusals (line, column) and nothing stored. */
   create(
     m: Mutation,
-    args: { label: string | null; description: string; body: Uint8Array; parent: string | null },
+    args: {
+      label: string | null;
+      description: string;
+      body: Uint8Array;
+      parent: string | null;
+      /** Whom it is made for; kept with it. */
+      target?: Target;
+    },
   ): Promise<{ revision: Revision; version: ConfigVersion }>;
   publish(
     m: Mutation,
@@ -126,6 +168,35 @@ export interface ConfigsService {
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
   ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+}
+
+/** What `${region.NAME}` stands for. */
+export interface VariablesService {
+  listRegions(): readonly RegionVariables[];
+  /**
+   * A variable set to null is taken away. Nodes whose rendered document changes by it are offered the new one.
+   * @throws AppError `invalid` naming a node whose document would not render any more: then nothing changes
+   */
+  setRegion(
+    m: Mutation,
+    args: { region: string; variables: Readonly<Record<string, string | null>> },
+  ): Promise<{ revision: Revision; region: RegionVariables; nodes: readonly NodeName[] }>;
+}
+
+/** Sealed on the master, sent to the nodes whose document names them and to no others. */
+export interface SecretsService {
+  list(caller: Caller): readonly SecretView[];
+  putSecret(
+    m: Mutation,
+    args: { name: string; value: string },
+  ): Promise<{ revision: Revision; secret: SecretView }>;
+  /** @throws AppError `invalid`: no PEM, the key is of another certificate, expired */
+  putCertificate(
+    m: Mutation,
+    args: { name: string; certPem: string; keyPem: string; chainPem: string | null },
+  ): Promise<{ revision: Revision; secret: SecretView }>;
+  /** @throws AppError `precondition` while a version in force names it */
+  remove(m: Mutation, name: string): Promise<{ revision: Revision }>;
 }
 
 export interface CommandsService {
@@ -213,6 +284,53 @@ export interface WatchService {
   look(watchId: string, nodes: readonly NodeName[]): void;
 }
 
+export interface PeopleService {
+  /** `unauthenticated`, after the same work for unknown users; `unavailable` with `retryAfterMs` when throttled. */
+  login(args: { name: string; password: string; remote: string }): Promise<Session>;
+  /** Each refresh token works once; a second use revokes its whole family. */
+  refresh(args: { refreshToken: string; remote: string }): Promise<Session>;
+  logout(caller: Caller, args: { accessToken: string }): Promise<void>;
+  /** A JWT or an API key (`ck1.<id>.<secret>`) -> who asks. No disk, no hash slower than sha256. @throws AppError `unauthenticated` */
+  authenticate(bearer: string, remote: string): Caller;
+  /** First start: the one-time code makes the first admin. */
+  bootstrap(args: { code: string; name: string; password: string; remote: string }): Promise<Session>;
+  listUsers(caller: Caller): readonly UserView[];
+  createUser(
+    m: Mutation,
+    args: { name: string; role: Role; password: string },
+  ): Promise<{ revision: Revision; user: UserView }>;
+  /** Whatever of it changes, the user's sessions end at once. One enabled admin remains, or `precondition`. */
+  updateUser(
+    m: Mutation,
+    args: { name: string; role?: Role; password?: string; disabled?: boolean },
+  ): Promise<{ revision: Revision; user: UserView }>;
+  removeUser(m: Mutation, name: string): Promise<{ revision: Revision }>;
+  /** The caller's own, whatever the role. Ends the user's sessions. */
+  changePassword(
+    m: Mutation,
+    args: { oldPassword: string; newPassword: string },
+  ): Promise<{ revision: Revision }>;
+  listApiKeys(caller: Caller): readonly ApiKeyView[];
+  /** @param args.ttlMs `null`: 90 days; a year at most */
+  createApiKey(
+    m: Mutation,
+    args: { name: string; role: Role; scopes: readonly Action[] | null; ttlMs: number | null },
+  ): Promise<{ revision: Revision; key: ApiKeyView; secret: string }>;
+  revokeApiKey(m: Mutation, id: string): Promise<{ revision: Revision }>;
+}
+
+export interface AuditService {
+  /** Newest first. `next`: `before` of the page that follows, `null` on the last. */
+  list(
+    caller: Caller,
+    args: { limit: number; before: number | null; actor?: string; action?: string },
+  ): Promise<{ records: readonly AuditRecord[]; next: number | null }>;
+  /** Reads all of it. */
+  verify(caller: Caller): Promise<AuditVerdict>;
+  /** A change that a transport refused before it came to its service. */
+  denied(caller: Caller, what: { action: string; subject: string; requestId: string }): Promise<void>;
+}
+
 export interface Services {
   readonly enrolment: EnrolmentService;
   readonly agents: AgentEvents;
@@ -221,5 +339,9 @@ export interface Services {
   readonly commands: CommandsService;
   readonly alerts: AlertsService;
   readonly silences: SilencesService;
+  readonly variables: VariablesService;
+  readonly secrets: SecretsService;
   readonly watch: WatchService;
+  readonly people: PeopleService;
+  readonly audit: AuditService;
 }

@@ -1,16 +1,21 @@
 import { bodyHash } from '../../proto/document/hash.ts';
+import { redact } from '../../proto/document/redact.ts';
+import { type Caller, may } from '../../proto/vocab/can.ts';
 import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import { isVersionLabel, type NodeName, type VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import { nextLabel, tieWith } from '../core/config-version/select.ts';
+import { nextLabel } from '../core/config-version/select.ts';
 import { describeTarget } from '../core/config-version/target.ts';
+import { triedAgain } from '../core/node/axes.ts';
 import { type AgentsService, aimed } from './agents.ts';
 import type { ConfigsService as Api, Mutation } from './api.ts';
 import type { Clock, Draft, MetricsRings, Snapshot, Store } from './ports.ts';
 import { must, overlay, targetOf, undone, winnersOf } from './published.ts';
-import { lacking, type Templates, templateRefusals } from './rendering.ts';
+import { type Plan, planOf, refuseUnfit, type StoredVersion } from './publishing.ts';
+import { type Templates, templateRefusals } from './rendering.ts';
+import { decode, Reviews } from './reviews.ts';
 import { authorise, type Decision, type Effect, guardRevision, type Writer } from './write.ts';
 
 interface Needs {
@@ -22,30 +27,43 @@ interface Needs {
   readonly clock: Clock;
 }
 
-type StoredVersion = Omit<ConfigVersion, 'modRevision'>;
-
-const MOST_BYTES = 256 * 1024;
 const LONGEST_TEXT = 500;
 
 export class ConfigsService implements Api {
   private readonly needs: Needs;
+  private readonly reviews: Reviews;
 
   constructor(needs: Needs) {
     this.needs = needs;
+    this.reviews = new Reviews(needs);
   }
 
   list(): readonly ConfigVersion[] {
     return this.needs.writer.view().list('version');
   }
 
-  async get(label: string): Promise<{ version: ConfigVersion; body: Uint8Array }> {
+  async get(caller: Caller, label: string): Promise<{ version: ConfigVersion; body: Uint8Array }> {
     const version = must(this.needs.writer.view(), label);
-    return { version, body: new TextEncoder().encode(await this.needs.templates.body(version)) };
+    const text = await this.needs.templates.body(version);
+    const shown = may(caller, 'config.create') ? text : redact(text);
+    return { version, body: new TextEncoder().encode(shown) };
+  }
+
+  validate(...[caller, args]: Parameters<Api['validate']>): ReturnType<Api['validate']> {
+    return this.reviews.validate(caller, args);
+  }
+
+  diff(...[caller, args]: Parameters<Api['diff']>): ReturnType<Api['diff']> {
+    return this.reviews.diff(caller, args);
+  }
+
+  previewPublish(...[caller, args]: Parameters<Api['previewPublish']>): ReturnType<Api['previewPublish']> {
+    return this.reviews.previewPublish(caller, args);
   }
 
   async create(
     m: Mutation,
-    args: { label: string | null; description: string; body: Uint8Array; parent: string | null },
+    args: Parameters<Api['create']>[1],
   ): Promise<{ revision: number; version: ConfigVersion }> {
     const text = decode(args.body);
     refuseBad(templateRefusals(text));
@@ -80,6 +98,7 @@ export class ConfigsService implements Api {
           bodyHash: hash,
           parent,
           rollbackOf: null,
+          ...(args.target ? { target: args.target } : {}),
           createdBy: m.caller.actor,
           createdAt: now,
           publications: [],
@@ -101,9 +120,9 @@ export class ConfigsService implements Api {
       authorise(m.caller, 'config.publish');
       const view = writer.view();
       const version = must(view, args.label);
-      const { hit } = this.plan(m, view, version, args.target, this.needs.clock.now());
-      for (const node of hit) this.refuseUnfit(version, node);
-      return { revision: view.revision, version, nodes: hit.map((n) => n.name) };
+      const plan = this.plan(m, view, version, args.target, this.needs.clock.now());
+      for (const node of plan.hit) refuseUnfit(this.needs.templates, plan, node);
+      return { revision: view.revision, version, nodes: plan.hit.map((n) => n.name) };
     }
     const { revision, result } = await writer.mutate<readonly NodeName[]>(
       m,
@@ -201,58 +220,9 @@ export class ConfigsService implements Api {
     return winnersOf(this.needs.templates, after, publication);
   }
 
-  /** Who gets it, and the state as it will be. @throws AppError `conflict` for a tie */
-  private plan(
-    m: Mutation,
-    view: Snapshot,
-    version: StoredVersion,
-    target: Target,
-    now: number,
-  ): { hit: readonly Node[]; value: ConfigVersion; after: Snapshot } {
-    const { templates } = this.needs;
-    const tie = tieWith(templates.standing(view), version.label, target);
-    if (tie) {
-      throw new AppError(
-        'conflict',
-        `${tie.label} is published to ${describeTarget(tie.publication.target)}, as close as ${describeTarget(target)} and only partly the same: a node in both would get either. Publish to a target within it, around it, or closer`,
-      );
-    }
-    const revision = view.revision + 1;
-    const publication = {
-      target,
-      publishedBy: m.caller.actor,
-      publishedAt: now,
-      reason: safeText(m.reason, { max: LONGEST_TEXT }),
-      revision,
-    };
-    const value: ConfigVersion = {
-      ...version,
-      publications: [...version.publications, publication],
-      modRevision: revision,
-    };
-    // Decided on the state as it will be: with this publication in it.
-    const after = overlay(view, value);
-    return { hit: winnersOf(templates, after, publication), value, after };
-  }
-
-  /** @throws AppError naming a node that cannot render it, or not carry it: then nobody gets it */
-  private refuseUnfit(version: StoredVersion, node: Node): void {
-    const rendered = this.needs.templates.render(version, node);
-    if (!rendered.ok) {
-      const first = rendered.refusals[0] as Refusal;
-      throw new AppError(
-        'invalid',
-        `${version.label} cannot be rendered for ${node.name}: ${formatRefusal(first)}`,
-        { refusals: rendered.refusals },
-      );
-    }
-    const missing = lacking(rendered.requires, node);
-    if (missing.length > 0) {
-      throw new AppError(
-        'unsupported',
-        `${node.name} cannot carry ${version.label}: its engine lacks ${missing.join(', ')}`,
-      );
-    }
+  private plan(m: Mutation, view: Snapshot, version: StoredVersion, target: Target, at: number): Plan {
+    const reason = safeText(m.reason, { max: LONGEST_TEXT });
+    return planOf(this.needs.templates, view, version, target, { actor: m.caller.actor, reason, at });
   }
 
   private published(
@@ -262,13 +232,16 @@ export class ConfigsService implements Api {
     target: Target,
     now: number,
   ): Decision<readonly NodeName[]> {
-    const { hit, value, after } = this.plan(m, view, version, target, now);
+    const { templates } = this.needs;
+    const plan = this.plan(m, view, version, target, now);
+    const { hit, value, after, revision } = plan;
     const ops: Draft[] = [{ op: 'put', kind: 'version', key: version.label, value }];
     const effects: Effect[] = [];
     for (const node of hit) {
       // Together with the rest of this node's: a rendering is not kept for a whole fleet.
-      this.refuseUnfit(version, node);
-      const settled = this.needs.agents.settle(node, aimed(node, this.needs.templates, after, now), after);
+      refuseUnfit(templates, plan, node);
+      const next = triedAgain(aimed(node, templates, after, now), revision);
+      const settled = this.needs.agents.settle(node, next, after);
       for (const op of settled.ops) if (!ops.some((o) => o.kind === 'meta' && o.key === op.key)) ops.push(op);
       effects.push(...(settled.effects ?? []));
     }
@@ -297,16 +270,6 @@ function refuseBad(refusals: readonly Refusal[]): void {
   if (!first) return;
   const others = more.length > 0 ? ` (and ${more.length} more)` : '';
   throw new AppError('invalid', `${formatRefusal(first)}${others}`, { refusals });
-}
-
-function decode(body: Uint8Array): string {
-  if (body.length > MOST_BYTES)
-    throw new AppError('too_large', `a config may have ${MOST_BYTES} bytes, this one has ${body.length}`);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch (cause) {
-    throw new AppError('invalid', 'the config is not UTF-8 text', { cause });
-  }
 }
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 64 }));

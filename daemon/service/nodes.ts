@@ -10,7 +10,7 @@ import type { NodesService as Api, Mutation } from './api.ts';
 import { merge, nothing } from './decisions.ts';
 import { dispatch, openTasks } from './dispatch.ts';
 import { removal } from './enrolment.ts';
-import type { AgentLink, Clock, Draft, MetricsRings, Snapshot, Store } from './ports.ts';
+import type { AgentLink, Clock, Draft, MergedFigures, MetricsRings, Snapshot, Store } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
 import { type Decision, type Effect, guardRevision, type Writer } from './write.ts';
@@ -57,6 +57,19 @@ export class NodesService implements Api {
     const now = this.needs.clock.now();
     const nodes = view.list('node');
     return { nodes, vitals: nodes.map((n) => this.vitals(n, now)), revision: view.revision };
+  }
+
+  facts(): ReturnType<Api['facts']> {
+    const view = this.needs.writer.view();
+    return { nodes: view.list('node'), revision: view.revision };
+  }
+
+  fact(name: string): Node {
+    return known(this.needs.writer.view(), name);
+  }
+
+  merged(names: readonly NodeName[]): MergedFigures {
+    return this.needs.rings.merged(names, this.needs.clock.now());
   }
 
   detail(name: string): NodeDetail {

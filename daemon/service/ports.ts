@@ -1,4 +1,6 @@
 import type { Alert } from '../../proto/vocab/alert.ts';
+import type { AuditRecord } from '../../proto/vocab/audit.ts';
+import type { Action, Role } from '../../proto/vocab/can.ts';
 import type { CommandOptions, CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
@@ -13,7 +15,9 @@ import type {
 import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
+import type { RegionVariables } from '../../proto/vocab/variables.ts';
 
 // What the services need from outside. Ports belong to the caller; store, ca, transport and drivers implement them.
 
@@ -84,6 +88,83 @@ export interface Meta {
   readonly modRevision: Revision;
 }
 
+/** A person who may log in. `kind: 'user'`. */
+export interface User {
+  readonly name: string;
+  readonly role: Role;
+  /** argon2id, as a PHC string with its own parameters and salt. */
+  readonly passwordHash: string;
+  readonly disabled: boolean;
+  readonly createdBy: string;
+  readonly createdAt: Millis;
+  readonly lastLoginAt: Millis | null;
+  readonly modRevision: Revision;
+}
+
+/** A login and all that was refreshed from it. Gone from the store: over. `kind: 'session'`. */
+export interface LoginSession {
+  readonly id: string;
+  readonly user: string;
+  readonly remote: string;
+  readonly startedAt: Millis;
+  /** sha256 hex of the secret of the one refresh token that works. */
+  readonly refreshHash: string;
+  readonly refreshedAt: Millis;
+  readonly expiresAt: Millis;
+  readonly modRevision: Revision;
+}
+
+/** An access token that was given back before its time. Kept until it would have expired. `kind: 'denied'`. */
+export interface DeniedToken {
+  /** The token's `jti`. */
+  readonly id: string;
+  readonly until: Millis;
+  readonly modRevision: Revision;
+}
+
+/** `kind: 'apikey'`. */
+export interface ApiKey {
+  readonly id: string;
+  readonly name: string;
+  /** sha256 hex of 256 random bits. */
+  readonly secretHash: string;
+  readonly role: Role;
+  readonly scopes: readonly Action[] | null;
+  readonly createdBy: string;
+  readonly createdAt: Millis;
+  readonly expiresAt: Millis;
+  readonly lastUsedAt: Millis | null;
+  readonly revokedAt: Millis | null;
+  readonly modRevision: Revision;
+}
+
+/**
+ * An audit record on its way: in the same commit as what it tells of, and deleted by a later one once the audit log has
+ * it on disk. A crash in between costs no record. `kind: 'audit'`, key: the seq.
+ */
+export interface PendingAudit {
+  readonly record: AuditRecord;
+  readonly modRevision: Revision;
+}
+
+/** A secret or a certificate as the store holds it: sealed. `kind: 'secret'`. */
+export interface StoredSecret {
+  readonly name: string;
+  readonly kind: SecretKind;
+  readonly version: number;
+  /** Of the vault; nothing here can be opened without its key. */
+  readonly sealed: string;
+  /** Which key it is sealed under. */
+  readonly keyId: string;
+  /** Of the content. */
+  readonly bytes: number;
+  readonly updatedBy: string;
+  readonly updatedAt: Millis;
+  readonly notAfter: Millis | null;
+  readonly names: readonly string[];
+  readonly modRevision: Revision;
+}
+
 /** Every kind of entity the store holds, by the name it has in the journal. Each value carries its modRevision. */
 export interface Kinds {
   node: Node;
@@ -95,7 +176,14 @@ export interface Kinds {
   token: JoinToken;
   request: DoneRequest;
   meta: Meta;
+  user: User;
+  session: LoginSession;
+  denied: DeniedToken;
+  apikey: ApiKey;
+  audit: PendingAudit;
   removed: RemovedNode;
+  region: RegionVariables;
+  secret: StoredSecret;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -108,7 +196,14 @@ export const KINDS = [
   'token',
   'request',
   'meta',
+  'user',
+  'session',
+  'denied',
+  'apikey',
+  'audit',
   'removed',
+  'region',
+  'secret',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
@@ -172,6 +267,50 @@ export interface Store {
   close(): Promise<void>;
 }
 
+/** Where the audit log's lines lie: segments that begin with a seq. One call of `append` or `repair` at a time. */
+export interface AuditFile {
+  /** Bytes of an unfinished last line that opening it took away. */
+  readonly cut: number;
+  /** What the segments begin with, ascending. */
+  segments(): Promise<readonly number[]>;
+  /** Whole lines, but for a last one that is being written. */
+  read(first: number): Promise<Uint8Array>;
+  /** Durable when it settles. After it threw, only `repair` and `close` may follow. */
+  append(seq: number, lines: Uint8Array): Promise<void>;
+  /** Takes away what a failed append left and proves that the disk takes writes. */
+  repair(): Promise<void>;
+  /** Why it threw, in words. */
+  reason(error: unknown): string;
+  close(): Promise<void>;
+}
+
+/** What people know by heart: slow to compare, a few at once. */
+export interface Passwords {
+  /** @throws AppError `unavailable` when too many wait */
+  hash(password: string): Promise<string>;
+  /** `null`: there is no such user; it takes the same work and is never right. @throws AppError `unavailable` */
+  verify(password: string, kept: string | null): Promise<boolean>;
+}
+
+export interface AccessClaims {
+  readonly jti: string;
+  /** The user's name. */
+  readonly sub: string;
+  readonly role: string;
+  /** The session it belongs to. */
+  readonly sid: string;
+  /** To the second. */
+  readonly issuedAt: Millis;
+  readonly expiresAt: Millis;
+}
+
+/** What a login is told by until it expires. */
+export interface AccessTokens {
+  sign(claims: AccessClaims): Promise<string>;
+  /** What it says when this master signed it, expired or not; `null` otherwise. At once. */
+  read(token: string): AccessClaims | null;
+}
+
 /** The fleet's own certificate authority. */
 export interface Ca {
   /** sha256 hex of the CA certificate's DER. */
@@ -198,6 +337,18 @@ export interface IssuedCertificate {
   readonly notAfter: Millis;
 }
 
+/** Seals what must not be read from the disk, with a key that is kept apart from the store. */
+export interface Vault {
+  /** Makes the key, durably, if there is none yet. `about` is bound in: a blob opens only as what it was sealed as. */
+  seal(about: string, content: Uint8Array): Promise<{ readonly sealed: string; readonly keyId: string }>;
+  /** @throws AppError `precondition`: sealed under another key, or damaged */
+  open(about: string, sealed: { readonly sealed: string; readonly keyId: string }): Uint8Array;
+  /** Whether `open` would find the key that this was sealed under. */
+  holds(keyId: string): boolean;
+  /** The same for the same content, under this key only. */
+  digest(content: Uint8Array): Promise<string>;
+}
+
 /** A config as a node gets it. */
 export interface Offer {
   readonly hash: ConfigHash;
@@ -205,6 +356,10 @@ export interface Offer {
   readonly revision: Revision;
   /** The rendered document, as written. */
   readonly body: Uint8Array;
+  /** What it refers to. */
+  readonly sealed: readonly SealedItem[];
+  /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
+  readonly retry: Revision;
 }
 
 /** What the services may send down the agent link. Latest wins a slot; nothing here waits. */

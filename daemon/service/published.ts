@@ -5,7 +5,7 @@ import type { Node } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { undo, winner } from '../core/config-version/select.ts';
 import { targets } from '../core/config-version/target.ts';
-import type { Snapshot } from './ports.ts';
+import type { Kind, Kinds, Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 
 // What publishing asks of a snapshot.
@@ -54,11 +54,16 @@ export function must(view: Snapshot, label: string): ConfigVersion {
 /** The state as it will be with this version in it. */
 export function overlay(view: Snapshot, version: ConfigVersion): Snapshot {
   const versions = [...view.list('version').filter((v) => v.label !== version.label), version];
+  const after = withEntity(view, 'version', version.label, version);
+  return { ...after, list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)) };
+}
+
+/** The state as it will be with this entity under its key; lists stay as they are. */
+export function withEntity<K extends Kind>(view: Snapshot, kind: K, key: string, value: Kinds[K]): Snapshot {
   return {
     revision: view.revision,
-    get: (kind, key) =>
-      kind === 'version' && key === version.label ? (version as never) : view.get(kind, key),
-    list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)),
-    count: (kind) => view.count(kind),
+    get: (k, name) => ((k as Kind) === kind && name === key ? (value as never) : view.get(k, name)),
+    list: (k) => view.list(k),
+    count: (k) => view.count(k),
   };
 }

@@ -1,15 +1,18 @@
 import { configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
-import { renderTemplate, templateVariables } from '../../proto/document/render.ts';
-import { requiredCapabilities } from '../../proto/document/requires.ts';
+import { renderTemplate } from '../../proto/document/render.ts';
+import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
+import { ofList, type Scope, templateVariables } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
+import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vocab/secret.ts';
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
-import type { Snapshot, Store } from './ports.ts';
+import type { Snapshot, Store, Vault } from './ports.ts';
+import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
 export type Rendered =
@@ -19,35 +22,32 @@ export type Rendered =
       readonly text: string;
       /** What a node must be able to carry. */
       readonly requires: readonly string[];
+      /** What the document names and the node must have. */
+      readonly sealed: readonly SealedRef[];
+      /** Where it listens. */
+      readonly listens: readonly { readonly service: string; readonly addr: string }[];
     }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
-
-type Variables = Readonly<Record<string, string>>;
 
 /** Renderings kept: nodes with equal values of the variables that are used share one. */
 const MOST_RENDERED = 512;
 
-/** What a template may name: `${node.name}`, `${node.type}`, `${node.region}`, `${label.KEY}`. */
-export function variablesOf(node: Subject): Variables {
-  const labels = Object.entries(node.labels).map(([k, v]) => [`label.${k}`, v] as const);
-  return {
-    ...Object.fromEntries(labels),
-    'node.name': node.name,
-    'node.type': node.nodeType,
-    'node.region': node.region,
-  };
-}
+/** A document and all it names travel in one message. */
+const MOST_BYTES = 240 * 1024;
 
-function render(template: string, vars: Variables): Rendered {
-  const r = renderTemplate(template, vars);
+function render(template: string, scope: Scope): Rendered {
+  const r = renderTemplate(template, scope);
   if (!r.ok) return r;
   const read = readDocument(r.text);
   if (!read.ok) return { ok: false, refusals: read.refusals.map(r.toTemplate) };
+  const { document } = read;
   return {
     ok: true,
-    hash: configHash(read.document),
+    hash: configHash(document),
     text: r.text,
-    requires: requiredCapabilities(read.document),
+    requires: requiredCapabilities(document),
+    sealed: sealedRefs(document),
+    listens: document.services.map((s) => ({ service: s.name, addr: s.addr })),
   };
 }
 
@@ -64,26 +64,24 @@ const STAND_INS: readonly ((i: number) => string)[] = [
  * A label that no node has yet is no fault, an unknown variable is.
  */
 export function templateRefusals(template: string): readonly Refusal[] {
-  const labels = templateVariables(template).filter((n) => n.startsWith('label.'));
-  let vars: Variables = {
-    ...Object.fromEntries(labels.map((name, i) => [name, `${2001 + i}`])),
-    'node.name': 'node-1',
-    'node.region': 'hk',
-    'node.type': 'edge',
-  };
-  const refusals = (v: Variables): readonly Refusal[] => {
-    const r = render(template, v);
+  const used = templateVariables(template);
+  const free = used.filter(isFreeName);
+  let values: Readonly<Record<string, string>> = Object.fromEntries(
+    free.map((name, i) => [name, `${2001 + i}`]),
+  );
+  const refusals = (v: Readonly<Record<string, string>>): readonly Refusal[] => {
+    const r = render(template, standInScope(used, v));
     return r.ok ? [] : r.refusals;
   };
-  let best = refusals(vars);
-  for (const [i, name] of labels.entries()) {
+  let best = refusals(values);
+  for (const [i, name] of free.entries()) {
     for (const standIn of STAND_INS.slice(1)) {
       if (best.length === 0) return best;
-      const tried = { ...vars, [name]: standIn(i) };
+      const tried = { ...values, [name]: standIn(i) };
       const left = refusals(tried);
       if (left.length >= best.length) continue;
       best = left;
-      vars = tried;
+      values = tried;
     }
   }
   return best;
@@ -95,16 +93,30 @@ export function lacking(requires: readonly string[], node: Pick<Node, 'capabilit
   return requires.filter((c) => !node.capabilities.includes(c));
 }
 
+/** Why this node cannot run what was rendered for it; `[]`: it can. */
+export function unfitness(rendered: Rendered, node: Pick<Node, 'capabilities'>): readonly Refusal[] {
+  if (!rendered.ok) return rendered.refusals;
+  const missing = lacking(rendered.requires, node);
+  if (missing.length === 0) return [];
+  const older = missing.includes('sealed')
+    ? { hint: 'sealed: its agent or engine is of an older release; upgrade the node' }
+    : {};
+  return [{ code: 'unsupported', message: `this node lacks ${missing.join(', ')}`, ...older }];
+}
+
 /** Templates of the versions that stand, in memory, so that deciding what a node should run never waits for the disk. */
 export class Templates {
   private readonly store: Store;
+  private readonly vault: Vault;
+  private drafts = 0;
   private readonly texts = new Map<BodyHash, string>();
   private readonly rendered = new Map<string, Rendered>();
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
 
-  constructor(store: Store) {
+  constructor(store: Store, vault: Vault) {
     this.store = store;
+    this.vault = vault;
   }
 
   /** Called once before anything else. @throws AppError `internal` when a body is missing from the disk */
@@ -125,16 +137,32 @@ export class Templates {
     return text;
   }
 
+  /** A body that is no version, until it is forgotten; its key is no hash of one. */
+  keepDraft(text: string): BodyHash {
+    this.drafts += 1;
+    const key = `draft ${this.drafts}` as BodyHash;
+    this.texts.set(key, text);
+    return key;
+  }
+
+  forgetDraft(key: BodyHash): void {
+    this.texts.delete(key);
+  }
+
+  /** Names the version's template uses. @throws AppError `internal` when its body was not loaded */
+  names(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): readonly string[] {
+    return templateVariables(this.loaded(version));
+  }
+
   /** The version's document for this node. @throws AppError `internal` when its body was not loaded */
-  render(version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
-    const template = this.texts.get(version.bodyHash);
-    if (template === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
-    const vars = variablesOf(node);
-    const used = templateVariables(template).map((n) => [n, Object.hasOwn(vars, n) ? vars[n] : null]);
-    const key = `${version.bodyHash} ${JSON.stringify(used)}`;
-    const made = this.rendered.get(key) ?? render(template, vars);
-    this.rendered.delete(key);
-    this.rendered.set(key, made);
+  render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
+    const template = this.loaded(version);
+    const names = templateVariables(template);
+    const scope = scopeOf(view, node, names);
+    const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
+    const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
+    this.rendered.delete(known);
+    this.rendered.set(known, made);
     const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;
     if (oldest && !oldest.done) this.rendered.delete(oldest.value);
     return made;
@@ -155,8 +183,56 @@ export class Templates {
     const best = winner(this.standing(view), node);
     const version = best && view.get('version', best.label);
     if (!version) return null;
-    const rendered = this.render(version, node);
+    const rendered = this.render(view, version, node);
     const { label } = version;
     return { label, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
   }
+
+  /** What a rendered document names, as its node gets it. */
+  opened(view: Snapshot, refs: readonly SealedRef[]): readonly SealedItem[] {
+    return refs.flatMap((ref) => {
+      const stored = view.get('secret', ref.name);
+      if (stored?.kind !== ref.kind || stored.version !== ref.version) return [];
+      return [{ ...ref, content: this.vault.open(formatSealedRef(ref), stored) }];
+    });
+  }
+
+  /** Whether what it names can be opened, and goes into one message with it. */
+  private checked(rendered: Rendered, view: Snapshot): Rendered {
+    if (!rendered.ok) return rendered;
+    let all = new TextEncoder().encode(rendered.text).length;
+    for (const ref of rendered.sealed) {
+      const stored = view.get('secret', ref.name);
+      if (!stored) continue;
+      all += stored.bytes;
+      if (!this.vault.holds(stored.keyId)) return { ok: false, refusals: [keyIsGone(ref.name)] };
+    }
+    if (all <= MOST_BYTES) return rendered;
+    const message = `the document and what it names are ${Math.ceil(all / 1024)} KiB together`;
+    return {
+      ok: false,
+      refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
+    };
+  }
+
+  private loaded(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): string {
+    const template = this.texts.get(version.bodyHash);
+    if (template === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
+    return template;
+  }
+}
+
+/** All that decides what a name becomes. */
+function valuesOf(name: string, scope: Scope): unknown {
+  const of = ofList(name, scope);
+  if (!of) return Object.hasOwn(scope.vars, name) ? scope.vars[name] : null;
+  return scope.lists?.[of.list]?.map((one) => (Object.hasOwn(one, of.key) ? one[of.key] : null));
+}
+
+function keyIsGone(name: string): Refusal {
+  return {
+    code: 'precondition',
+    message: `${name} is sealed under a key that this master does not have`,
+    hint: 'restore sealing.key of its state_dir from the backup, or put the value again',
+  };
 }

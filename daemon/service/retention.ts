@@ -13,6 +13,9 @@ const KEEP = {
   alert: { ms: DAY_MS / 2, most: 10_000 },
   silence: { ms: 30 * DAY_MS, most: 10_000 },
   removed: { ms: 0, most: 100_000 },
+  session: { ms: 0, most: 10_000 },
+  denied: { ms: 0, most: 100_000 },
+  apikey: { ms: 30 * DAY_MS, most: 10_000 },
 } as const;
 
 /** Deletions a commit: a long journal line would hold up the writes behind it. */
@@ -87,6 +90,25 @@ export function expired(view: Snapshot, now: Millis): Draft[] {
     view.list('removed'),
     (r) => r.name,
     (r) => (now >= r.until ? r.until : null),
+  );
+  sweep(
+    'session',
+    view.list('session'),
+    (s) => s.id,
+    (s) => (now > s.expiresAt ? s.expiresAt : null),
+  );
+  sweep(
+    'denied',
+    view.list('denied'),
+    (d) => d.id,
+    (d) => (now > d.until ? d.until : null),
+  );
+  // One that is over stays to be seen for a while.
+  sweep(
+    'apikey',
+    view.list('apikey'),
+    (k) => k.id,
+    (k) => k.revokedAt ?? (now > k.expiresAt ? k.expiresAt : null),
   );
   return out;
 }

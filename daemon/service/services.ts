@@ -1,19 +1,37 @@
 import type { Millis } from '../../proto/vocab/ids.ts';
 import { AgentsService } from './agents.ts';
 import { AlertsService } from './alerts.ts';
-import type { Services } from './api.ts';
+import type { AuditService, Services } from './api.ts';
+import { AuditTrail } from './audit.ts';
+import { audited } from './audited.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import { NodesService } from './nodes.ts';
-import type { AgentLink, Ca, Clock, Log, MetricsRings, Random, Store } from './ports.ts';
+import { createPeople } from './people.ts';
+import type {
+  AccessTokens,
+  AgentLink,
+  AuditFile,
+  Ca,
+  Clock,
+  Log,
+  MetricsRings,
+  Passwords,
+  Random,
+  Store,
+  Vault,
+} from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
+import { VariablesService } from './variables.ts';
 import { WatchService } from './watch.ts';
-import { Writer } from './write.ts';
+import { authorise, Writer } from './write.ts';
 
 /** What the services are told once. Durations in ms. */
 export interface ServiceSettings {
@@ -30,16 +48,23 @@ export interface ServiceSettings {
   readonly commandTimeoutMs: number;
   /** Life of nodes' certificates: 7 days where it is not given; tests have shorter ones. */
   readonly certificateMs?: number;
+  /** How long a login is good before it is refreshed. */
+  readonly accessMs: number;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
 
 export interface ServiceNeeds {
   readonly store: Store;
+  /** Where the audit log lies. */
+  readonly audit: AuditFile;
   readonly ca: Pick<Ca, 'pin' | 'issueNode'>;
   readonly mint: TokenMint;
+  readonly passwords: Passwords;
+  readonly tokens: AccessTokens;
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
+  readonly vault: Vault;
   readonly rings: MetricsRings;
   readonly clock: Clock;
   readonly random: Random;
@@ -52,6 +77,8 @@ export interface MasterServices extends Services {
   start(): Promise<void>;
   /** Once a second: what time alone decides. A tick that is still writing is not followed by another. */
   tick(): void;
+  /** Why writes are refused at the moment, or `null`. */
+  degraded(): string | null;
   /** Settles once everything said so far is on disk, or refused. */
   settled(): Promise<void>;
   /** After the transports have stopped: ends the watches and waits for the disk. */
@@ -65,18 +92,22 @@ const PRUNE_EVERY = 60;
 
 /** All use-cases over one store and one write queue. */
 export function createServices(settings: ServiceSettings, needs: ServiceNeeds): MasterServices {
-  const { store, ca, mint, link, rings, clock, random, log } = needs;
-  const writer = new Writer({ store, clock, log });
-  const templates = new Templates(store);
+  const { store, ca, mint, link, vault, rings, clock, random, log } = needs;
+  const trail = new AuditTrail({ file: needs.audit, clock, log });
+  const writer = new Writer({ store, clock, log, audit: trail });
+  const degraded = () => store.degraded() ?? trail.degraded();
+  const templates = new Templates(store, vault);
   const sessions = new Sessions({ heartbeatMs: settings.heartbeatMs, masterStartedAt: clock.now() });
 
   const follows = new FollowedLogs({ link, clock, random });
 
-  const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store });
+  const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const follower = new Follower({ writer, templates, agents, clock, log });
   const silences = new SilencesService({ writer, clock });
+  const people = createPeople(settings, { ...needs, writer, audit: trail });
   const commands = new CommandsService(
     { timeoutMs: settings.commandTimeoutMs },
     { writer, link, sessions, follows, random },
@@ -96,9 +127,20 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   );
   agents.onConnected((name) => watch.greeted(name));
 
+  const told = <T extends object>(noun: string, service: T): T =>
+    audited(noun, service, { writer, audit: trail });
+
+  /** The journal learns of records that made no commit. */
+  const markAudit = (last = false) =>
+    writer.write('master', 'audit', (view) => {
+      const ops = trail.mark(view, last);
+      return ops && { ops, events: [], result: null };
+    });
+
   let ticks = 0;
   let lastTick: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
+  let retrying: Promise<void> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
     const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
@@ -106,7 +148,10 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       agents.tick(),
       alerts.evaluate(),
       commands.tick(),
+      follower.follow(),
       silences.tick(since, now),
+      markAudit(),
+      people.tick(),
       ...prunes,
     ]);
     // A disk that refuses is said once, by the store; the next tick decides the same again.
@@ -114,30 +159,49 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   }
 
   return {
-    enrolment: new EnrolmentService(settings, { writer, templates, ca, mint, link, clock, log }),
+    enrolment: told(
+      'enrolment',
+      new EnrolmentService(settings, { writer, templates, ca, mint, link, clock, log }),
+    ),
     agents,
-    nodes,
-    configs: new ConfigsService({ writer, store, templates, agents, rings, clock }),
-    commands,
+    nodes: told('nodes', nodes),
+    configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
+    commands: told('commands', commands),
     alerts,
-    silences,
+    silences: told('silences', silences),
+    variables: told('variables', new VariablesService({ writer, templates, agents })),
+    secrets: told('secrets', new SecretsService({ writer, templates, agents, vault, clock })),
     watch,
+    people: told('people', people.service),
+    audit: auditService(trail),
+    degraded,
     async start() {
       await templates.load();
-      const found = store.recovery.length > 0 ? `; recovery: ${store.recovery.join('; ')}` : '';
-      await writer.write('master', 'start', () => ({
-        ops: [],
-        events: [
-          {
-            kind: 'master',
-            who: 'master',
-            subject: settings.context,
-            level: found === '' ? 'info' : 'warn',
-            text: `master ${settings.masterVersion} began${found}`,
-          },
-        ],
-        result: null,
-      }));
+      const audit = await trail.start(store.snapshot());
+      for (const sentence of audit) log.warn('audit', { found: sentence });
+      const recovery = [...store.recovery, ...audit];
+      const found = recovery.length > 0 ? `; recovery: ${recovery.join('; ')}` : '';
+      let code: string | null = null;
+      await writer.write('master', 'start', (view) => {
+        const first = people.bootstrapCode(view);
+        code = first.code;
+        return {
+          ops: first.ops,
+          events: [
+            {
+              kind: 'master',
+              who: 'master',
+              subject: settings.context,
+              level: found === '' ? 'info' : 'warn',
+              text: `master ${settings.masterVersion} began${found}`,
+            },
+          ],
+          result: null,
+        };
+      });
+      // Said once, here: only its hash is kept.
+      if (code !== null)
+        log.warn('nobody can log in yet: this one-time code makes the first admin', { code });
     },
     tick() {
       const now = clock.now();
@@ -148,6 +212,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
         });
       }
       watch.tick(now);
+      retrying ??= trail.retry().finally(() => {
+        retrying = null;
+      });
       follows.tick(now);
       // While the disk refuses nothing could be kept: time decides the same again later.
       if (ticking !== null || store.degraded() !== null) return;
@@ -161,13 +228,34 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     async settled() {
       await ticking;
+      await retrying;
       await writer.settled();
+      await trail.settled();
     },
     async stop() {
       watch.endAll('the master is stopping');
       follows.endAll('the master is stopping');
       await ticking;
+      await retrying;
       await writer.settled();
+      await trail.settled();
+      await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));
     },
+  };
+}
+
+const MOST_RECORDS = 1000;
+
+function auditService(trail: AuditTrail): AuditService {
+  return {
+    async list(caller, args) {
+      authorise(caller, 'audit.read');
+      return trail.list({ ...args, limit: Math.min(Math.max(1, args.limit), MOST_RECORDS) });
+    },
+    async verify(caller) {
+      authorise(caller, 'audit.read');
+      return trail.verify();
+    },
+    denied: (caller, what) => trail.tell({ caller, ...what, reason: '' }, 'forbidden'),
   };
 }

@@ -86,9 +86,10 @@ export class Subscriber {
     this.pump();
   }
 
-  resume(resumed: WatchEvent, missed: Change): void {
+  /** @param since what it knows: commits that changed nothing it is shown still move its revision */
+  resume(resumed: WatchEvent, missed: Change, since: Revision): void {
     this.tell(resumed);
-    if (missed.put.length > 0 || missed.deleted.length > 0) this.change(missed);
+    if (missed.revision > since) this.change(missed);
   }
 
   /** Without regard to fullness: small, and rare. */

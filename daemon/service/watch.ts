@@ -78,7 +78,7 @@ export class WatchService implements Api {
     });
     this.subscribers.set(watchId, subscriber);
     const missed = this.missed(args, view.revision);
-    if (missed) subscriber.resume({ kind: 'resumed', ...begin }, missed);
+    if (missed) subscriber.resume({ kind: 'resumed', ...begin }, missed, args.sinceRevision ?? 0);
     else {
       if (args.sinceRevision !== null) subscriber.tell(this.compacted());
       subscriber.snapshot({ kind: 'begin', ...begin }, this.entities(view), view.revision);

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Action, type Caller, may } from '../../proto/vocab/can.ts';
-import { AppError } from '../../proto/vocab/errors.ts';
+import { AppError, type ErrorCode } from '../../proto/vocab/errors.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import type { Mutation } from './api.ts';
+import type { About, AuditTrail, Ticket } from './audit.ts';
 import type { Clock, Commit, Draft, Log, Op, Snapshot, Store } from './ports.ts';
 
 /** An event before its commit gives it an id, a time and a revision. */
@@ -36,12 +37,16 @@ export class Writer {
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly log: Log;
+  private readonly audit: AuditTrail;
+  /** What each mutation is, for the record of one that is refused. */
+  private readonly abouts = new WeakMap<Mutation, About>();
   private readonly subscribers: ((p: Published) => void)[] = [];
   private durable: Snapshot;
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(needs: { store: Store; clock: Clock; log: Log }) {
+  constructor(needs: { store: Store; clock: Clock; log: Log; audit: AuditTrail }) {
     this.store = needs.store;
+    this.audit = needs.audit;
     this.clock = needs.clock;
     this.log = needs.log;
     this.durable = needs.store.snapshot();
@@ -71,6 +76,22 @@ export class Writer {
     return this.run(actor, src, undefined, decide);
   }
 
+  /** As `write`, with a record in the audit log, on disk before this settles; its subject is known from the result. */
+  async told<R>(
+    about: About,
+    decide: Decide<R>,
+    subject: (result: R) => string,
+  ): Promise<{ revision: Revision; result: R }> {
+    this.audit.check();
+    const { actor, source } = about.caller;
+    return this.must(await this.run(actor, source, undefined, decide, { about, subject }));
+  }
+
+  /** What is known of a mutation that was refused. */
+  aboutOf(m: Mutation): About | undefined {
+    return this.abouts.get(m);
+  }
+
   /**
    * For a person's request: authorised, refused when `ifRevision` is not the entity's, answered once per `requestId`.
    * @param entity key of what it makes or changes, from the result; kept with the request id
@@ -78,16 +99,20 @@ export class Writer {
    */
   async mutate<R>(
     m: Mutation,
-    action: Action,
+    action: Action | OwnAction,
     args: unknown,
     decide: Decide<R>,
     entity: (result: R) => string,
     again: (view: Snapshot, entity: string) => R,
   ): Promise<{ revision: Revision; result: R }> {
-    authorise(m.caller, action);
-    const { requestId } = m;
+    const { caller, requestId, reason } = m;
+    const about: About = { caller, action, subject: subjectOf(args), requestId, reason };
+    this.abouts.set(m, about);
+    if (!isOwn(action)) authorise(caller, action);
+    this.audit.check();
+    const record = { about, subject: entity };
     if (requestId === '')
-      return this.must(await this.run(m.caller.actor, m.caller.source, undefined, decide));
+      return this.must(await this.run(caller.actor, caller.source, undefined, decide, record));
     const digest = createHash('sha256')
       .update(JSON.stringify([action, args]))
       .digest('hex');
@@ -105,13 +130,13 @@ export class Writer {
       const done = known(this.durable);
       if (done) return { revision: done.revision, result: again(this.durable, done.entity) };
     }
-    const work = await this.run<R>(m.caller.actor, m.caller.source, requestId, (view, now, revision) => {
+    const once: Decide<R> = (view, now, revision) => {
       const d = decide(view, now, revision);
       if (!d) return null;
-      const record = { id: requestId, digest, at: now, revision, entity: entity(d.result) };
-      return { ...d, ops: [...d.ops, { op: 'put', kind: 'request', key: requestId, value: record }] };
-    });
-    return this.must(work);
+      const done = { id: requestId, digest, at: now, revision, entity: entity(d.result) };
+      return { ...d, ops: [...d.ops, { op: 'put', kind: 'request', key: requestId, value: done }] };
+    };
+    return this.must(await this.run(caller.actor, caller.source, requestId, once, record));
   }
 
   private must<R>(done: { revision: Revision; result: R } | null): { revision: Revision; result: R } {
@@ -124,18 +149,24 @@ export class Writer {
     src: string,
     req: string | undefined,
     decide: Decide<R>,
+    record?: { readonly about: About; readonly subject: (result: R) => string },
   ): Promise<{ revision: Revision; result: R } | null> {
     const now = this.clock.now();
     const before = this.store.snapshot();
     const revision = before.revision + 1;
     const decision = decide(before, now, revision);
     if (decision === null) return null;
+    const about = record && { ...record.about, subject: record.subject(decision.result) };
     if (decision.ops.length === 0 && decision.events.length === 0) {
+      if (about) await this.audit.tell(about, 'ok');
       return { revision: before.revision, result: decision.result };
     }
-    const ops = [...decision.ops, ...decision.events.map((e, i) => eventOp(e, i, now, revision))].map((d) =>
-      stamp(d, revision),
-    );
+    const ticket = about && this.audit.begin(about, 'ok', revision, now);
+    const ops = [
+      ...decision.ops,
+      ...decision.events.map((e, i) => eventOp(e, i, now, revision)),
+      ...(ticket ? this.audit.ops(before) : []),
+    ].map((d) => stamp(d, revision));
     const commit: Commit = { rev: revision, ts: now, actor, src, ...(req ? { req } : {}), ops };
     const disk = this.store.commit(commit);
     const view = this.store.snapshot();
@@ -145,8 +176,19 @@ export class Writer {
       .then(() => disk)
       .then(() => this.published({ commit, view }, decision.effects ?? []));
     this.last = done.catch(() => {});
-    await done;
+    await (ticket ? this.recorded(ticket, done) : done);
     return { revision, result: decision.result };
+  }
+
+  /** Nothing is answered before its record is on disk. */
+  private async recorded(ticket: Ticket, done: Promise<void>): Promise<void> {
+    try {
+      await done;
+    } catch (error) {
+      await ticket.dropped(codeOf(error)).catch(() => {});
+      throw error instanceof AppError ? new Recorded(error) : error;
+    }
+    await ticket.landed();
   }
 
   /** It is on disk: whatever fails from here on is told at the next occasion, and must not look like a refusal. */
@@ -165,6 +207,38 @@ export class Writer {
   }
 }
 
+/** What everybody may do to their own: it is in no table. */
+export type OwnAction = 'user.password';
+
+function isOwn(action: Action | OwnAction): action is OwnAction {
+  return action === 'user.password';
+}
+
+/** Refused by the disk after it was decided: the record of it stands already. */
+export class Recorded extends AppError {
+  constructor(error: AppError) {
+    const { refusals, retryAfterMs } = error;
+    super(error.code, error.message, {
+      cause: error,
+      refusals,
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    });
+  }
+}
+
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof AppError ? error.code : 'internal';
+}
+
+/** What was meant to be changed, as far as the arguments say. */
+export function subjectOf(args: unknown): string {
+  if (typeof args === 'string') return args;
+  if (typeof args !== 'object' || args === null) return '';
+  const a = args as Readonly<Record<string, unknown>>;
+  for (const key of ['name', 'label', 'id', 'alert']) if (typeof a[key] === 'string') return a[key];
+  return a['target'] === undefined ? '' : JSON.stringify(a['target']);
+}
+
 /** @throws AppError `forbidden` */
 export function authorise(caller: Caller, action: Action): void {
   if (may(caller, action)) return;
@@ -173,13 +247,17 @@ export function authorise(caller: Caller, action: Action): void {
   throw new AppError('forbidden', `${caller.actor} is ${caller.role}${limited} and may not ${action}`);
 }
 
-/** @throws AppError `conflict` when the caller saw another state of the entity than there is */
+/** The caller saw another state of the entity than there is. Its own kind, as HTTP has a status for it. */
+export class StaleRevision extends AppError {
+  constructor(what: string, is: Revision, seen: Revision) {
+    super('conflict', `${what} has changed: it is at revision ${is}, not ${seen}`);
+  }
+}
+
+/** @throws StaleRevision when the caller saw another state of the entity than there is */
 export function guardRevision(m: Mutation, what: string, modRevision: Revision | undefined): void {
   if (m.ifRevision !== null && m.ifRevision !== modRevision) {
-    throw new AppError(
-      'conflict',
-      `${what} has changed: it is at revision ${modRevision ?? 0}, not ${m.ifRevision}`,
-    );
+    throw new StaleRevision(what, modRevision ?? 0, m.ifRevision);
   }
 }
 

@@ -9,7 +9,7 @@ import { renderTemplate } from './render.ts';
 /** As shipped, without a single variable given. */
 function example(name: string): TunnelDocument {
   const text = readFileSync(new URL(`../../config/${name}.yml`, import.meta.url), 'utf8');
-  const rendered = renderTemplate(text, {});
+  const rendered = renderTemplate(text, { vars: {} });
   const r = readDocument(rendered.ok ? rendered.text : '');
   expect(r.ok ? r.warnings : r.refusals.map(formatRefusal)).toEqual([]);
   if (!r.ok) throw new Error(name);

@@ -44,9 +44,33 @@ describe('documents that mean harm', () => {
       'services: !!js/function "x"',
       'line 1, column 11: tags (!name) are not read (write the value out)',
     ],
+    [
+      'a prototype',
+      '__proto__: {services: []}\nservices: []\n',
+      'line 1, column 1: __proto__: unknown key (known here: services, chains, hops, authers, limiters, climiters, rlimiters, admissions)',
+    ],
+    [
+      'a prototype inside',
+      'services: [{__proto__: {name: a}, constructor: 1}]',
+      'line 1, column 12: services[0].name: is missing (write name: edge-tls; gost opens the port of a nameless service and serves nobody)',
+    ],
     ['NUL', 'services:\0', 'line 1, column 10: control character \\u{0} (remove it)'],
   ])('%s', (_, text, want) => {
     expect(says(text)).toBe(want);
+  });
+
+  it.each([
+    'password: | hunter2hunter2\n  x\n',
+    'a: [1\n} hunter2hunter2',
+    'password: hunter2hunter2: x',
+    '"hunter2hunter2" hunter2hunter2: [',
+    "password: 'hunter2hunter2' hunter2hunter2",
+    'services: [{name: x, addr: ":1", password: hunter2hunter2}]',
+    'authers: [{name: a, auths: [{username: u, password: [hunter2hunter2]}]}]',
+  ])('%j: what is wrong is said without the password', (text) => {
+    const r = readDocument(text);
+    expect(r.ok).toBe(false);
+    expect(JSON.stringify(r)).not.toContain('hunter2');
   });
 
   // Each fills the whole size with what a careless reader is quadratic in; a time-out of the run is the failure.

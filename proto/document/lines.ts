@@ -21,4 +21,8 @@ export class Lines {
     }
     return { line: low + 1, column: offset - (this.#starts[low] ?? 0) + 1 };
   }
+
+  offset({ line, column }: Place): number {
+    return (this.#starts[Math.min(line, this.#starts.length) - 1] ?? 0) + column - 1;
+  }
 }

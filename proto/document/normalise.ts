@@ -1,4 +1,5 @@
 import { parseDuration } from '../vocab/duration.ts';
+import { parseSealedRef } from '../vocab/secret.ts';
 import type {
   Admission,
   Auth,
@@ -197,9 +198,12 @@ function proxy(metadata: Tree | undefined): { proxyProtocol?: ProxyVersion } {
 }
 
 function tlsFiles(tree: Tree | undefined): TlsFiles {
+  const certFile = textOrNull(tree, 'certFile');
+  // A sealed certificate has its key beside it.
+  const own = certFile !== null && parseSealedRef(certFile) !== null ? certFile : null;
   return {
-    certFile: textOrNull(tree, 'certFile'),
-    keyFile: textOrNull(tree, 'keyFile'),
+    certFile,
+    keyFile: textOrNull(tree, 'keyFile') ?? own,
     caFile: textOrNull(tree, 'caFile'),
   };
 }

@@ -144,6 +144,8 @@ function firstOfLines(errors: readonly YAMLError[], problems: Problems): readonl
   return [...byLine.values()].slice(0, 3);
 }
 
+/** Without what the library quotes: it may be a password. */
 function sentence(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, '');
+  const bare = message.replace(/: ".*$|(?<=characters|token): .*$/s, '');
+  return bare.charAt(0).toLowerCase() + bare.slice(1).replace(/\.$/, '');
 }

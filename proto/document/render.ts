@@ -1,9 +1,11 @@
 import type { Refusal } from '../vocab/node.ts';
 import { safeText } from '../vocab/safe-text.ts';
-import { Lines, type Place } from './lines.ts';
+import { Lines } from './lines.ts';
+import { Pieces } from './pieces.ts';
 import { keyPath, MAX_PROBLEMS, type Problems } from './problems.ts';
-import { closest } from './spelling.ts';
+import { type Entry, entryFinder } from './repeat.ts';
 import type { Tree } from './tree.ts';
+import { ofList, type Scope, unknownHint, VARIABLE, type Variable, variablesOf } from './variables.ts';
 
 export type RenderResult =
   | {
@@ -14,56 +16,130 @@ export type RenderResult =
     }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
-// `$${` is an escape and stays as it is, the reader takes it for `${`: so rendering twice changes nothing.
-const VARIABLE = /\$\$\{|\$\{([^}\n]*)(\}?)/g;
-const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_.]*$/;
-
 const ESCAPED = '$$\u007b is how a text says $\u007b';
 
 // A value becomes part of one scalar: it must not end it, begin a comment or another key, or be a variable itself.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this looks for
 const BREAKS_OUT = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff"'\\{}]|: |:$| #|^[\s#&*!|>%@`?-]|\s$/;
+/** Only the renderer writes these: as text they would name what the document was never given. */
+const SEALED = /sealed:(secret|cert)\/([A-Za-z0-9_.-]*)/g;
+/** What look-ups may make of a template. */
+const MOST_CHARS = 256 * 1024;
 
-/**
- * Puts variables into a template: `${NAME}` and `${label.x}`, names being letters, digits, `_` and `.`.
- * Lines that are comments are left alone. An unknown variable or a value that would break out of its place is refused;
- * an empty value is too: an address without its host would listen or dial somewhere else.
- */
-export function renderTemplate(template: string, vars: Readonly<Record<string, string>>): RenderResult {
-  const lines = new Lines(template);
-  const refusals: Refusal[] = [];
-  const moves: Move[] = [];
-  const refuse = (at: number, message: string, hint: string) => {
-    if (refusals.length < MAX_PROBLEMS) refusals.push({ code: 'invalid', message, ...lines.at(at), hint });
-  };
-  let text = '';
-  let from = 0;
-  for (const v of variablesOf(template)) {
-    const value = Object.hasOwn(vars, v.name) ? vars[v.name] : undefined;
-    const shown = safeText(v.name, { max: 60 });
-    if (!v.valid) refuse(v.start, `\${${shown} is no variable`, `write \${NAME}; ${ESCAPED}`);
-    else if (value === undefined) refuse(v.start, `unknown variable \${${shown}}`, knownHint(v.name, vars));
-    else if (value === '') refuse(v.start, `\${${shown}} is empty here`, 'give it a value');
-    else if (BREAKS_OUT.test(value))
-      refuse(
-        v.start,
-        `the value of \${${shown}} would change the document`,
-        'no quotes, braces, controls, ": " or " #"',
-      );
-    else {
-      text += template.slice(from, v.start) + value;
-      from = v.end;
-      const { line, column } = lines.at(v.start);
-      moves.push({ line, column, was: v.end - v.start, is: value.length });
-    }
-  }
-  if (refusals.length > 0) return { ok: false, refusals };
-  return { ok: true, text: text + template.slice(from), toTemplate: (r) => moved(r, moves) };
+/** What there is at one place of the template: the scope, and inside a repeated entry the one it is repeated for. */
+interface Around {
+  readonly scope: Scope;
+  readonly one: { readonly list: string; readonly values: Readonly<Record<string, string>> } | null;
 }
 
-/** Names a template needs, each once, in its order. */
-export function templateVariables(template: string): string[] {
-  return [...new Set(variablesOf(template).flatMap((v) => (v.valid ? [v.name] : [])))];
+/**
+ * Puts variables into a template: `${NAME}` and `${label.x}`, names being letters, digits, `_`, `-` and `.`.
+ * Lines that are comments are left alone. An unknown variable or a value that would break out of its place is refused;
+ * an empty value is too: an address without its host would listen or dial somewhere else. A list entry that names
+ * something of a look-up is repeated, see `Scope`.
+ */
+export function renderTemplate(template: string, scope: Scope): RenderResult {
+  const lines = new Lines(template);
+  const refusals: Refusal[] = [];
+  const refuse = (at: number, message: string, hint: string): void => {
+    if (refusals.length < MAX_PROBLEMS) refusals.push({ code: 'invalid', message, ...lines.at(at), hint });
+  };
+  for (const m of template.matchAll(SEALED))
+    refuse(m.index, `${m[0]} is written by the master only`, `write \${${m[1]}.${m[2] || 'NAME'}}`);
+  const pieces = new Pieces(template);
+  const all = variablesOf(template);
+  const repeated = entriesOf(template, all, scope, refuse);
+  let from = 0;
+  let next = 0;
+  while (next < all.length) {
+    const v = all[next] as Variable;
+    const entry = repeated.find((r) => r.start <= v.start && v.end <= r.end);
+    if (!entry) {
+      pieces.copy(from, v.start);
+      pieces.put(wordFor(v, { scope, one: null }, refuse), v.start);
+      from = v.end;
+      next += 1;
+      continue;
+    }
+    const inside = all.filter((x) => x.start >= entry.start && x.end <= entry.end);
+    pieces.copy(from, entry.start);
+    for (const [i, values] of entry.ones.entries()) {
+      if (pieces.text.length > MOST_CHARS) break;
+      if (i > 0) pieces.put(entry.between, entry.start);
+      let at = entry.start;
+      for (const x of inside) {
+        pieces.copy(at, x.start);
+        pieces.put(wordFor(x, { scope, one: { list: entry.list, values } }, refuse), x.start);
+        at = x.end;
+      }
+      pieces.copy(at, entry.end);
+    }
+    from = entry.end;
+    next += inside.length;
+  }
+  pieces.copy(from, template.length);
+  if (refusals.length > 0) return { ok: false, refusals };
+  return { ok: true, text: pieces.text, toTemplate: pieces.toTemplate() };
+}
+
+type Refuse = (at: number, message: string, hint: string) => void;
+
+function wordFor(v: Variable, { scope, one }: Around, refuse: Refuse): string {
+  const shown = safeText(v.name, { max: 60 });
+  if (!v.valid) {
+    refuse(v.start, `\${${shown} is no variable`, `write \${NAME}; ${ESCAPED}`);
+    return '';
+  }
+  const of = ofList(v.name, scope);
+  // Why one outside an entry is wrong has been said where its entry was looked for.
+  if (of && of.list !== one?.list) return '';
+  const among = of ? (one?.values ?? {}) : scope.vars;
+  const name = of ? of.key : v.name;
+  const value = Object.hasOwn(among, name) ? among[name] : undefined;
+  if (value === undefined) refuse(v.start, `unknown variable \${${shown}}`, unknownHint(v.name, scope));
+  else if (value === '') refuse(v.start, `\${${shown}} is empty here`, 'give it a value');
+  else if (BREAKS_OUT.test(value)) {
+    const hint = 'no quotes, braces, controls, ": " or " #"';
+    refuse(v.start, `the value of \${${shown}} would change the document`, hint);
+  } else return value;
+  return '';
+}
+
+interface Repeated extends Entry {
+  readonly list: string;
+  readonly ones: readonly Readonly<Record<string, string>>[];
+}
+
+function entriesOf(template: string, all: readonly Variable[], scope: Scope, refuse: Refuse): Repeated[] {
+  const asked = all.flatMap((v) => {
+    const of = v.valid ? ofList(v.name, scope) : null;
+    return of ? [{ ...of, v }] : [];
+  });
+  if (asked.length === 0) return [];
+  const find = entryFinder(template);
+  const found: Repeated[] = [];
+  for (const { list, v } of asked) {
+    if (found.some((r) => r.start <= v.start && v.end <= r.end && r.list === list)) continue;
+    const entry = find(v.start);
+    if (!entry || found.some((r) => r.start < entry.end && entry.start < r.end)) {
+      refuse(
+        v.start,
+        `\${${v.name}} must stand inside one list entry, which is repeated`,
+        `write - {name: "\${${list}.name}", …} as an entry of hops[].nodes`,
+      );
+      continue;
+    }
+    const keys = asked
+      .filter((a) => a.list === list && a.v.start >= entry.start && a.v.end <= entry.end)
+      .map((a) => a.key);
+    const ones = (scope.lists?.[list] ?? []).filter((one) => keys.every((k) => Object.hasOwn(one, k)));
+    if (ones.length === 0) {
+      const wanted = [...new Set(keys)].join(', ');
+      refuse(v.start, `there is no ${list} that has ${wanted}`, unknownHint(v.name, scope));
+    }
+    found.push({ ...entry, list, ones });
+  }
+  return found.toSorted((a, b) => a.start - b.start);
 }
 
 /** Variables nobody rendered: engines know none, the text would be taken literally. */
@@ -90,58 +166,4 @@ function leftovers(source: string, start: number, text: string, path: string, pr
       hint: `variables are rendered on the master; ${ESCAPED}`,
     });
   }
-}
-
-interface Variable {
-  readonly name: string;
-  readonly valid: boolean;
-  readonly start: number;
-  readonly end: number;
-}
-
-function variablesOf(template: string): Variable[] {
-  const found: Variable[] = [];
-  let lineStart = 0;
-  for (const line of template.split('\n')) {
-    if (!/^\s*#/.test(line))
-      for (const m of line.matchAll(VARIABLE)) {
-        if (m[0] === '$${') continue;
-        const name = m[1] ?? '';
-        const start = lineStart + m.index;
-        found.push({
-          name,
-          valid: m[2] === '}' && VARIABLE_NAME.test(name),
-          start,
-          end: start + m[0].length,
-        });
-      }
-    lineStart += line.length + 1;
-  }
-  return found;
-}
-
-/** A variable at a place of the template: how long it was there, how long its value is. */
-interface Move extends Place {
-  readonly was: number;
-  readonly is: number;
-}
-
-function moved(r: Refusal, moves: readonly Move[]): Refusal {
-  if (r.line === undefined || r.column === undefined) return r;
-  let grown = 0;
-  for (const m of moves) {
-    if (m.line !== r.line) continue;
-    const start = m.column + grown;
-    if (r.column < start) break;
-    if (r.column < start + m.is) return { ...r, column: m.column };
-    grown += m.is - m.was;
-  }
-  return { ...r, column: r.column - grown };
-}
-
-function knownHint(name: string, vars: Readonly<Record<string, string>>): string {
-  const known = Object.keys(vars).toSorted();
-  const best = closest(name, known);
-  if (best !== null) return `did you mean \${${best}}?`;
-  return known.length === 0 ? 'there are none here' : `known: ${known.slice(0, 12).join(', ')}`;
 }

@@ -1,4 +1,5 @@
-import type { Selector, TunnelDocument } from './document.ts';
+import { parseSealedRef, type SealedRef } from '../vocab/secret.ts';
+import type { Selector, TlsFiles, TunnelDocument } from './document.ts';
 
 /** What a node must be able to carry to run a document, sorted: `listener.tls`, `handler.relay`, … */
 export function requiredCapabilities(doc: TunnelDocument): string[] {
@@ -13,7 +14,33 @@ export function requiredCapabilities(doc: TunnelDocument): string[] {
   for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)
     if (doc.services.some((s) => s[guard] !== undefined)) all.add(guard);
   if (selectorsOf(doc).some((s) => s.strategy === 'least')) all.add('selector.least');
+  if (sealedRefs(doc).length > 0) all.add('sealed');
   return [...all].toSorted();
+}
+
+/** The engine reads them, the agent keeps them: a node carries them where both of its programs can. */
+export const SEALED_FILES = 'sealed-files';
+
+/** What a node can carry: what its engine says, and `sealed` where that engine reads what this agent keeps for it. */
+export function nodeCapabilities(engine: readonly string[]): readonly string[] {
+  return engine.includes(SEALED_FILES) ? [...engine, 'sealed'] : engine;
+}
+
+/** The sealed values a document names, each once. */
+export function sealedRefs(doc: TunnelDocument): SealedRef[] {
+  const files = (tls: TlsFiles | null) => (tls ? [tls.certFile, tls.keyFile, tls.caFile] : []);
+  const nodes = doc.hops.flatMap((h) => h.nodes);
+  const texts = [
+    ...doc.services.flatMap((s) => files(s.listener.tls)),
+    ...nodes.flatMap((n) => [...files(n.dialer.tls), n.connector.auth?.password ?? null]),
+    ...doc.authers.flatMap((a) => a.auths.map((auth) => auth.password)),
+  ];
+  const found = new Map<string, SealedRef>();
+  for (const text of texts) {
+    const ref = text === null ? null : parseSealedRef(text);
+    if (text !== null && ref) found.set(text, ref);
+  }
+  return [...found.values()];
 }
 
 function selectorsOf(doc: TunnelDocument): Selector[] {

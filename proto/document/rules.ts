@@ -1,10 +1,19 @@
+import type { SecretKind } from '../vocab/secret.ts';
+
 // What a table of keys is made of, see schema.ts; shape.ts holds a tree against it.
 
 export type Shape =
   | { readonly kind: 'map'; readonly keys: Readonly<Record<string, KeyRule>> }
   | { readonly kind: 'list'; readonly of: Shape; readonly empty: string | null }
   | { readonly kind: 'name' }
-  | { readonly kind: 'text'; readonly maxBytes: number; readonly secret: boolean }
+  | {
+      readonly kind: 'text';
+      readonly maxBytes: number;
+      /** Never shown. */
+      readonly secret: boolean;
+      /** A sealed value of this kind may be named instead. */
+      readonly sealed?: SecretKind;
+    }
   | { readonly kind: 'address'; readonly use: 'listen' | 'dial' }
   | { readonly kind: 'bool' }
   /** A text of its own form; `wrong` says what is wrong with it. */

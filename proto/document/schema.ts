@@ -26,7 +26,8 @@ const map = (keys: Readonly<Record<string, KeyRule>>): Shape => ({ kind: 'map', 
 const list = (of: Shape, empty: string | null = null): Shape => ({ kind: 'list', of, empty });
 
 const NAME: Shape = { kind: 'name' };
-const FILE: Shape = { kind: 'text', maxBytes: 4096, secret: false };
+const CA_FILE: Shape = { kind: 'text', maxBytes: 4096, secret: false, sealed: 'secret' };
+const OWN_FILE: Shape = { kind: 'text', maxBytes: 4096, secret: false, sealed: 'certificate' };
 const LISTEN: Shape = { kind: 'address', use: 'listen' };
 const DIAL: Shape = { kind: 'address', use: 'dial' };
 const BOOL: Shape = { kind: 'bool' };
@@ -51,7 +52,10 @@ const SELECTOR = map({
 // A relay header carries both with one length byte each.
 const AUTH = map({
   username: must({ kind: 'text', maxBytes: 255, secret: false }, 'write username: NAME'),
-  password: must({ kind: 'text', maxBytes: 255, secret: true }, 'write password: SECRET'),
+  password: must(
+    { kind: 'text', maxBytes: 255, secret: true, sealed: 'secret' },
+    'write password: SECRET, or $\u007bsecret.NAME}',
+  ),
 });
 
 const LISTENER_METADATA = map({
@@ -75,9 +79,9 @@ const LISTENER = map({
   }),
   tls: read(
     map({
-      certFile: read(FILE),
-      keyFile: read(FILE),
-      caFile: read(FILE),
+      certFile: read(OWN_FILE),
+      keyFile: read(OWN_FILE),
+      caFile: read(CA_FILE),
       ...later('validity', 'commonName', 'organization', 'options', 'serverName', 'secure'),
     }),
   ),
@@ -200,9 +204,9 @@ const HOP_NODE = map({
         map({
           secure: read(BOOL),
           serverName: read({ kind: 'text', maxBytes: 253, secret: false }),
-          caFile: read(FILE),
-          certFile: read(FILE),
-          keyFile: read(FILE),
+          caFile: read(CA_FILE),
+          certFile: read(OWN_FILE),
+          keyFile: read(OWN_FILE),
           ...later('validity', 'commonName', 'organization', 'options'),
         }),
       ),

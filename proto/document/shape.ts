@@ -1,11 +1,15 @@
 import { parseDuration } from '../vocab/duration.ts';
 import { safeText } from '../vocab/safe-text.ts';
+import { parseSealedRef } from '../vocab/secret.ts';
 import { parseAddress } from './address.ts';
 import { keyPath, type Problems } from './problems.ts';
 import type { KeyRule, Shape } from './rules.ts';
 import { closest } from './spelling.ts';
 import { type MapTree, type ScalarTree, type Tree, unescapeText } from './tree.ts';
 
+const SEALED = /sealed:(?:secret|cert)\//;
+const SEALED_HINT =
+  '$\u007bsecret.NAME} is for password and caFile, $\u007bcert.NAME} for certFile and keyFile, each as the whole value';
 const NOT_CARRIED = { code: 'unsupported', message: 'not carried by this engine' } as const;
 const KIND_WORDS = { map: 'keys and values', list: 'a list', scalar: 'a value' } as const;
 
@@ -79,6 +83,12 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
     problems.refuse(path, tree.start, { code, message, ...(hint === undefined ? {} : { hint }) });
   const { value } = tree;
   if (problems.refused(path)) return;
+  if (typeof value === 'string' && value.includes('sealed:') && SEALED.test(value)) {
+    const ref = parseSealedRef(value);
+    if (ref && shape.kind === 'text' && shape.sealed === ref.kind) return;
+    refuse(ref ? `a sealed ${ref.kind} cannot stand here` : 'a sealed value must stand alone', SEALED_HINT);
+    return;
+  }
   const shown = safeText(tree.source, { max: 40 });
   switch (shape.kind) {
     case 'bool':

@@ -78,6 +78,16 @@ const down: fc.Arbitrary<AgentDown> = fc.oneof(
     version: a.versionLabel,
     body: fc.uint8Array({ maxLength: 64 }),
     commit: fc.option(fc.record({ id: a.word, rollbackMs: fc.nat() })),
+    sealed: fc.array(
+      fc.record({
+        kind: fc.constantFrom('secret' as const, 'certificate' as const),
+        name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/),
+        version: fc.integer({ min: 1, max: 1_000_000 }),
+        content: fc.uint8Array({ maxLength: 64 }),
+      }),
+      { maxLength: 3 },
+    ),
+    retry: a.count,
   }),
   fc.record({ kind: fc.constantFrom('commit_confirm' as const, 'commit_cancel' as const), id: a.word }),
   fc.record({

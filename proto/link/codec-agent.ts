@@ -20,6 +20,7 @@ import { AppError } from '../vocab/errors.ts';
 import type { CommandId } from '../vocab/ids.ts';
 import type { MetricsReport } from '../vocab/metrics.ts';
 import type { ConfigPhase, DrainView } from '../vocab/node.ts';
+import { isSecretName, SECRET_KINDS } from '../vocab/secret.ts';
 import {
   decodeCommandResult,
   decodeDrains,
@@ -43,6 +44,7 @@ const MOST_BODY = 240 * 1024;
 const MOST_DER = 16 * 1024;
 /** Of a followed log, a message. */
 export const MOST_LINES = 128;
+const MOST_SEALED = 256;
 
 const HEALTH = w.enumCodec<'ok' | 'engine_lost' | 'degraded', Health>({
   ok: Health.OK,
@@ -362,6 +364,8 @@ function encodeDownBody(b: AgentDown): NonNullable<ConnectResponse['body']> {
           body: w.buffer(b.body),
           versionLabel: b.version,
           commit: b.commit ? { id: b.commit.id, rollbackDuration: w.span(b.commit.rollbackMs) } : undefined,
+          sealed: b.sealed.map((s) => ({ ...s, content: w.buffer(s.content) })),
+          retry: w.big(b.retry, 'remote_config.retry'),
         },
       };
     case 'commit_confirm':
@@ -444,6 +448,13 @@ function decodeDownBody(b: ConnectResponse['body']): AgentDown {
               rollbackMs: w.spanMillis(c.rollbackDuration, 'commit.rollback_duration'),
             }
           : null,
+        sealed: w.bounded(b.value.sealed, MOST_SEALED, 'remote_config.sealed').map((s) => ({
+          kind: w.oneOf(s.kind, SECRET_KINDS, 'sealed.kind'),
+          name: secretName(s.name),
+          version: s.version,
+          content: w.bytes(s.content, 'sealed.content', MOST_BODY),
+        })),
+        retry: w.int(b.value.retry, 'remote_config.retry'),
       };
     }
     case 'commitConfirm':
@@ -533,6 +544,12 @@ function knownType(text: string): CommandType {
 function wholeNumber(text: string, field: string): number {
   if (!/^\d{1,15}$/.test(text)) throw w.invalid(field, 'is not a whole number');
   return Number(text);
+}
+
+/** It becomes a part of a file's name here. */
+function secretName(name: string): string {
+  if (!isSecretName(name)) throw w.invalid('sealed.name', 'is no name of a secret');
+  return name;
 }
 
 /** What a joiner says. The name and the rest are checked where the token is. */

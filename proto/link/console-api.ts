@@ -1,6 +1,6 @@
 import type { AlertView } from '../vocab/alert.ts';
 import type { CommandOptions, CommandTask, CommandType, TaskState } from '../vocab/command.ts';
-import type { ConfigVersion, Target } from '../vocab/config-version.ts';
+import type { BlastRadius, ConfigVersion, Target } from '../vocab/config-version.ts';
 import type {
   CommandId,
   Fingerprint,
@@ -12,10 +12,12 @@ import type {
 } from '../vocab/ids.ts';
 import type { Matcher } from '../vocab/matcher.ts';
 import type { LogLine } from '../vocab/metrics.ts';
-import type { Eligibility, Node, NodeType, NodeVitals } from '../vocab/node.ts';
+import type { Eligibility, Node, NodeType, NodeVitals, Refusal } from '../vocab/node.ts';
 import type { NodeDetail } from '../vocab/node-detail.ts';
+import type { SecretView } from '../vocab/secret.ts';
 import type { Silence } from '../vocab/silence.ts';
 import type { TokenView } from '../vocab/token.ts';
+import type { RegionVariables } from '../vocab/variables.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
 import type { LinkState } from './resumable.ts';
 
@@ -192,6 +194,43 @@ export interface ConsoleApi {
     readonly expiresAt: Millis;
     readonly joinCommand: string;
   }>;
+  /** What is wrong with a body, and for which nodes of the target (`null`: none is asked about). */
+  validateConfig(args: { readonly body: Uint8Array; readonly target: Target | null }): Promise<{
+    readonly problems: readonly Refusal[];
+    readonly nodes: readonly { readonly node: NodeName; readonly problems: readonly Refusal[] }[];
+  }>;
+  /** `node`: both as rendered for it. */
+  diffConfigs(args: {
+    readonly from: string;
+    readonly to: string;
+    readonly node: string | null;
+  }): Promise<{ readonly unified: string; readonly added: number; readonly removed: number }>;
+  previewPublish(args: { readonly label: string; readonly target: Target }): Promise<BlastRadius>;
+  listRegionVariables(): Promise<readonly RegionVariables[]>;
+  /** A variable set to `null` is taken away. `nodes`: whose document changes by it. */
+  setRegionVariables(
+    m: MutationArgs,
+    args: { readonly region: string; readonly variables: Readonly<Record<string, string | null>> },
+  ): Promise<{
+    readonly revision: Revision;
+    readonly region: RegionVariables;
+    readonly nodes: readonly NodeName[];
+  }>;
+  listSecrets(): Promise<readonly SecretView[]>;
+  putSecret(
+    m: MutationArgs,
+    args: { readonly name: string; readonly value: string },
+  ): Promise<{ readonly revision: Revision; readonly secret: SecretView }>;
+  putCertificate(
+    m: MutationArgs,
+    args: {
+      readonly name: string;
+      readonly certPem: string;
+      readonly keyPem: string;
+      readonly chainPem: string | null;
+    },
+  ): Promise<{ readonly revision: Revision; readonly secret: SecretView }>;
+  removeSecret(m: MutationArgs, name: string): Promise<{ readonly revision: Revision }>;
   /** Ends every watch and call. */
   close(): void;
 }

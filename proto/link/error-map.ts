@@ -29,6 +29,7 @@ const FROM_OTHERS: Readonly<Partial<Record<Status, ErrorCode>>> = {
 
 const FROM_STATUS = new Map<Status, ErrorCode>(ERROR_CODES.map((c) => [TO_STATUS[c], c]));
 
+const RETRY_KEY = 'aicdn-retry-after-ms';
 const REFUSALS_KEY = 'aicdn-refusals-bin';
 /** Headers are small: HTTP/2 peers allow 8-16 KiB for all of them, and binary ones grow by a third. */
 const MOST_REFUSAL_BYTES = 4096;
@@ -40,6 +41,7 @@ export function toStatus(error: unknown): Pick<StatusObject, 'code' | 'details' 
   if (!(error instanceof AppError) || error.code === 'internal') {
     return { code: Status.INTERNAL, details: "internal fault; the master's log has its text", metadata };
   }
+  if (error.retryAfterMs !== null) metadata.set(RETRY_KEY, String(Math.ceil(error.retryAfterMs)));
   if (error.refusals.length > 0) metadata.set(REFUSALS_KEY, packRefusals(error.refusals));
   return {
     code: TO_STATUS[error.code],
@@ -98,6 +100,11 @@ function readRefusal(value: unknown): Refusal[] {
   ];
 }
 
+function unpackRetry(metadata: Metadata | undefined): number | null {
+  const text = metadata?.get(RETRY_KEY)[0];
+  return typeof text === 'string' && /^\d{1,9}$/.test(text) ? Number(text) : null;
+}
+
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && typeof (error as Partial<ServiceError>).code === 'number';
 }
@@ -107,8 +114,10 @@ export function fromServiceError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (!isServiceError(error)) return new AppError('internal', String(error), { cause: error });
   const code = FROM_STATUS.get(error.code) ?? FROM_OTHERS[error.code] ?? 'internal';
+  const retryAfterMs = unpackRetry(error.metadata);
   return new AppError(code, error.details || error.message, {
     cause: error,
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
     refusals: unpackRefusals(error.metadata),
   });
 }

@@ -2,6 +2,7 @@ import type { CommandOptions, CommandResult, CommandType } from './command.ts';
 import type { CommandId, ConfigHash, Millis, NodeName, Revision, VersionLabel } from './ids.ts';
 import type { LogLine, MetricsReport } from './metrics.ts';
 import type { ConfigPhase, EngineInfo, Refusal, Standing } from './node.ts';
+import type { SealedItem } from './secret.ts';
 
 // The agent link in our words; the wire's are in proto/aicdn/v1/agent.proto, the bridge is proto/link/codec-agent.ts.
 
@@ -88,6 +89,10 @@ export type AgentDown =
       readonly body: Uint8Array;
       /** Commit confirmed: the agent reverts unless `commit_confirm` with this id arrives in time. */
       readonly commit: { readonly id: string; readonly rollbackMs: number } | null;
+      /** All that the body refers to. */
+      readonly sealed: readonly SealedItem[];
+      /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
+      readonly retry: Revision;
     }
   | { readonly kind: 'commit_confirm'; readonly id: string }
   | { readonly kind: 'commit_cancel'; readonly id: string }

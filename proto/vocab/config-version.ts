@@ -29,8 +29,38 @@ export interface ConfigVersion {
   readonly parent: VersionLabel | null;
   /** A rollback is a new version with old content: the label whose content this repeats. */
   readonly rollbackOf: VersionLabel | null;
+  /** Whom it was made for: what a publication is to that does not say. Absent: nobody was named. */
+  readonly target?: Target;
   readonly createdBy: string;
   readonly createdAt: Millis;
   readonly publications: readonly Publication[];
   readonly modRevision: Revision;
+}
+
+/** What a publication would do to one node. `why` says it in words, for `unfit` what is wrong and where. */
+export interface NodeBlast {
+  readonly name: NodeName;
+  readonly region: string;
+  readonly nodeType: NodeType;
+  /** Live on it now; unknown counts as 0. */
+  readonly streams: number;
+  /** What it runs now. */
+  readonly from: VersionLabel | null;
+  readonly change: 'update' | 'first' | 'unchanged' | 'unfit';
+  readonly why: string;
+  /** Listeners that would close; their streams finish where they are. */
+  readonly closes: readonly {
+    readonly service: string;
+    readonly addr: string;
+    readonly streams: number | null;
+  }[];
+}
+
+/** Who would be hit by a publication, worked out by the code that publishes. */
+export interface BlastRadius {
+  readonly toLabel: VersionLabel;
+  readonly nodes: readonly NodeBlast[];
+  readonly regions: readonly { readonly region: string; readonly nodes: number; readonly streams: number }[];
+  readonly streams: number;
+  readonly listenersClosed: number;
 }

@@ -20,16 +20,19 @@ export class AppError extends Error {
   readonly code: ErrorCode;
   /** Places inside what was sent, for `invalid`. */
   readonly refusals: readonly Refusal[];
+  /** With `unavailable`: not before this is it worth another try. `null`: not said. */
+  readonly retryAfterMs: number | null;
 
   constructor(
     code: ErrorCode,
     message: string,
-    more: { cause?: unknown; refusals?: readonly Refusal[] } = {},
+    more: { cause?: unknown; refusals?: readonly Refusal[]; retryAfterMs?: number } = {},
   ) {
     super(message, more.cause === undefined ? undefined : { cause: more.cause });
     this.name = 'AppError';
     this.code = code;
     this.refusals = more.refusals ?? [];
+    this.retryAfterMs = more.retryAfterMs ?? null;
   }
 }
 

@@ -105,8 +105,10 @@ export interface Node {
   readonly initialized: boolean;
   readonly target: { readonly version: VersionLabel; readonly hash: ConfigHash } | null;
   readonly effective: { readonly version: VersionLabel | null; readonly hash: ConfigHash } | null;
-  /** Never offered again. */
+  /** Never offered again, unless a person publishes it again. */
   readonly rejectedHash: ConfigHash | null;
+  /** A person asked, by the publication of this revision, for one more try of what it had refused. */
+  readonly retry?: { readonly hash: ConfigHash; readonly revision: Revision };
   readonly failure: ConfigFailure | null;
   readonly warnings: readonly string[];
   readonly agentVersion: string;

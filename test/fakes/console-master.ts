@@ -1,3 +1,4 @@
+import { targets } from '../../daemon/core/config-version/target.ts';
 import type {
   ConsoleApi,
   LinkState,
@@ -38,6 +39,7 @@ import type {
   WatchBegin,
   WatchEvent,
 } from '../../proto/vocab/watch.ts';
+import { CentreTwin } from './console-centre.ts';
 
 /** The clock and the timers the twin lives by; a test steps them. */
 export interface TwinTime {
@@ -144,6 +146,7 @@ export class ConsoleMaster implements ConsoleApi {
   #tick = 0;
   #up = true;
   #next = 1;
+  readonly #centre: CentreTwin;
   /** What was asked of it, in order: `runCommand reload hk-1`. */
   readonly asked: string[] = [];
   storeId = 'store-1';
@@ -151,6 +154,7 @@ export class ConsoleMaster implements ConsoleApi {
 
   constructor(settings: { readonly nodes?: readonly Node[] }, needs: { readonly time: TwinTime }) {
     this.#time = needs.time;
+    this.#centre = new CentreTwin({ now: () => needs.time.now() });
     for (const n of settings.nodes ?? []) {
       this.#facts.set(`node ${n.name}`, { kind: 'node', key: n.name, value: n });
       this.#vitals.set(n.name, fakeVitals(n.name, needs.time.now()));
@@ -413,6 +417,37 @@ export class ConsoleMaster implements ConsoleApi {
       const streams = nodes.reduce((sum, n) => sum + (this.#vitals.get(n.name)?.streams ?? 0), 0);
       return { toLabel: parent, newLabel: this.#nextLabel(), nodes: nodes.map((n) => n.name), streams };
     });
+  }
+
+  validateConfig(a: { readonly body: Uint8Array }) {
+    return this.#read('validateConfig', () => this.#centre.validate(a.body));
+  }
+
+  diffConfigs(a: { readonly from: string; readonly to: string }) {
+    return this.#read(`diffConfigs ${a.from} ${a.to}`, () =>
+      this.#centre.diff(this.#side(a.from), this.#side(a.to)),
+    );
+  }
+
+  previewPublish(a: { readonly label: string; readonly target: Target }) {
+    return this.#read(`previewPublish ${a.label}`, () => {
+      const version = this.#version(a.label);
+      const hit = this.#all('node').filter((n) => targets(a.target, n));
+      return this.#centre.blast(version.label, hit, this.#vitals);
+    });
+  }
+
+  listRegionVariables() {
+    return this.#read('listRegionVariables', () => this.#centre.regions);
+  }
+
+  listSecrets() {
+    return this.#read('listSecrets', () => this.#centre.secrets);
+  }
+
+  #side(label: string) {
+    const { label: name } = this.#version(label);
+    return { name, body: this.#bodies.get(label) ?? new Uint8Array() };
   }
 
   // ---- writes: the same request id gets the first answer again ----
@@ -794,6 +829,37 @@ export class ConsoleMaster implements ConsoleApi {
         expiresAt: this.#time.now() + (a.ttlMs ?? 1_800_000),
         joinCommand: `./scripts/deploy-agent.sh 203.0.113.5:50051 ${a.nodeType} ${a.region} ${a.name ?? 'hk-1'} --token ${token}`,
       };
+    });
+  }
+
+  setRegionVariables(
+    m: MutationArgs,
+    a: { readonly region: string; readonly variables: Readonly<Record<string, string | null>> },
+  ) {
+    return this.#write(m, `setRegionVariables ${a.region}`, () => {
+      const revision = this.commit([]);
+      return { revision, region: this.#centre.setRegion(a.region, a.variables, revision), nodes: [] };
+    });
+  }
+
+  putSecret(m: MutationArgs, a: { readonly name: string }) {
+    return this.#write(m, `putSecret ${a.name}`, () => {
+      const revision = this.commit([]);
+      return { revision, secret: this.#centre.put(a.name, 'secret', revision) };
+    });
+  }
+
+  putCertificate(m: MutationArgs, a: { readonly name: string }) {
+    return this.#write(m, `putCertificate ${a.name}`, () => {
+      const revision = this.commit([]);
+      return { revision, secret: this.#centre.put(a.name, 'certificate', revision) };
+    });
+  }
+
+  removeSecret(m: MutationArgs, name: string) {
+    return this.#write(m, `removeSecret ${name}`, () => {
+      this.#centre.remove(name);
+      return { revision: this.commit([]) };
     });
   }
 

@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto';
+import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
+import { createPasswords } from '../../daemon/ca/passwords.ts';
 import { createRings } from '../../daemon/drivers/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
-import type { AgentLink, Offer } from '../../daemon/service/ports.ts';
+import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
+import { openAuditFile } from '../../daemon/store/audit-file.ts';
+import { createCrashDisk } from '../../daemon/store/crash-disk.ts';
 import { createMemoryStore, type MemoryStore } from '../../daemon/store/memory-store.ts';
 import type { AgentHello, ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { CommandResult } from '../../proto/vocab/command.ts';
 import type { ConfigHash, NodeName } from '../../proto/vocab/ids.ts';
-import type { Node } from '../../proto/vocab/node.ts';
+import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { EMPTY_FLEET, fleetReducer } from '../../tui/store/fleet.ts';
 import { fakeEngine } from '../fakes/console-master.ts';
-import { hello as anyHello, memoryLog } from '../fakes/services.ts';
+import { hello as anyHello, memoryLog, realRandom } from '../fakes/services.ts';
+import { memoryVault } from '../fakes/vault.ts';
 
 export const BEGAN = Date.UTC(2026, 10, 24, 3, 0, 0);
 export const HEARTBEAT_MS = 10_000;
@@ -23,7 +28,11 @@ const CARRIES = [
   'handler.relay',
   'connector.relay',
   'dialer.tls',
+  'sealed',
 ];
+
+/** argon2id as it is, of no strength. */
+const QUICK_PASSWORDS = { memory: 64, passes: 1, atOnce: 2, mostWaiting: 64 };
 
 export const edgeDocument = (port: number | string): string => `\
 services:
@@ -50,12 +59,13 @@ export class MemoryMaster {
   readonly said: Said[] = [];
   readonly log = memoryLog();
   readonly services: MasterServices;
+  readonly vault = memoryVault();
   private readonly here = new Set<string>();
   private serial = 0;
   /** Ids of a master that begins anew are others. */
   private readonly began: number;
 
-  private constructor(store: MemoryStore, now: number) {
+  private constructor(store: MemoryStore, now: number, audit: AuditFile, passwords: Passwords) {
     this.now = now;
     this.began = store.snapshot().revision;
     this.store = store;
@@ -83,10 +93,12 @@ export class MemoryMaster {
         reportMs: HEARTBEAT_MS,
         nodeDownForMs: 60_000,
         commandTimeoutMs: 30_000,
+        accessMs: 15 * 60_000,
         advertise: () => 'master.test:50051',
       },
       {
         store,
+        audit,
         ca: {
           pin: 'ab'.repeat(32),
           issueNode: async ({ now, ttlMs }) => {
@@ -102,16 +114,26 @@ export class MemoryMaster {
           matches: (secret, hash) => secretHash(secret) === hash,
         },
         link,
+        vault: this.vault,
+        passwords,
+        tokens: createAccessTokens({ secret: 'of this test, as long as it must be' }),
         rings: createRings(),
         clock: { now: () => this.now },
-        random: { hex: () => this.id(), bytes: (n) => new Uint8Array(n) },
+        random: realRandom,
         log: this.log,
       },
     );
   }
 
-  static async start(store = createMemoryStore(), now = BEGAN): Promise<MemoryMaster> {
-    const master = new MemoryMaster(store, now);
+  /** @param audit where its audit log lies; a new one when not given */
+  static async start(
+    store = createMemoryStore(),
+    now = BEGAN,
+    audit?: AuditFile,
+    passwords = createPasswords(QUICK_PASSWORDS, { random: realRandom }),
+  ): Promise<MemoryMaster> {
+    const file = audit ?? (await openAuditFile({ dir: '/audit' }, { disk: createCrashDisk() }));
+    const master = new MemoryMaster(store, now, file, passwords);
     await master.services.start();
     return master;
   }
@@ -127,11 +149,11 @@ export class MemoryMaster {
   }
 
   async token(
-    over: { name?: string; ttlMs?: number; replace?: boolean } = {},
+    over: { name?: string; ttlMs?: number; replace?: boolean; nodeType?: NodeType; region?: string } = {},
   ): Promise<{ tokenId: string; tokenSecret: string }> {
     const { token } = await this.services.enrolment.createToken(this.m(), {
-      nodeType: 'edge',
-      region: 'hk',
+      nodeType: over.nodeType ?? 'edge',
+      region: over.region ?? 'hk',
       name: over.name ?? null,
       ttlMs: over.ttlMs ?? null,
       replace: over.replace ?? false,
@@ -140,8 +162,13 @@ export class MemoryMaster {
     return { tokenId, tokenSecret };
   }
 
-  async enrol(name: string, labels: Record<string, string> = {}): Promise<NodeName> {
-    const args = { ...(await this.token()), csrDer: new Uint8Array(), nodeType: 'edge', region: 'hk' };
+  async enrol(
+    name: string,
+    labels: Record<string, string> = {},
+    { nodeType = 'edge', region = 'hk' }: { nodeType?: NodeType; region?: string } = {},
+  ): Promise<NodeName> {
+    const token = await this.token({ nodeType, region });
+    const args = { ...token, csrDer: new Uint8Array(), nodeType, region };
     await this.services.enrolment.enrol({ ...args, name, labels, agentVersion: '0.1.0', remote: 't' });
     return name as NodeName;
   }
@@ -161,8 +188,12 @@ export class MemoryMaster {
     await this.services.settled();
   }
 
-  async join(name: string, labels: Record<string, string> = {}): Promise<void> {
-    await this.enrol(name, labels);
+  async join(
+    name: string,
+    labels: Record<string, string> = {},
+    of: { nodeType?: NodeType; region?: string } = {},
+  ): Promise<void> {
+    await this.enrol(name, labels, of);
     await this.connect(name);
   }
 

@@ -104,7 +104,14 @@ export async function scriptedMaster(s: {
       const body = Buffer.from(text);
       // What does not read has no hash of its own; the agent must refuse it before it compares.
       const hash = read.ok ? configHash(read.document) : (bodyHash(body) as string as ConfigHash);
-      sessions.offerConfig(name, { hash, revision, version: `v${revision}` as VersionLabel, body });
+      sessions.offerConfig(name, {
+        hash,
+        revision,
+        version: `v${revision}` as VersionLabel,
+        body,
+        sealed: [],
+        retry: 0,
+      });
       return hash;
     },
     stop: () => transport.stop(),

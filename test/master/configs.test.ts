@@ -33,14 +33,42 @@ describe('publish', () => {
     await m.nack('hk-1', hash as never);
     expect(m.node('hk-1')).toMatchObject({ configSync: 'failed', rejectedHash: hash });
     expect(m.node('hk-1').failure?.refusal.message).toBe('port in use\\u{1b}[31m');
-    await m.publish('v1');
     await m.disconnect('hk-1');
-    await m.connect('hk-1');
+    await m.connect('hk-1', { rejectedHash: hash ?? null });
     await m.pass(60, ['hk-1']);
     expect(m.offers('hk-1')).toHaveLength(1);
     await m.create('v2', edgeDocument(7002));
     await m.publish('v2');
     expect(m.offers('hk-1').map((o) => o.version)).toEqual(['v1', 'v2']);
+  });
+
+  it('a person who publishes what was refused gets one new try, and one only', async () => {
+    await m.join('hk-1');
+    await m.create('v1', edgeDocument(7001));
+    await m.publish('v1');
+    const hash = m.offers('hk-1')[0]?.hash as never;
+    await m.nack('hk-1', hash);
+    await m.publish('v1');
+    const again = m.offers('hk-1')[1];
+    expect(again).toMatchObject({ hash, retry: m.node('hk-1').retry?.revision });
+    expect(again?.retry).toBeGreaterThan(m.offers('hk-1')[0]?.revision ?? 0);
+    expect(m.node('hk-1')).toMatchObject({ configSync: 'applying', rejectedHash: null, failure: null });
+    // The session ends before an answer: it remembers its old refusal, and the new try is still due.
+    await m.disconnect('hk-1');
+    await m.connect('hk-1', { rejectedHash: hash });
+    expect(m.offers('hk-1')).toHaveLength(3);
+    expect(m.offers('hk-1')[2]?.retry).toBe(again?.retry);
+    await m.nack('hk-1', hash);
+    expect(m.node('hk-1')).toMatchObject({ configSync: 'failed', rejectedHash: hash });
+    expect(m.node('hk-1').retry).toBeUndefined();
+    await m.disconnect('hk-1');
+    await m.connect('hk-1', { rejectedHash: hash });
+    await m.pass(30, ['hk-1']);
+    expect(m.offers('hk-1')).toHaveLength(3);
+    await m.publish('v1');
+    await m.ack('hk-1', hash);
+    expect(m.node('hk-1')).toMatchObject({ configSync: 'in_sync', effective: { version: 'v1' } });
+    expect(m.node('hk-1').retry).toBeUndefined();
   });
 
   it('a refusal whose word was lost is learnt from the next hello', async () => {
@@ -186,7 +214,7 @@ describe('rollback', () => {
     const { version, nodes } = await back('v2');
     expect(version).toMatchObject({ label: 'v3', rollbackOf: 'v1', parent: 'v2' });
     expect(nodes).toEqual(['hk-1']);
-    expect(text((await m.services.configs.get('v3')).body)).toBe(edgeDocument(7001));
+    expect(text((await m.services.configs.get(m.m().caller, 'v3')).body)).toBe(edgeDocument(7001));
     expect(m.node('hk-1')).toMatchObject({ configSync: 'in_sync', effective: { version: 'v3' } });
     expect(m.offers('hk-1')).toHaveLength(2);
   });

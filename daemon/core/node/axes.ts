@@ -1,6 +1,6 @@
 import type { AgentHello, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
-import type { ConfigHash, Millis, VersionLabel } from '../../../proto/vocab/ids.ts';
+import type { ConfigHash, Millis, Revision, VersionLabel } from '../../../proto/vocab/ids.ts';
 import type { EngineInfo, Node, Standing } from '../../../proto/vocab/node.ts';
 
 // The arrows of a node's config_sync axis. Each takes the node and returns it changed, or the very same object when
@@ -27,6 +27,22 @@ export function retarget<N extends Stored>(node: N, wanted: Wanted | null): N {
     configSync: rejected ? 'failed' : 'out_of_sync',
     failure: rejected ? node.failure : null,
   };
+}
+
+/**
+ * failed -> out_of_sync: a person publishes to it what it has refused, which may have had a passing cause. It is tried
+ * once more, and is refused again at once if that was it.
+ */
+export function triedAgain<N extends Stored>(node: N, revision: Revision): N {
+  if (node.target === null || node.target.hash !== node.rejectedHash) return node;
+  if (node.configSync !== 'failed') return node;
+  const retry = { hash: node.target.hash, revision };
+  return { ...node, configSync: 'out_of_sync', rejectedHash: null, failure: null, retry };
+}
+
+/** Of the publication that asks for the try, for an offer of this hash; 0: none does. */
+export function retryOf(node: Stored, hash: ConfigHash): Revision {
+  return node.retry?.hash === hash ? node.retry.revision : 0;
 }
 
 /** out_of_sync | drifted -> applying: it has been offered. */
@@ -57,6 +73,7 @@ export function answered<N extends Stored>(node: N, report: ConfigStatusReport, 
   };
   if (report.status === 'applied') {
     const confirmed: N = { ...known, initialized: true };
+    if (report.effectiveHash === node.retry?.hash) delete (confirmed as { retry?: unknown }).retry;
     if (node.target !== null && report.effectiveHash === node.target.hash) {
       return { ...confirmed, configSync: 'in_sync', failure: null };
     }
@@ -69,19 +86,23 @@ export function answered<N extends Stored>(node: N, report: ConfigStatusReport, 
     return held ? known : { ...known, rejectedHash };
   }
   const failure = { phase, refusal, logTail, reverted, at };
-  return { ...known, rejectedHash, configSync: 'failed', failure };
+  const failed: N = { ...known, rejectedHash, configSync: 'failed', failure };
+  if (failed.retry?.hash === rejectedHash) delete (failed as { retry?: unknown }).retry;
+  return failed;
 }
 
 /** any -> in_sync | drifted | out_of_sync | failed: what it says it runs when it connects. */
 export function greeted<N extends Stored>(node: N, hello: AgentHello): N {
   const effective = effectiveOf(node, hello.effectiveHash);
+  // It remembers its refusal; a person has asked for one more try since, and it has not heard of that yet.
+  const asked = hello.rejectedHash !== null && retryOf(node, hello.rejectedHash) > 0;
   const next: N = {
     ...node,
     agentVersion: hello.agentVersion,
     capabilities: hello.capabilities,
     labels: labelled(hello.labels, node.assigned ?? {}),
     engine: hello.engine,
-    rejectedHash: hello.rejectedHash ?? node.rejectedHash,
+    rejectedHash: asked ? null : (hello.rejectedHash ?? node.rejectedHash),
     effective,
   };
   if (!node.target) return { ...next, configSync: 'unknown' };

@@ -143,7 +143,11 @@ function agent(address: string, identity: Issued | null, trust: TestCa = ca): Ag
 }
 
 const beat: AgentUp = { kind: 'heartbeat', sentAt: 1, health: 'ok', engine: null };
-const offer = { hash: HASH, version: 'v1' as VersionLabel, revision: 3, body: Buffer.from('services: []') };
+const offer = {
+  ...{ hash: HASH, version: 'v1' as VersionLabel, revision: 3, body: Buffer.from('services: []') },
+  sealed: [],
+  retry: 0,
+};
 
 describe('who is refused, and told why', () => {
   async function refusal(identity: Issued | null): Promise<{ said: AppError; logged: string }> {

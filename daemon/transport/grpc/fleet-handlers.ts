@@ -17,8 +17,8 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
     getNodeDetail: u('watch', 'getNodeDetail', (q: g.GetNodeDetailRequest) =>
       encodeNodeDetail(s.nodes.detail(w.required(q.name, 'name'))),
     ),
-    getConfigVersion: u('watch', 'getConfigVersion', async (q: g.GetConfigVersionRequest) => {
-      const { version, body } = await s.configs.get(w.required(q.label, 'label'));
+    getConfigVersion: u('watch', 'getConfigVersion', async (q: g.GetConfigVersionRequest, caller) => {
+      const { version, body } = await s.configs.get(caller, w.required(q.label, 'label'));
       return { version: c.encodeVersion(version), body: w.buffer(body) };
     }),
     listConfigVersions: u('watch', 'listConfigVersions', (_: g.ListConfigVersionsRequest) => ({

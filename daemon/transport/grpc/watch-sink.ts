@@ -35,9 +35,14 @@ export class GrpcWatchSink implements WatchSink {
   }
 
   end(reason: string): void {
+    this.fail(new AppError('unavailable', reason));
+  }
+
+  /** Such as when the login it runs on is over. */
+  fail(error: AppError): void {
     if (this.over) return;
     this.over = true;
-    this.call.emit('error', Object.assign(new Error(reason), toStatus(new AppError('unavailable', reason))));
+    this.call.emit('error', Object.assign(new Error(error.message), toStatus(error)));
   }
 
   /** The peer is gone: nothing is written any more. */

@@ -266,7 +266,23 @@ export interface RemoteConfig {
   /** the rendered document as written (YAML, UTF-8) */
   body: Buffer;
   versionLabel: string;
-  commit: Commit | undefined;
+  commit:
+    | Commit
+    | undefined;
+  /** all that the body refers to; only for agents that say `sealed` */
+  sealed: SealedItem[];
+  /** Revision of the publication by which a person asked for one more try of a body that this node has refused. */
+  retry: bigint;
+}
+
+/** A secret or a certificate on its way to a node that uses it. Never logged, 0600 on the node's disk. */
+export interface SealedItem {
+  /** secret | certificate */
+  kind: string;
+  name: string;
+  version: number;
+  /** of a certificate: PEM, key, leaf, chain */
+  content: Buffer;
 }
 
 export interface CommitConfirm {
@@ -2746,7 +2762,16 @@ export const Commit: MessageFns<Commit> = {
 };
 
 function createBaseRemoteConfig(): RemoteConfig {
-  return { configHash: "", revision: 0n, rolloutId: "", body: Buffer.alloc(0), versionLabel: "", commit: undefined };
+  return {
+    configHash: "",
+    revision: 0n,
+    rolloutId: "",
+    body: Buffer.alloc(0),
+    versionLabel: "",
+    commit: undefined,
+    sealed: [],
+    retry: 0n,
+  };
 }
 
 export const RemoteConfig: MessageFns<RemoteConfig> = {
@@ -2771,6 +2796,15 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
     }
     if (message.commit !== undefined) {
       Commit.encode(message.commit, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.sealed) {
+      SealedItem.encode(v!, writer.uint32(58).fork()).join();
+    }
+    if (message.retry !== 0n) {
+      if (BigInt.asUintN(64, message.retry) !== message.retry) {
+        throw new globalThis.Error("value provided for field message.retry of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.retry);
     }
     return writer;
   },
@@ -2836,6 +2870,22 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
             message.commit = Commit.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.sealed.push(SealedItem.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.retry = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2861,6 +2911,99 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
     message.commit = (object.commit !== undefined && object.commit !== null)
       ? Commit.fromPartial(object.commit)
       : undefined;
+    message.sealed = object.sealed?.map((e) => SealedItem.fromPartial(e)) || [];
+    message.retry = (object.retry !== undefined && object.retry !== null) ? BigInt(object.retry) : 0n;
+    return message;
+  },
+};
+
+function createBaseSealedItem(): SealedItem {
+  return { kind: "", name: "", version: 0, content: Buffer.alloc(0) };
+}
+
+export const SealedItem: MessageFns<SealedItem> = {
+  encode(message: SealedItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.version !== 0) {
+      writer.uint32(24).uint32(message.version);
+    }
+    if (message.content.length !== 0) {
+      writer.uint32(34).bytes(message.content);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SealedItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSealedItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.version = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.content = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SealedItem>, I>>(base?: I): SealedItem {
+    return SealedItem.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SealedItem>, I>>(object: I): SealedItem {
+    const message = createBaseSealedItem();
+    message.kind = object.kind ?? "";
+    message.name = object.name ?? "";
+    message.version = object.version ?? 0;
+    message.content = object.content ?? Buffer.alloc(0);
     return message;
   },
 };

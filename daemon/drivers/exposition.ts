@@ -1,0 +1,80 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { NODE_STATUSES, NODE_TYPES, type NodeStatus } from '../../proto/vocab/node.ts';
+import type { Services } from '../service/api.ts';
+
+export interface Exposition {
+  /** What Prometheus reads; figures are read when it asks. */
+  read(): Promise<{ readonly text: string; readonly type: string }>;
+}
+
+interface Needs {
+  readonly services: Pick<Services, 'nodes' | 'alerts'>;
+  /** Why the master is degraded, or `null`. */
+  degraded(): string | null;
+}
+
+/** Figures of the fleet and of this process, by the names of the vocabulary. What cannot be read is absent, never 0. */
+export function createExposition({ services, degraded }: Needs): Exposition {
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  const gauge = (name: string, help: string, labelNames: readonly string[] = []): Gauge =>
+    new Gauge({ name: `ai_cdn_${name}`, help, labelNames: [...labelNames], registers: [register] });
+
+  const total = gauge('nodes_total', 'Nodes that have joined.', ['region', 'type']);
+  const online = gauge('nodes_online', 'Nodes that are ready.', ['region', 'type']);
+  const status = gauge('nodes_status', 'Nodes by status.', ['status']);
+  const connections = gauge('connections_active', 'Live streams, counted on the edges.', ['region']);
+  const rate = gauge('requests_per_second', 'Requests a second over the last minute, edges.', ['region']);
+  const p99 = gauge('connect_p99_seconds', 'Client accepted to tunnel up, p99 of the last minute, edges.', [
+    'region',
+  ]);
+  const ttft = gauge('ttft_p95_seconds', 'Time to first token, p95 of the last minute, edges.', ['region']);
+  const errors = gauge('errors_ratio', 'Failed requests of all, last minute, edges.', ['region']);
+  const version = gauge('config_version', 'Nodes by the config version that they run.', ['version']);
+  const firing = gauge('alerts_firing', 'Alerts firing, by severity.', ['severity']);
+  const revision = gauge('store_revision', 'Commits of the store.');
+  const ill = gauge('degraded', 'Whether the store refuses writes.');
+  const all = [total, online, status, connections, rate, p99, ttft, errors, version, firing];
+
+  function fill(): void {
+    for (const g of all) g.reset();
+    const { nodes, vitals, revision: now } = services.nodes.list();
+    revision.set(now);
+    ill.set(degraded() === null ? 0 : 1);
+    const counts = new Map<NodeStatus, number>(NODE_STATUSES.map((s) => [s, 0]));
+    const regions = new Set(nodes.map((n) => n.region));
+    for (const region of regions) {
+      for (const type of NODE_TYPES) {
+        total.set({ region, type }, 0);
+        online.set({ region, type }, 0);
+      }
+    }
+    nodes.forEach((n, i) => {
+      const is = vitals[i]?.status ?? 'unknown';
+      const at = { region: n.region, type: n.nodeType };
+      counts.set(is, (counts.get(is) ?? 0) + 1);
+      total.inc(at);
+      if (is === 'ready') online.inc(at);
+      if (n.effective?.version) version.inc({ version: n.effective.version });
+    });
+    for (const [s, n] of counts) status.set({ status: s }, n);
+    for (const region of regions) {
+      const edges = nodes.filter((n) => n.nodeType === 'edge' && n.region === region).map((n) => n.name);
+      const m = services.nodes.merged(edges);
+      connections.set({ region }, m.streams);
+      if (m.rps !== null) rate.set({ region }, m.rps);
+      if (m.p99Ms !== null) p99.set({ region }, m.p99Ms / 1000);
+      if (m.ttft95Ms !== null) ttft.set({ region }, m.ttft95Ms / 1000);
+      if (m.errPct !== null) errors.set({ region }, m.errPct / 100);
+    }
+    for (const severity of ['critical', 'warning'] as const) firing.set({ severity }, 0);
+    for (const a of services.alerts.list()) if (a.state === 'firing') firing.inc({ severity: a.severity });
+  }
+
+  return {
+    async read() {
+      fill();
+      return { text: await register.metrics(), type: register.contentType };
+    },
+  };
+}

@@ -1,0 +1,142 @@
+import { parseAddress } from '../../proto/document/address.ts';
+import type { BlastRadius, ConfigVersion, NodeBlast, Target } from '../../proto/vocab/config-version.ts';
+import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
+import type { Millis, Revision } from '../../proto/vocab/ids.ts';
+import type { Node, Refusal } from '../../proto/vocab/node.ts';
+import { tieWith } from '../core/config-version/select.ts';
+import { describeTarget } from '../core/config-version/target.ts';
+import type { MetricsRings, Snapshot } from './ports.ts';
+import { overlay, winnersOf } from './published.ts';
+import { type Rendered, type Templates, unfitness } from './rendering.ts';
+
+// Whom a publication hits, and how: one answer for the preview and for the publication itself.
+
+export type StoredVersion = Omit<ConfigVersion, 'modRevision'>;
+
+export interface By {
+  readonly actor: string;
+  readonly reason: string;
+  readonly at: Millis;
+}
+
+export interface Plan {
+  readonly hit: readonly Node[];
+  readonly value: ConfigVersion;
+  /** The state as it will be. */
+  readonly after: Snapshot;
+  readonly revision: Revision;
+}
+
+/** @throws AppError `conflict` for a tie */
+export function planOf(
+  templates: Templates,
+  view: Snapshot,
+  version: StoredVersion,
+  target: Target,
+  by: By,
+): Plan {
+  const tie = tieWith(templates.standing(view), version.label, target);
+  if (tie) {
+    throw new AppError(
+      'conflict',
+      `${tie.label} is published to ${describeTarget(tie.publication.target)}, as close as ${describeTarget(target)} and only partly the same: a node in both would get either. Publish to a target within it, around it, or closer`,
+    );
+  }
+  const revision = view.revision + 1;
+  const publication = { target, publishedBy: by.actor, publishedAt: by.at, reason: by.reason, revision };
+  const publications = [...version.publications, publication];
+  const value: ConfigVersion = { ...version, publications, modRevision: revision };
+  // Decided on the state as it will be: with this publication in it.
+  const after = overlay(view, value);
+  return { hit: winnersOf(templates, after, publication), value, after, revision };
+}
+
+/** Why this node cannot run this version; `[]`: it can. */
+export function unfit(templates: Templates, { after, value }: Plan, node: Node): readonly Refusal[] {
+  return unfitness(templates.render(after, value, node), node);
+}
+
+/** @throws AppError naming a node that cannot render it, or not carry it: then nobody gets it */
+export function refuseUnfit(templates: Templates, plan: Plan, node: Node): void {
+  const refusals = unfit(templates, plan, node);
+  const [first] = refusals;
+  if (!first) return;
+  const { label } = plan.value;
+  if (first.code === 'unsupported' && first.line === undefined) {
+    const hint = first.hint ? ` (${first.hint})` : '';
+    const what = first.message.replace('this node lacks', 'its engine lacks');
+    throw new AppError('unsupported', `${node.name} cannot carry ${label}: ${what}${hint}`);
+  }
+  throw new AppError('invalid', `${label} cannot be rendered for ${node.name}: ${formatRefusal(first)}`, {
+    refusals,
+  });
+}
+
+/** What it would do, node by node. */
+export function blastRadius(
+  templates: Templates,
+  rings: Pick<MetricsRings, 'figures' | 'services'>,
+  plan: Plan,
+  now: Millis,
+): BlastRadius {
+  const nodes = plan.hit.map((n) => blastOf(templates, rings, plan, n, now));
+  const regions = new Map<string, { region: string; nodes: number; streams: number }>();
+  for (const n of nodes) {
+    const r = regions.get(n.region) ?? { region: n.region, nodes: 0, streams: 0 };
+    regions.set(n.region, { ...r, nodes: r.nodes + 1, streams: r.streams + n.streams });
+  }
+  return {
+    toLabel: plan.value.label,
+    nodes,
+    regions: [...regions.values()].toSorted((a, b) => (a.region < b.region ? -1 : 1)),
+    streams: nodes.reduce((n, x) => n + x.streams, 0),
+    listenersClosed: nodes.reduce((n, x) => n + x.closes.length, 0),
+  };
+}
+
+function blastOf(
+  templates: Templates,
+  rings: Pick<MetricsRings, 'figures' | 'services'>,
+  plan: Plan,
+  node: Node,
+  now: Millis,
+): NodeBlast {
+  const { name, region, nodeType } = node;
+  const from = node.effective?.version ?? null;
+  const base = { name, region, nodeType, from, streams: rings.figures(name, now)?.streams ?? 0 };
+  const rendered = templates.render(plan.after, plan.value, node);
+  const [first] = unfitness(rendered, node);
+  if (first) return { ...base, change: 'unfit', why: formatRefusal(first), closes: [] };
+  const hash = rendered.ok ? rendered.hash : null;
+  if (node.effective?.hash === hash) {
+    return { ...base, change: 'unchanged', why: 'it runs this very document', closes: [] };
+  }
+  const closes = closedBy(rendered, node, rings.services(name, now));
+  const again =
+    node.rejectedHash === hash ? 'it has refused this document before: it is tried once more' : '';
+  if (!node.effective) return { ...base, change: 'first', why: again || 'it runs nothing yet', closes };
+  const was = from === null ? 'something that is no version here' : from;
+  return { ...base, change: 'update', why: again || `it runs ${was}`, closes };
+}
+
+/** Listeners whose address is not in the new document: those that stay keep their port open whatever else changes. */
+function closedBy(
+  rendered: Rendered,
+  node: Node,
+  services: ReturnType<MetricsRings['services']>,
+): NodeBlast['closes'] {
+  if (!rendered.ok) return [];
+  const stay = rendered.listens
+    .map((l) => parseAddress(l.addr, 'listen'))
+    .filter((a) => typeof a !== 'string');
+  return (node.engine?.listeners ?? [])
+    .filter((l) => {
+      const at = parseAddress(l.addr, 'listen');
+      return typeof at !== 'string' && !stay.some((s) => s.port === at.port && s.host === at.host);
+    })
+    .map(({ service, addr }) => ({
+      service,
+      addr,
+      streams: services.find((s) => s.service === service)?.streams ?? null,
+    }));
+}

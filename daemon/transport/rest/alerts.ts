@@ -1,0 +1,174 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { AlertView } from '../../../proto/vocab/alert.ts';
+import type { Fingerprint } from '../../../proto/vocab/ids.ts';
+import { inOrder, newestFirst, PageQuery, PageShape, pageOf } from './page.ts';
+import { HttpRefusal } from './problem.ts';
+import { route } from './route.ts';
+import type { RouteNeeds } from './routes.ts';
+import {
+  Flag,
+  iso,
+  LabelPair,
+  Labels,
+  labelsHold,
+  Reason,
+  RegionWord,
+  Revision,
+  repeated,
+  Stamp,
+  StampIn,
+  Word,
+  whole,
+} from './shapes.ts';
+import { endOf, Silence, silenceJson } from './silence-shape.ts';
+
+export const Alert = z
+  .object({
+    id: z.string().describe('hash of its labels'),
+    rule: z.string(),
+    state: z.enum(['pending', 'firing', 'resolved']),
+    severity: z.enum(['critical', 'warning']),
+    labels: Labels,
+    value: z.string().describe('what was seen, in words'),
+    pending_at: Stamp,
+    firing_at: Stamp.nullable(),
+    resolved_at: Stamp.nullable(),
+    silenced_by: z.array(z.string()).describe('silences active on it now'),
+    mod_revision: Revision,
+  })
+  .meta({ id: 'Alert' });
+
+export function alertJson(a: AlertView): z.output<typeof Alert> {
+  return {
+    id: a.fingerprint,
+    rule: a.rule,
+    state: a.state,
+    severity: a.severity,
+    labels: { ...a.labels },
+    value: a.value,
+    pending_at: iso(a.pendingAt),
+    firing_at: a.state === 'pending' ? null : iso(a.firingAt),
+    resolved_at: a.state === 'resolved' ? iso(a.resolvedAt) : null,
+    silenced_by: [...a.silencedBy],
+    mod_revision: a.modRevision,
+  };
+}
+
+const SilenceBody = z
+  .strictObject({
+    ends_at: StampIn.optional(),
+    duration_ms: z
+      .int()
+      .min(1000)
+      .max(365 * 86_400_000)
+      .optional()
+      .describe('instead of ends_at; two hours where neither is given'),
+    comment: z.string().max(1000).optional(),
+    reason: Reason.optional(),
+  })
+  .meta({ id: 'AlertSilenceIn' });
+
+const ById = z.strictObject({ id: Word });
+
+export function addAlerts(app: FastifyInstance, { services, clock, watches }: RouteNeeds): void {
+  const { alerts, silences, nodes } = services;
+  const find = (id: string): AlertView => {
+    const found = alerts.list().find((a) => a.fingerprint === id);
+    if (found) return found;
+    throw new HttpRefusal('not_found', 'there is no alert of this id');
+  };
+
+  route(app, {
+    method: 'GET',
+    url: '/alerts',
+    may: 'watch',
+    noun: 'alerts',
+    summary: 'Alerts, newest first',
+    query: z.strictObject({
+      ...PageQuery,
+      state: repeated(z.enum(['pending', 'firing', 'resolved'])),
+      severity: z.enum(['critical', 'warning']).optional(),
+      rule: Word.optional(),
+      region: repeated(RegionWord),
+      label: repeated(LabelPair),
+      silenced: z.enum(['true', 'false']).optional(),
+      watch: Flag,
+      since: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
+      store_id: Word.optional(),
+    }),
+    tagged: true,
+    problems: ['gone'],
+    replies: {
+      200: {
+        description: 'a page, or a stream of put and deleted',
+        body: z.object({ alerts: z.array(Alert), ...PageShape }),
+        stream: true,
+      },
+    },
+    handle: (asked) => {
+      const { query: q } = asked;
+      const fits = (a: AlertView): boolean =>
+        (q.state?.includes(a.state) ?? true) &&
+        (q.severity === undefined || q.severity === a.severity) &&
+        (q.rule === undefined || q.rule === a.rule) &&
+        (q.region?.includes(a.labels['region'] ?? '') ?? true) &&
+        (q.silenced === undefined || (q.silenced === 'true') === a.silencedBy.length > 0) &&
+        labelsHold(a.labels, q.label);
+      if (q.watch && asked.request.method === 'GET') {
+        return watches.open(
+          asked,
+          { since: q.since ?? null, storeId: q.store_id },
+          { kind: 'alert', item: (a) => (fits(a) ? alertJson(a) : null) },
+        );
+      }
+      const { revision } = nodes.facts();
+      const key = (a: AlertView): string => newestFirst(a.pendingAt, a.fingerprint);
+      const page = pageOf(inOrder(alerts.list().filter(fits), key), q, key);
+      return { body: { alerts: page.items.map(alertJson), next: page.next, revision }, revision };
+    },
+  });
+
+  route(app, {
+    method: 'GET',
+    url: '/alerts/:id',
+    may: 'watch',
+    noun: 'alerts',
+    summary: 'One alert',
+    params: ById,
+    replies: { 200: { description: 'the alert', body: Alert } },
+    handle: ({ params }) => {
+      const alert = find(params.id);
+      return { body: alertJson(alert), revision: alert.modRevision };
+    },
+  });
+
+  route(app, {
+    method: 'POST',
+    url: '/alerts/:id/silence',
+    may: 'silence.create',
+    noun: 'alerts',
+    summary: 'A silence of exactly its labels',
+    params: ById,
+    body: z.preprocess((v) => v ?? {}, SilenceBody),
+    mutates: 'new',
+    replies: { 201: { description: 'the silence', body: Silence } },
+    handle: async (asked) => {
+      const { body, params } = asked;
+      const { rule } = find(params.id);
+      const { silence } = await silences.create(asked.mutation(body.reason), {
+        matchers: [],
+        alert: params.id as Fingerprint,
+        startsAt: null,
+        endsAt: endOf(body, clock.now()),
+        comment: body.comment ?? body.reason ?? `silenced ${rule} by REST`,
+      });
+      return {
+        status: 201,
+        body: silenceJson(silence, clock.now()),
+        revision: silence.modRevision,
+        location: `/api/v1/silences/${silence.id}`,
+      };
+    },
+  });
+}

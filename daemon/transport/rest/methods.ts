@@ -1,0 +1,22 @@
+/** Which methods a path knows, for the answer to one that it does not know. */
+export class Methods {
+  private readonly routes: { readonly pattern: RegExp; readonly methods: Set<string> }[] = [];
+  private readonly byUrl = new Map<string, Set<string>>();
+
+  /** `url` as fastify writes it: `/nodes/:id`. */
+  add(url: string, methods: string | readonly string[]): void {
+    let known = this.byUrl.get(url);
+    if (!known) {
+      known = new Set();
+      this.byUrl.set(url, known);
+      const source = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+');
+      this.routes.push({ pattern: new RegExp(`^${source}$`), methods: known });
+    }
+    for (const m of typeof methods === 'string' ? [methods] : methods) known.add(m);
+  }
+
+  of(path: string): readonly string[] {
+    const all = this.routes.filter((r) => r.pattern.test(path)).flatMap((r) => [...r.methods]);
+    return [...new Set(all)].sort();
+  }
+}
