@@ -133,7 +133,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, log, clock, random },
+      { sessions, services, operators: services, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });

@@ -18,7 +18,7 @@ import type {
   Snapshot,
 } from './ports.ts';
 import type { Templates } from './rendering.ts';
-import { authorise, guardRevision, type Writer } from './write.ts';
+import { authorise, type Decide, guardRevision, type Writer } from './write.ts';
 
 /** Makes and compares join tokens; implemented by daemon/ca. */
 export interface TokenMint {
@@ -176,7 +176,9 @@ export class EnrolmentService implements Api {
       now: clock.now(),
       ttlMs: this.certificateMs,
     });
-    await writer.write(`node ${name}`, 'agent', (view, now) => {
+    const caller = { actor: `node ${name}`, role: null, source: args.remote };
+    const about = { caller, action: 'node.enrol', subject: name, requestId: '', reason: '' };
+    const decide: Decide<null> = (view, now) => {
       const token = this.checkToken(view, args, now);
       const old = view.get('node', name);
       if (old && old.identity !== 'revoked' && token.replace !== true) {
@@ -211,7 +213,8 @@ export class EnrolmentService implements Api {
         effects: old ? [() => link.disconnect(name, `${name} was joined anew on another host`)] : [],
         result: null,
       };
-    });
+    };
+    await writer.told(about, decide, () => name);
     return { node: name, issued, renewAfter: clock.now() + this.certificateMs / 2 };
   }
 

@@ -82,9 +82,13 @@ export class Logins {
 
   /**
    * The user whose password it is; the same work for a name that nobody has.
-   * @throws AppError `unauthenticated`, recorded; `unavailable` when throttled
+   * @param about of the record of a failure; `null`: the caller makes it
+   * @throws AppError `unauthenticated`; `unavailable` when throttled
    */
-  async compared(args: { name: string; password: string; remote: string }, about: About): Promise<User> {
+  async compared(
+    args: { name: string; password: string; remote: string },
+    about: About | null,
+  ): Promise<User> {
     const { name, password, remote } = args;
     if (name.length > LONGEST_NAME || password.length > LONGEST_PASSWORD) {
       throw new AppError(
@@ -99,7 +103,7 @@ export class Logins {
     const user = view.get('user', name);
     const right = await passwords.verify(password, user?.passwordHash ?? null);
     if (!user || !right || user.disabled) {
-      await audit.tell(about, 'unauthenticated');
+      if (about) await audit.tell(about, 'unauthenticated');
       throw wrong();
     }
     counted.right();
@@ -221,7 +225,7 @@ export class Logins {
    * Counted as a failure from here on, by account and by address. An address that the user has a session from is
    * counted by itself, so that strangers do not lock people out.
    */
-  private async admitted(view: Snapshot, name: string, remote: string, about: About) {
+  private async admitted(view: Snapshot, name: string, remote: string, about: About | null) {
     const now = this.needs.clock.now();
     const known = view.list('session').some((s) => s.user === name && s.remote === remote);
     const account = known ? `${name} ${remote}` : name;
@@ -229,7 +233,7 @@ export class Logins {
     const refusal = this.accounts.refusal(account, now) ?? this.addresses.refusal(address, now);
     if (refusal !== null) {
       // One record a wait: a flood of guesses must not become a flood of records.
-      if (refusal.first)
+      if (refusal.first && about)
         await this.needs.audit.tell({ ...about, reason: 'too many failures' }, 'unavailable');
       const { waitMs } = refusal;
       throw new AppError(

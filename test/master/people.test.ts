@@ -143,7 +143,7 @@ describe('users', () => {
     const change = (caller: Caller, oldPassword: string) =>
       m.services.people.changePassword(by(caller), { oldPassword, newPassword: `${PASSWORD}!` });
     const lin = { actor: 'lin', role: 'viewer', source: REMOTE } as const;
-    await expect(change(lin, 'not the old one!')).rejects.toEqual(refused('unauthenticated'));
+    await expect(change(lin, 'not the old one!')).rejects.toEqual(refused('forbidden', 'old password'));
     for (const actor of ['lin(1000)', 'key:lin', 'local', 'nobody']) {
       await expect(change({ ...lin, actor }, PASSWORD)).rejects.toEqual(refused('precondition'));
     }

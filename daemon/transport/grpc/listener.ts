@@ -42,6 +42,8 @@ export interface ListenerNeeds {
 export interface Connection {
   readonly remote: string;
   readonly identity: PeerIdentity;
+  /** It has shown a token that is good: it counts no longer against its address. */
+  known(): void;
   /** A call began; the returned function says it is over. */
   busy(): () => void;
 }
@@ -178,6 +180,7 @@ export class FleetListener {
     const connection: Connection = {
       remote: socket.remoteAddress,
       identity,
+      known: () => this.admission.known(key),
       busy() {
         calls += 1;
         clearTimeout(timer);
