@@ -62,7 +62,10 @@ it('schemathesis finds no fault of the server and no answer that is not document
     // It keeps a cache where it stands.
     { cwd: dir, reject: false, all: true },
   );
-  expect(`${r.all}`.split('\n').filter((l) => /^- ST\d+|❌/.test(l)), r.all.slice(-6000)).toEqual([]);
+  expect(
+    `${r.all}`.split('\n').filter((l) => /^- ST\d+|❌/.test(l)),
+    r.all.slice(-6000),
+  ).toEqual([]);
   expect(r.exitCode, r.all.slice(-6000)).toBe(0);
   const tested = /Tested: (\d+)/.exec(r.all)?.[1];
   expect(Number(tested)).toBeGreaterThan(60);
