@@ -66,6 +66,7 @@ export class EngineProcess {
     const flags = ['--socket', socket, '--document', document, '--workers', String(workers)];
     flags.push('--identity-cert', identity.certFile, '--identity-key', identity.keyFile);
     flags.push('--identity-ca', identity.caFile);
+    if (identity.sealedDir !== undefined) flags.push('--sealed-dir', identity.sealedDir);
     let out: number;
     try {
       out = this.#openLog();

@@ -35,6 +35,7 @@ export const CAPABILITIES = [
   'proxy.read',
   'proxy.write',
   'rlimiter',
+  'sealed-files',
   'selector.least',
 ] as const;
 

@@ -17,6 +17,7 @@ interface Flags {
   readonly identityCert?: string;
   readonly identityKey?: string;
   readonly identityCa?: string;
+  readonly sealedDir?: string;
   readonly workers: number | 'auto';
 }
 
@@ -37,6 +38,7 @@ const program = new Command('aicdn-engine')
   .option('--identity-cert <file>', "the node's own certificate, PEM")
   .option('--identity-key <file>', 'its private key, PEM')
   .option('--identity-ca <file>', "the fleet's CA, PEM")
+  .option('--sealed-dir <dir>', 'certificates and secrets the document names, kept by the agent')
   .option(
     '--workers <n>',
     `processes that carry; auto: one a core, at most ${MOST_WORKERS}; 0: everything in one process`,
@@ -64,6 +66,7 @@ async function run(flags: Flags): Promise<void> {
       certFile: path(flags.identityCert),
       keyFile: path(flags.identityKey),
       caFile: path(flags.identityCa),
+      sealedDir: path(flags.sealedDir),
     },
   };
   const instance = randomBytes(8).toString('hex');

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../../proto/vocab/errors.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
+import type { EngineIdentity } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
 import type { DataCall } from '../data/messages.ts';
 
@@ -29,7 +30,7 @@ export type Kept = Readonly<Record<string, unknown>>;
 export interface ControlStart {
   readonly socket: string;
   readonly document: string | null;
-  readonly identity: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
+  readonly identity: EngineIdentity;
   readonly instance: string;
   /** Of the primary: the engine's. */
   readonly pid: number;
