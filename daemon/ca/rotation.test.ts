@@ -1,12 +1,14 @@
+import 'reflect-metadata';
 import { X509Certificate } from 'node:crypto';
 import { linkSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import * as x509 from '@peculiar/x509';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { newKey } from '../../agent/session/csr.ts';
 import type { NodeName } from '../../proto/vocab/ids.ts';
 import { realClock as clock, realRandom as random } from '../../test/fakes/services.ts';
 import { makeCa, openCa } from './ca.ts';
+import { EC } from './certificates.ts';
 import { caPhase, checkStep, takeStep } from './rotation.ts';
 
 let dir: string;
@@ -21,7 +23,10 @@ const subject = (pem: string): string => new X509Certificate(pem).subject;
 const files = () => readdirSync(dir).sort();
 
 async function node(ca: Awaited<ReturnType<typeof open>>) {
-  const { csrDer } = await newKey('hk-1');
+  const keys = await crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
+  const request = { name: 'CN=hk-1', keys, signingAlgorithm: EC };
+  const csr = await x509.Pkcs10CertificateRequestGenerator.create(request);
+  const csrDer = new Uint8Array(csr.rawData);
   const { chainDer } = await ca.issueNode({
     csrDer,
     name: 'hk-1' as NodeName,
