@@ -5,6 +5,7 @@ import { openWebSocket } from '../wire/websocket.ts';
 import { every } from './every.ts';
 import { Leg, SEALED, SUBPROTOCOL } from './leg.ts';
 import type { DataNode } from './messages.ts';
+import { Reader, type ReadPool } from './read-pool.ts';
 import { type ReadyMaterial, refusePeer } from './tls-peer.ts';
 import { socketWire, type Wire, waysOf, webSocketWire } from './wires.ts';
 
@@ -25,6 +26,7 @@ export interface DialNeeds {
   readonly timeoutMs: number;
   readonly material: (key: string) => ReadyMaterial | undefined;
   readonly now: () => number;
+  readonly reads: ReadPool;
   /** Nobody waits any more. */
   readonly signal?: AbortSignal;
 }
@@ -41,9 +43,9 @@ export async function connect(node: DataNode, needs: DialNeeds): Promise<Connect
   const secured = await connectSocket(node, needs);
   const { path } = node.over;
   if (!secured.ok) return secured;
-  const { socket, raw, ours } = secured;
+  const { socket, raw, ours, reader } = secured;
   if (path === null)
-    return { ok: true, wire: socketWire({ socket, raw, sealed: ours }), carrier: socket, ours };
+    return { ok: true, wire: socketWire({ socket, raw, sealed: ours, reader }), carrier: socket, ours };
   const host = node.over.host ?? (node.host.includes(':') ? `[${node.host}]` : node.host) + `:${node.port}`;
   const handshakeMs = Math.max(1, needs.timeoutMs - (needs.now() - began));
   const settings = { path, handshakeMs, subprotocol: SUBPROTOCOL };
@@ -59,7 +61,14 @@ export async function connect(node: DataNode, needs: DialNeeds): Promise<Connect
 }
 
 type Secured =
-  | { readonly ok: true; readonly socket: net.Socket; readonly raw: net.Socket; readonly ours: boolean }
+  | {
+      readonly ok: true;
+      readonly socket: net.Socket;
+      readonly raw: net.Socket;
+      readonly ours: boolean;
+      /** Of a socket that reads so: it gives no `data`, and is paused until somebody takes what it reads. */
+      readonly reader: Reader | null;
+    }
   | DialFailure;
 
 function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
@@ -69,7 +78,10 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
       resolve({ ok: false, why: `${node.name}: its certificate is not loaded`, timeout: false });
       return;
     }
+    // TLS and WebSocket read from the socket by themselves.
+    const reader = node.tls === null && node.over.path === null ? new Reader(needs.reads) : null;
     const raw = net.connect({
+      ...(reader === null ? {} : { onread: reader.onread }),
       host: node.host,
       port: node.port,
       noDelay: true,
@@ -77,6 +89,7 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
       keepAliveInitialDelay: 30_000,
       allowHalfOpen: true,
     });
+    if (reader !== null) raw.pause();
     let socket: net.Socket = raw;
     const give = (result: Secured): void => {
       clearTimeout(deadline);
@@ -97,7 +110,7 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
     needs.signal?.addEventListener('abort', leave);
     raw.on('error', fault);
     if (node.tls === null || ready === undefined) {
-      raw.once('connect', () => give({ ok: true, socket: raw, raw, ours: false }));
+      raw.once('connect', () => give({ ok: true, socket: raw, raw, ours: false, reader }));
       return;
     }
     const { serverName, peers } = node.tls;
@@ -120,7 +133,7 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
       const host = serverName ?? (peers === 'ca' ? node.host : null);
       const why = refusePeer({ socket: secured, ready, peers, role: 'server', host, now: needs.now() });
       if (why !== null) fail(why);
-      else give({ ok: true, socket: secured, raw, ours: secured.alpnProtocol === SEALED });
+      else give({ ok: true, socket: secured, raw, ours: secured.alpnProtocol === SEALED, reader: null });
     });
   });
 }

@@ -99,12 +99,15 @@ export class Leg {
     socket.on('drain', () => events.drain());
     // A FIN may have come while the way was being made.
     if (this.#eof) queueMicrotask(() => this.#end());
-    socket.on('data', (chunk) => {
+    const take = (chunk: Buffer): void => {
       if (this.#told) return;
-      if (this.#preface !== null) this.#readPreface(chunk as Buffer);
-      else if (this.#marked) this.#unseal(chunk as Buffer);
-      else events.data(chunk as Buffer);
-    });
+      if (this.#preface !== null) this.#readPreface(chunk);
+      else if (this.#marked) this.#unseal(chunk);
+      else events.data(chunk);
+    };
+    const { reader } = this.#wire;
+    if (reader === null) socket.on('data', take);
+    else reader.to(take);
     socket.resume();
   }
 
@@ -168,6 +171,7 @@ export class Leg {
       this.#writeMark(CUT_MARKS[by]);
       socket.end();
     } else cut(by);
+    this.#wire.reader?.to(null);
     socket.removeAllListeners('data');
     socket.resume();
     const late = setTimeout(() => this.reset(), CUT_GRACE_MS);

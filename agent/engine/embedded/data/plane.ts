@@ -15,6 +15,7 @@ import type {
   Pool,
   Streams,
 } from './messages.ts';
+import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
@@ -45,7 +46,8 @@ export class DataPlane {
   }) {
     const { now, clock, random } = needs;
     const log = new SteadyLog({ write: needs.log, now });
-    this.#dialer = new Dialer({ now, random, log, material: (key) => this.#materials.get(key) });
+    const reads = new ReadPool();
+    this.#dialer = new Dialer({ now, random, log, reads, material: (key) => this.#materials.get(key) });
     this.#needs = {
       now,
       clock,
