@@ -40,11 +40,28 @@ export interface Wire {
   readonly cut: ((by: CutBy) => void) | null;
 }
 
+/**
+ * Asked of the kernel when somebody wants to know, which for most sockets nobody does. What was asked once is known
+ * after the socket has closed, too.
+ */
+class SocketWays implements Ways {
+  readonly #raw: net.Socket;
+
+  constructor(raw: net.Socket) {
+    this.#raw = raw;
+  }
+
+  get from(): Address {
+    return { address: this.#raw.remoteAddress ?? '', port: this.#raw.remotePort ?? 0 };
+  }
+
+  get to(): Address {
+    return { address: this.#raw.localAddress ?? '', port: this.#raw.localPort ?? 0 };
+  }
+}
+
 export function waysOf(raw: net.Socket): Ways {
-  return {
-    from: { address: raw.remoteAddress ?? '', port: raw.remotePort ?? 0 },
-    to: { address: raw.localAddress ?? '', port: raw.localPort ?? 0 },
-  };
+  return new SocketWays(raw);
 }
 
 /** TCP, or TLS over it: `raw` is the TCP socket under `socket`, or the same, and only that one can be reset. */
