@@ -27,9 +27,11 @@ describe('the documents shipped in config/', () => {
     ]);
   });
 
-  it('a core on :8443 that hands all to its origin', () => {
-    expect(core.services.map((s) => [s.addr, s.handler.type, s.forwarder?.nodes])).toEqual([
-      [':8443', 'relay', [{ name: 'origin', addr: '127.0.0.1:8000' }]],
+  it('a core on :8443 and :8444 that hands all to its origin', () => {
+    const nodes = [{ name: 'origin', addr: '127.0.0.1:8000' }];
+    expect(core.services.map((s) => [s.addr, s.handler.type, s.listener.type, s.forwarder?.nodes])).toEqual([
+      [':8443', 'relay', 'mtls', nodes],
+      [':8444', 'relay', 'mwss', nodes],
     ]);
   });
 
@@ -37,7 +39,7 @@ describe('the documents shipped in config/', () => {
     const port = parseAddress(core.services[0]?.addr ?? '', 'listen');
     expect(core.services[0]?.listener.identity).toBe(true);
     for (const node of edge.hops.flatMap((h) => h.nodes)) {
-      expect(node.dialer).toMatchObject({ type: 'tls', identity: true });
+      expect(node.dialer).toMatchObject({ type: 'mtls', identity: true });
       expect(parseAddress(node.addr, 'dial')).toMatchObject({
         port: typeof port === 'string' ? 0 : port.port,
       });
