@@ -7,7 +7,6 @@ import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configHash } from '../../../../proto/document/hash.ts';
 import { readDocument } from '../../../../proto/document/read.ts';
-import { freePorts } from '../../../../scripts/demo/ports.ts';
 import { createTestCa, type TestCa, writeIdentity } from '../../../../test/harness/test-ca.ts';
 import { Plane } from '../../../../test/harness/two-hops.ts';
 import { localData } from '../data/local.ts';
@@ -63,6 +62,15 @@ function shipped(name: string, places: Readonly<Record<string, string>>): string
     expect(t).toContain(from);
     return t.replaceAll(from, to);
   }, text);
+}
+
+/** Free a moment ago. */
+async function freePorts(n: number): Promise<number[]> {
+  const servers = Array.from({ length: n }, () => net.createServer().listen(0, HOST));
+  await Promise.all(servers.map((s) => once(s, 'listening')));
+  const ports = servers.map((s) => (s.address() as net.AddressInfo).port);
+  await Promise.all(servers.map((s) => once(s.close(), 'close')));
+  return ports;
 }
 
 async function echoed(socket: net.Socket): Promise<string> {
