@@ -14,8 +14,8 @@ function make(guards: Guards, handler: 'tcp' | 'relay' = 'tcp') {
   const leaves: (() => void)[] = [];
   const enter = (address: string): boolean => {
     const leave = guard.enter(address);
-    if (typeof leave !== 'string') leaves.push(leave);
-    return typeof leave !== 'string';
+    if (typeof leave === 'function') leaves.push(leave);
+    return typeof leave === 'function';
   };
   const pass = (ms: number): void => {
     now += ms;
@@ -63,6 +63,14 @@ describe('connections', () => {
     expect(flood('203.0.113.1', 'tcp')).toBe(8_192);
     expect(flood('203.0.113.1', 'relay')).toBe(10_000);
     expect(flood('127.0.0.1', 'tcp')).toBe(10_000);
+  });
+
+  it('that are refused by one limit take nothing of another', () => {
+    const { enter, pass } = make({ climiter: limits(['$', 3], ['$$', 1]), rlimiter: limits(['$', 2]) });
+    expect(['1.1.1.1', '1.1.1.1', '1.1.1.1', '2.2.2.2'].map(enter)).toEqual([true, false, false, true]);
+    expect(['3.3.3.3', '4.4.4.4'].map(enter)).toEqual([false, false]);
+    pass(500);
+    expect(['3.3.3.3', '4.4.4.4'].map(enter)).toEqual([true, false]);
   });
 
   it('come at a rate; those refused cost nothing', () => {

@@ -19,7 +19,7 @@ import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
-import { LocalTally } from './tally.ts';
+import { LocalTally, type Tally } from './tally.ts';
 import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
@@ -43,8 +43,10 @@ export class DataPlane {
     now: () => number;
     clock: () => number;
     random: () => number;
+    /** Of the node; without one this process is the node. */
+    tally?: Tally;
   }) {
-    const { now, clock, random } = needs;
+    const { now, clock, random, tally = new LocalTally({ clock }) } = needs;
     const log = new SteadyLog({ write: needs.log, now });
     const reads = new ReadPool();
     this.#dialer = new Dialer({ now, random, log, reads, material: (key) => this.#materials.get(key) });
@@ -54,7 +56,7 @@ export class DataPlane {
       random,
       log,
       dialer: this.#dialer,
-      tally: new LocalTally({ clock }),
+      tally,
       selectorOf: (pool) => this.#selectorOf(pool),
     };
   }
