@@ -1,19 +1,18 @@
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { VERSION } from '../../proto/vocab/version.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
 import {
   childrenOf,
-  ENGINE,
   HOST,
   keepAsking,
   LiveEngine,
   type LiveStream,
   namedOrigin,
   openStream,
+  release,
   request,
 } from '../harness/live-engine.ts';
 import { createTestCa, type TestCa, writeIdentity } from '../harness/test-ca.ts';
@@ -86,16 +85,6 @@ const asking = (): ReturnType<typeof keepAsking> =>
 async function openedSoFar(): Promise<number> {
   const { services } = await live.engine.stats();
   return services.reduce((sum, s) => sum + s.opened, 0);
-}
-
-/** The same program under another version and another path. */
-async function release(version: string): Promise<string> {
-  const file = join(live.dir, version, 'engine.mjs');
-  await mkdir(dirname(file));
-  if (version === VERSION) await copyFile(ENGINE, file);
-  const text = await readFile(ENGINE, 'utf8');
-  await writeFile(file, text.replace(`VERSION = "${VERSION}"`, `VERSION = "${version}"`));
-  return file;
 }
 
 describe('an engine of two workers', () => {
@@ -221,7 +210,7 @@ describe('an engine of two workers', () => {
     const ask = asking();
     let before = await live.engine.info();
     for (const version of ['0.2.0', '0.3.0', '0.4.0']) {
-      const done = await live.engine.upgrade({ exec: await release(version), deadlineMs: 60_000 });
+      const done = await live.engine.upgrade({ exec: await release(live, version), deadlineMs: 60_000 });
       expect(done).toMatchObject({ version, workers: [{ version }, { version }] });
       expect(done.streamsKept).toBeGreaterThanOrEqual(LIVE);
       const info = await live.until((i) => i.version === version);
@@ -261,7 +250,7 @@ hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${more}", connector: {type: re
     );
     streams = await Promise.all(Array.from({ length: 10 }, () => openStream(plain, false)));
     const ask = keepAsking([{ port: plain, secure: false }]);
-    const { workers } = await live.engine.upgrade({ exec: await release('0.2.0'), deadlineMs: 60_000 });
+    const { workers } = await live.engine.upgrade({ exec: await release(live, '0.2.0'), deadlineMs: 60_000 });
     expect(workers.map((w) => w.version)).toEqual(['0.2.0', '0.2.0']);
     await live.until((i) => i.version === '0.2.0');
     await new Promise((r) => setTimeout(r, 500));

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import type { ServiceStats } from '../../port.ts';
-import type { DataCall, DataCalls, DataService } from '../data/messages.ts';
+import type { DataCalls, DataService, WorkerCall } from '../data/messages.ts';
 import { WorkersData } from './workers.ts';
 import type { Sums } from './workers-link.ts';
 
@@ -24,11 +24,11 @@ class WorkerTwin {
   stats: readonly ServiceStats[] = [];
   streams = 0;
   /** Called before a call does anything; throws what should go wrong with it. */
-  before: (call: DataCall) => void = () => undefined;
+  before: (call: WorkerCall) => void = () => undefined;
   problems: readonly { service: string; message: string }[] = [];
-  readonly heard: DataCall[] = [];
+  readonly heard: WorkerCall[] = [];
 
-  run(name: DataCall, args: unknown): unknown {
+  run(name: WorkerCall, args: unknown): unknown {
     this.heard.push(name);
     this.before(name);
     switch (name) {
@@ -206,7 +206,7 @@ describe('several workers as one', () => {
 
   it('what cannot be carried fails in the first one and is in none; one that does not follow is replaced', async () => {
     await carry(service('a', 1));
-    const fails = (call: DataCall): void => {
+    const fails = (call: WorkerCall): void => {
       if (call === 'commit') throw new Error('without its certificate');
     };
     twin(1).before = fails;

@@ -103,10 +103,7 @@ export class LocalTally implements Tally {
 
   /** How many ms early each is. */
   get debts(): readonly (readonly [key: string, ms: number])[] {
-    return [...this.#paid.keys()].flatMap((key) => {
-      const ms = this.early(key);
-      return ms > 0 ? [[key, ms] as const] : [];
-    });
+    return [...this.#paid.keys()].map((key) => [key, this.early(key)] as const).filter(([, ms]) => ms > 0);
   }
 
   #has({ kind, key, limit }: Want): boolean {

@@ -1,11 +1,14 @@
 import type { ErrorCode } from '../../../../proto/vocab/errors.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
 import type { LogLevel } from '../control/logs.ts';
-import type { DataCall } from '../data/messages.ts';
+import type { TallyAnswer, TallyReport, WorkerCall } from '../data/messages.ts';
 
 // What the processes of one engine say to each other, as JSON. The primary knows no document and no figures: it forks,
 // holds the ports, passes calls on and keeps what control wants back. It outlives releases: unknown messages are
 // ignored, so that an older primary and newer workers understand each other.
+
+/** Before an exit, for what has been sent. */
+export const FLUSH_MS = 100;
 
 export interface WorkerFacts {
   readonly id: number;
@@ -44,12 +47,16 @@ export interface ControlStart {
 export type ToWorker =
   | { readonly t: 'data' }
   | { readonly t: 'control'; readonly start: ControlStart }
-  | { readonly t: 'call'; readonly id: number; readonly name: DataCall; readonly args: unknown }
+  | { readonly t: 'call'; readonly id: number; readonly name: WorkerCall; readonly args: unknown }
   /** To control: what it called, or asked of the primary. */
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly t: 'joined'; readonly worker: WorkerFacts }
   | { readonly t: 'left'; readonly worker: number; readonly restarts: number }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
+  /** To control: what a data worker said of the node's limits. */
+  | { readonly t: 'tally'; readonly worker: number; readonly report: TallyReport }
+  /** To a data worker: what control said to that. */
+  | { readonly t: 'tallied'; readonly answer: TallyAnswer }
   /** Cut what is left and exit. */
   | { readonly t: 'end' };
 
@@ -58,14 +65,17 @@ export type ToPrimary =
   | { readonly t: 'hello'; readonly version: string }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
+  /** From a data worker, for control. */
+  | { readonly t: 'tally'; readonly report: TallyReport }
   // From control only:
   | { readonly t: 'up' }
+  | { readonly t: 'tallied'; readonly worker: number; readonly answer: TallyAnswer }
   | { readonly t: 'failed'; readonly message: string }
   | {
       readonly t: 'call';
       readonly id: number;
       readonly worker: number;
-      readonly name: DataCall;
+      readonly name: WorkerCall;
       readonly args: unknown;
     }
   /** Answered `WorkerFacts` once it has said hello. Not replaced when it dies, until `use`. */
@@ -78,3 +88,14 @@ export type ToPrimary =
   | { readonly t: 'end'; readonly worker: number; readonly now: boolean }
   | { readonly t: 'handover'; readonly to: number }
   | { readonly t: 'stop' };
+
+export interface WorkerNeeds {
+  readonly version: string;
+  readonly now: () => number;
+  readonly clock: () => number;
+  readonly random: () => number;
+  readonly write: (line: string) => void;
+  /** To the primary. */
+  readonly send: (message: ToPrimary) => void;
+  readonly exit: (code: number) => void;
+}

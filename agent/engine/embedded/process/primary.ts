@@ -134,6 +134,7 @@ export class Primary {
   #heard(from: Member, m: ToPrimary): void {
     if (m.t === 'hello') this.#greeted(from, m.version);
     else if (m.t === 'line') this.#line(m);
+    else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
       const call = this.#calls.get(m.id);
       this.#calls.delete(m.id);
@@ -142,7 +143,7 @@ export class Primary {
   }
 
   /** What control, and nobody else, may order. */
-  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' }>): void {
+  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' }>): void {
     switch (m.t) {
       case 'up':
         this.#up?.resolve();
@@ -154,6 +155,11 @@ export class Primary {
       case 'call':
         this.#pass(m);
         break;
+      case 'tallied': {
+        const worker = this.#members.get(m.worker);
+        if (worker !== undefined) this.#tell(worker, { t: 'tallied', answer: m.answer });
+        break;
+      }
       case 'fork':
         this.#fork(m.role, m.exec, false).hello.promise.then(
           (ok) => this.#tellControl({ t: 'answer', id: m.id, answer: { ok } }),
