@@ -3,8 +3,10 @@ import { startControl } from '../app.ts';
 import type { Memo } from '../control/control.ts';
 import { LogRing } from '../control/logs.ts';
 import { NodeTally } from '../control/node-tally.ts';
+import { Watchdog } from '../control/watchdog.ts';
 import { WorkersData } from '../control/workers.ts';
 import type { Sums, WorkersLink } from '../control/workers-link.ts';
+import { every } from '../data/every.ts';
 import { Listener } from '../data/listener.ts';
 import type { DataCall, DataCalls } from '../data/messages.ts';
 import { SteadyLog } from '../data/steady-log.ts';
@@ -20,6 +22,8 @@ import {
 
 /** What an interrupted upgrade leaves behind goes on at most this long. */
 const LEFT_OVER_MS = 3_600_000;
+/** The id of no worker. */
+const NOBODY = 0;
 
 /** Control in a process of its own: engine.sock on one side, the workers through the primary on the other. */
 export class ControlWorker {
@@ -28,6 +32,8 @@ export class ControlWorker {
   readonly #logs: LogRing;
   readonly #workers: WorkersData;
   readonly #tally: NodeTally;
+  readonly #watchdog: Watchdog;
+  readonly #pids: Map<number, number>;
   readonly #running: Promise<{ close: () => Promise<void> } | null>;
   #lastId = 0;
 
@@ -53,6 +59,20 @@ export class ControlWorker {
       { there: start.workers.map((w) => w.id), wanted: start.wanted },
       { link, clock: needs.clock, answer: (worker, answer) => send({ t: 'tallied', worker, answer }) },
     );
+    const pids = new Map(start.workers.map((w) => [w.id, w.pid]));
+    this.#pids = pids;
+    this.#watchdog = new Watchdog({
+      clock: needs.clock,
+      every,
+      ask: (worker) => link.call(worker, 'ping', {}),
+      // There is no such worker: the primary itself says so.
+      through: () => link.call(NOBODY, 'ping', {}),
+      onHung: (worker) => {
+        log('error', `the data worker ${pids.get(worker) ?? ''} has not answered for 15 s and is killed`);
+        link.end(worker, true);
+      },
+    });
+    for (const { id } of start.workers) this.#watchdog.watch(id);
     this.#workers = new WorkersData(start, {
       link,
       log,
@@ -97,9 +117,13 @@ export class ControlWorker {
     if (m.t === 'line') this.#logs.log(m.level, m.text);
     else if (m.t === 'tally') this.#tally.heard(m.worker, m.report);
     else if (m.t === 'joined') {
+      this.#pids.set(m.worker.id, m.worker.pid);
+      this.#watchdog.watch(m.worker.id);
       this.#tally.joined(m.worker.id);
       this.#workers.joined(m.worker);
     } else if (m.t === 'left') {
+      this.#pids.delete(m.worker);
+      this.#watchdog.forget(m.worker);
       this.#tally.left(m.worker);
       this.#workers.left(m.worker, m.restarts);
     } else if (m.t === 'answer') {
@@ -112,6 +136,7 @@ export class ControlWorker {
   }
 
   async close(): Promise<void> {
+    this.#watchdog.close();
     await (await this.#running)?.close();
   }
 

@@ -57,6 +57,8 @@ export type ToWorker =
   | { readonly t: 'tally'; readonly worker: number; readonly report: TallyReport }
   /** To a data worker: what control said to that. */
   | { readonly t: 'tallied'; readonly answer: TallyAnswer }
+  /** Answered `pong` by who lives. */
+  | { readonly t: 'ping' }
   /** Cut what is left and exit. */
   | { readonly t: 'end' };
 
@@ -65,6 +67,7 @@ export type ToPrimary =
   | { readonly t: 'hello'; readonly version: string }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly t: 'pong' }
   /** From a data worker, for control. */
   | { readonly t: 'tally'; readonly report: TallyReport }
   // From control only:

@@ -3,6 +3,8 @@ import net from 'node:net';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import { lockOf } from '../../lock.ts';
 import { listenOnSocket } from '../control/socket-path.ts';
+import { Watchdog } from '../control/watchdog.ts';
+import { every } from '../data/every.ts';
 import type { Answer, CallFault, ControlStart, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
 
 const HELLO_MS = 20_000;
@@ -24,6 +26,8 @@ interface Member {
   wanted: boolean;
   version: string | null;
   retireBy: number | null;
+  /** Killed, because it did not answer any more. */
+  hung: boolean;
   /** It was told its role, or waits for its turn. */
   at: 'starting' | 'standby' | 'working';
   readonly hello: PromiseWithResolvers<WorkerFacts>;
@@ -35,19 +39,29 @@ export interface PrimarySettings
   readonly exec: string;
 }
 
+export interface PrimaryNeeds {
+  readonly now: () => number;
+  /** Milliseconds that only grow. */
+  readonly clock: () => number;
+  readonly exit: (code: number) => void;
+}
+
 /**
  * The one process that stays: it forks, holds the ports while a worker has them open, passes calls on and keeps what
  * control wants back. It reads none of it. Ports are shared by `SCHED_NONE`: each worker accepts for itself.
  */
 export class Primary {
   readonly #settings: PrimarySettings;
-  readonly #needs: { now: () => number; exit: (code: number) => void };
+  readonly #needs: PrimaryNeeds;
   readonly #members = new Map<number, Member>();
   readonly #kept = new Map<string, unknown>();
   /** Data's answers on the way: whose, and what control calls it. */
   readonly #calls = new Map<number, { readonly worker: number; readonly id: number }>();
   /** Proof that this engine lives while its control is being replaced. */
   readonly #lock = net.createServer((s) => s.destroy());
+  readonly #watchdog: Watchdog;
+  /** Control's answer on the way. */
+  #pong: PromiseWithResolvers<void> | null = null;
   #lines: Extract<ToWorker, { t: 'line' }>[] = [];
   #exec: string;
   #control: Member | null = null;
@@ -57,10 +71,16 @@ export class Primary {
   #up: PromiseWithResolvers<void> | null = Promise.withResolvers<void>();
   #stopping = false;
 
-  constructor(settings: PrimarySettings, needs: { now: () => number; exit: (code: number) => void }) {
+  constructor(settings: PrimarySettings, needs: PrimaryNeeds) {
     this.#settings = settings;
     this.#needs = needs;
     this.#exec = settings.exec;
+    this.#watchdog = new Watchdog({
+      clock: needs.clock,
+      every,
+      ask: (id) => this.#ping(id),
+      onHung: (id) => this.#hung(id),
+    });
   }
 
   /** Resolves once control answers on its socket. @throws AppError */
@@ -118,6 +138,7 @@ export class Primary {
       at,
       version: null,
       retireBy: null,
+      hung: false,
       hello,
     };
     this.#members.set(child.id, member);
@@ -134,6 +155,7 @@ export class Primary {
   #heard(from: Member, m: ToPrimary): void {
     if (m.t === 'hello') this.#greeted(from, m.version);
     else if (m.t === 'line') this.#line(m);
+    else if (m.t === 'pong') this.#lives(from);
     else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
       const call = this.#calls.get(m.id);
@@ -143,7 +165,7 @@ export class Primary {
   }
 
   /** What control, and nobody else, may order. */
-  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' }>): void {
+  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' | 'pong' }>): void {
     switch (m.t) {
       case 'up':
         this.#up?.resolve();
@@ -235,6 +257,31 @@ export class Primary {
     const lines = this.#lines;
     this.#lines = [];
     for (const line of lines) this.#tell(control, line);
+    // One of an earlier release does not answer, and is not watched.
+    this.#pong = null;
+    this.#tell(control, { t: 'ping' });
+  }
+
+  #lives(member: Member): void {
+    if (member !== this.#control) return;
+    if (this.#pong === null) this.#watchdog.watch(member.id);
+    this.#pong?.resolve();
+    this.#pong = null;
+  }
+
+  async #ping(id: number): Promise<void> {
+    const control = this.#members.get(id);
+    if (control === undefined) return;
+    this.#pong = Promise.withResolvers<void>();
+    this.#tell(control, { t: 'ping' });
+    await this.#pong.promise;
+  }
+
+  #hung(id: number): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    member.hung = true;
+    member.child.process.kill('SIGKILL');
   }
 
   /** The old control has let go of its socket. */
@@ -243,6 +290,7 @@ export class Primary {
     const next = this.#members.get(to);
     if (old !== null) {
       old.wanted = false;
+      this.#watchdog.forget(old.id);
       this.#tell(old, { t: 'end' });
     }
     this.#calls.clear();
@@ -255,6 +303,7 @@ export class Primary {
   #gone(member: Member, how: string): void {
     const { id, role, child, wanted } = member;
     this.#members.delete(id);
+    this.#watchdog.forget(id);
     member.hello.reject(new AppError('unavailable', `it ended at once (${how}); its log says why`));
     if (this.#stopping) return;
     for (const [call, { worker, id: asked }] of this.#calls) {
@@ -271,7 +320,8 @@ export class Primary {
     if (wanted) this.#restarts += 1;
     if (role === 'data') this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts });
     if (!wanted || (role === 'control' && !mine)) return;
-    this.#say('error', `the ${role} worker ${child.process.pid ?? ''} died (${how}) and is replaced`);
+    const end = member.hung ? 'did not answer for 15 s, was killed' : `died (${how})`;
+    this.#say('error', `the ${role} worker ${child.process.pid ?? ''} ${end} and is replaced`);
     this.#falls = this.#needs.now() - member.bornAt < SHORT_LIFE_MS ? this.#falls + 1 : 0;
     const wait = this.#falls < 2 ? 0 : Math.min(SLOWEST_MS, 100 * 2 ** this.#falls);
     setTimeout(() => {
