@@ -159,6 +159,17 @@ describe('an engine of two workers', () => {
     expect(await openedSoFar()).toBe(LIVE + 1);
   });
 
+  it('knows what a worker had counted that died before it was asked', async () => {
+    await live.apply(documentOf());
+    await openStreams();
+    const { data } = await live.pids();
+    // It leaves its figures once a second.
+    await new Promise((r) => setTimeout(r, 3_000));
+    process.kill(data[0] ?? 0, 'SIGKILL');
+    await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
+    expect(await openedSoFar()).toBe(LIVE);
+  });
+
   it('replaces a data worker that hangs: the streams of the other go on', async () => {
     await live.apply(documentOf());
     await openStreams();

@@ -28,6 +28,8 @@ export interface WorkersLink {
 export interface Sums {
   readonly gone: readonly ServiceStats[];
   readonly told: Readonly<Record<string, readonly ServiceStats[]>>;
+  /** Workers in `gone` that this control found to have left before it came. */
+  readonly found?: readonly number[];
 }
 
 export interface WorkersNeeds {

@@ -261,6 +261,37 @@ describe('several workers as one', () => {
     expect(await opened()).toBe(7);
   });
 
+  it('of one that dies the last account counts, whoever had it', async () => {
+    twin(1).stats = [statsOf('a', { opened: 3, closed: 1, streams: 2 })];
+    twin(2).stats = [statsOf('a', { opened: 4, closed: 4, bytesIn: 10 })];
+    expect(await opened()).toBe(7);
+    // What it had left with the primary is newer than what it was asked for, or older.
+    twins.delete(1);
+    workers.left(1, 1, [statsOf('a', { opened: 9, closed: 8, streams: 1 }), statsOf('b', { opened: 1 })]);
+    expect(await opened()).toBe(4 + 9 + 1);
+    twins.delete(2);
+    workers.left(2, 2, [statsOf('a', { opened: 4, closed: 4 })]);
+    expect((await workers.calls.stats({})).services).toMatchObject([
+      { service: 'a', opened: 13, closed: 13, abortedTunnel: 1, bytesIn: 10 },
+      { service: 'b', opened: 1, closed: 1 },
+    ]);
+  });
+
+  it('those that died while nobody was there are counted once, by whichever control lives to do so', async () => {
+    twin(1).stats = [statsOf('a', { opened: 3, closed: 3 })];
+    expect(await opened()).toBe(3);
+    twins.clear();
+    const left = [
+      { worker: 1, figures: [statsOf('a', { opened: 5, closed: 5 })] },
+      { worker: 7, figures: [statsOf('a', { opened: 1, closed: 1 })] },
+    ];
+    for (let i = 0; i < 3; i++) {
+      workers = makeWorkers();
+      await workers.resume({ plan: null, workers: [], sums: kept, left });
+    }
+    expect(await opened()).toBe(6);
+  });
+
   it('a control that comes after brings all to what was kept', async () => {
     await carry(service('a', 1));
     twin(2).carried = ['half'];

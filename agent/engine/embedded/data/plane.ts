@@ -1,4 +1,4 @@
-import type { ConfirmResult } from '../../port.ts';
+import type { ConfirmResult, ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
@@ -33,6 +33,7 @@ export class DataPlane {
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
   readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
+  #mark = 0;
   #bound: Listener[] = [];
   /** By what their pools are. */
   #selectors = new Map<string, NodeSelector<DataNode>>();
@@ -85,7 +86,7 @@ export class DataPlane {
       return {};
     },
     confirm: async ({ listenersOnly }) => this.#confirm(listenersOnly === true),
-    stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
+    stats: async () => ({ services: this.#stats() }),
     stop: async () => {
       for (const l of this.#bound) l.close();
       this.#bound = [];
@@ -110,6 +111,19 @@ export class DataPlane {
   portOf(service: string): number | null {
     for (const l of this.#listeners.values()) if (l.service?.config.name === service) return l.port;
     return null;
+  }
+
+  /** Figures as `stats` has them, unless they are what they were when this was last called. */
+  changed(): readonly ServiceStats[] | null {
+    let mark = 0;
+    for (const c of this.#counters.values()) mark += c.mark;
+    if (mark === this.#mark) return null;
+    this.#mark = mark;
+    return this.#stats();
+  }
+
+  #stats(): readonly ServiceStats[] {
+    return [...this.#counters.values()].map((c) => c.toStats());
   }
 
   async #bindNew(listeners: readonly Bind[]): Promise<{ bound: Listener[]; problems: BindProblem[] }> {

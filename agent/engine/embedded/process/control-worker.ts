@@ -93,7 +93,12 @@ export class ControlWorker {
       memo: kept.memo ?? null,
       keep: (memo) => keep('memo', memo),
       resumed: async (plan) => {
-        await this.#workers.resume({ plan, workers: start.workers, sums: kept.sums ?? null });
+        await this.#workers.resume({
+          plan,
+          workers: start.workers,
+          sums: kept.sums ?? null,
+          left: start.left ?? [],
+        });
         await this.#workers.trim(needs.version, LEFT_OVER_MS);
       },
       onStop: () => send({ t: 'stop' }),
@@ -125,7 +130,7 @@ export class ControlWorker {
       this.#pids.delete(m.worker);
       this.#watchdog.forget(m.worker);
       this.#tally.left(m.worker);
-      this.#workers.left(m.worker, m.restarts);
+      this.#workers.left(m.worker, m.restarts, m.figures);
     } else if (m.t === 'answer') {
       const asked = this.#asked.get(m.id);
       this.#asked.delete(m.id);

@@ -6,6 +6,9 @@ import { DataPlane } from '../data/plane.ts';
 import { WorkerTally } from '../data/worker-tally.ts';
 import type { Answer, CallFault, ToWorker, WorkerNeeds } from './messages.ts';
 
+/** One that dies takes with it what it counted since. */
+const FIGURES_MS = 1_000;
+
 /** One of the processes that carry. */
 export class DataWorker {
   readonly #send: WorkerNeeds['send'];
@@ -27,6 +30,10 @@ export class DataWorker {
       say: (level, text) => log(level, `limits: ${text}`),
     });
     this.#plane = new DataPlane({ now, clock, random, log, tally: this.#tally });
+    every(FIGURES_MS, () => {
+      const services = this.#plane.changed();
+      if (services !== null) send({ t: 'figures', services });
+    });
     this.#calls = {
       ...this.#plane.calls,
       ping: async () => ({}),

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../../proto/vocab/errors.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
+import type { ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
 import type { TallyAnswer, TallyReport, WorkerCall } from '../data/messages.ts';
 
@@ -42,6 +43,14 @@ export interface ControlStart {
   readonly restarts: number;
   readonly workers: readonly WorkerFacts[];
   readonly kept: Kept;
+  /** Data workers that died while no control was there. Absent from an older primary. */
+  readonly left?: readonly Left[];
+}
+
+/** What a data worker that is gone had counted, as it said last. */
+export interface Left {
+  readonly worker: number;
+  readonly figures: readonly ServiceStats[];
 }
 
 export type ToWorker =
@@ -51,7 +60,13 @@ export type ToWorker =
   /** To control: what it called, or asked of the primary. */
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly t: 'joined'; readonly worker: WorkerFacts }
-  | { readonly t: 'left'; readonly worker: number; readonly restarts: number }
+  /** Without figures from an older primary. */
+  | {
+      readonly t: 'left';
+      readonly worker: number;
+      readonly restarts: number;
+      readonly figures?: readonly ServiceStats[];
+    }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   /** To control: what a data worker said of the node's limits. */
   | { readonly t: 'tally'; readonly worker: number; readonly report: TallyReport }
@@ -68,6 +83,8 @@ export type ToPrimary =
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly t: 'pong' }
+  /** From a data worker, for the case that it dies: all it has counted, when that has changed. */
+  | { readonly t: 'figures'; readonly services: readonly ServiceStats[] }
   /** From a data worker, for control. */
   | { readonly t: 'tally'; readonly report: TallyReport }
   // From control only:

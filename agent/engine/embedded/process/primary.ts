@@ -5,7 +5,7 @@ import { lockOf } from '../../lock.ts';
 import { listenOnSocket } from '../control/socket-path.ts';
 import { Watchdog } from '../control/watchdog.ts';
 import { every } from '../data/every.ts';
-import type { Answer, CallFault, ControlStart, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
+import type { Answer, CallFault, ControlStart, Left, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
 
 const HELLO_MS = 20_000;
 const STOP_MS = 2_000;
@@ -26,6 +26,8 @@ interface Member {
   wanted: boolean;
   version: string | null;
   retireBy: number | null;
+  /** As it said last; unread. */
+  figures: Left['figures'];
   /** Killed, because it did not answer any more. */
   hung: boolean;
   /** It was told its role, or waits for its turn. */
@@ -63,6 +65,8 @@ export class Primary {
   /** Control's answer on the way. */
   #pong: PromiseWithResolvers<void> | null = null;
   #lines: Extract<ToWorker, { t: 'line' }>[] = [];
+  /** Gone while no control was there, until one has counted them. */
+  #left: Left[] = [];
   #exec: string;
   #control: Member | null = null;
   #lastCall = 0;
@@ -139,6 +143,7 @@ export class Primary {
       version: null,
       retireBy: null,
       hung: false,
+      figures: [],
       hello,
     };
     this.#members.set(child.id, member);
@@ -156,6 +161,7 @@ export class Primary {
     if (m.t === 'hello') this.#greeted(from, m.version);
     else if (m.t === 'line') this.#line(m);
     else if (m.t === 'pong') this.#lives(from);
+    else if (m.t === 'figures') from.figures = m.services;
     else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
       const call = this.#calls.get(m.id);
@@ -165,11 +171,12 @@ export class Primary {
   }
 
   /** What control, and nobody else, may order. */
-  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' | 'pong' }>): void {
+  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' | 'pong' | 'figures' }>): void {
     switch (m.t) {
       case 'up':
         this.#up?.resolve();
         this.#up = null;
+        this.#left = [];
         break;
       case 'failed':
         this.#up?.reject(new AppError('unavailable', m.message));
@@ -252,6 +259,7 @@ export class Primary {
       restarts: this.#restarts,
       workers: members.filter((m) => m.role === 'data' && m.at === 'working').map(factsOf),
       kept: Object.fromEntries(this.#kept),
+      left: this.#left,
     };
     this.#tell(control, { t: 'control', start });
     const lines = this.#lines;
@@ -318,7 +326,7 @@ export class Primary {
       this.#up?.reject(new AppError('unavailable', `control ended at its start (${how})`));
     }
     if (wanted) this.#restarts += 1;
-    if (role === 'data') this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts });
+    if (role === 'data') this.#leaves(member);
     if (!wanted || (role === 'control' && !mine)) return;
     const end = member.hung ? 'did not answer for 15 s, was killed' : `died (${how})`;
     this.#say('error', `the ${role} worker ${child.process.pid ?? ''} ${end} and is replaced`);
@@ -329,6 +337,12 @@ export class Primary {
       const next = this.#fork(role, this.#exec, true);
       if (mine) this.#control = next;
     }, wait);
+  }
+
+  #leaves({ id, figures }: Member): void {
+    if (this.#control?.at === 'working')
+      this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts, figures });
+    else this.#left.push({ worker: id, figures });
   }
 
   #tell(member: Member, message: ToWorker): void {
