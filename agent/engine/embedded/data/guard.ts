@@ -3,7 +3,11 @@ import { contains, ipBytes, type Network, parseNetwork } from '../../../../proto
 import type { DataService } from './messages.ts';
 import type { Entry, Tally, Want } from './tally.ts';
 
-/** Of a public port without a connection limit of its own: one address cannot take all descriptors. */
+/**
+ * Of a public port without a connection limit of its own: one address cannot take all descriptors. Never more for the
+ * node; where several processes carry, each lets in its part of one half without asking, so that nobody is refused
+ * below the other half.
+ */
 const MOST_BY_DEFAULT = 8_192;
 /** Bandwidth runs ahead by this much, so that timers need not be exact. */
 const AHEAD_MS = 50;

@@ -36,6 +36,8 @@ export class WorkerTally implements Tally {
   #spending = false;
   #workers = 1;
   #at: 'asking' | 'alone' = 'asking';
+  /** It has been said that nobody answers. */
+  #lonely = false;
   #sent = 0;
   /** The last report that is answered, and the last answer. */
   #awaited = 0;
@@ -107,6 +109,8 @@ export class WorkerTally implements Tally {
     this.#heard = Math.max(this.#heard, n);
     this.#looks = 0;
     this.#look();
+    if (this.#lonely) this.#needs.say('info', 'limits hold for the node again');
+    this.#lonely = false;
     if (this.#at === 'alone') {
       this.#join();
       return;
@@ -211,21 +215,22 @@ export class WorkerTally implements Tally {
   // asking -> alone
   #goAlone(): void {
     this.#at = 'alone';
+    if (!this.#lonely) {
+      const share =
+        this.#workers === 1 ? 'each limit for itself' : `its share of each limit, 1/${this.#workers}`;
+      this.#needs.say('warn', `control does not answer: until it does, this process lets in ${share}`);
+    }
+    this.#lonely = true;
     const asked = [...this.#asked.values()];
     this.#asked.clear();
     this.#toAsk = [];
     this.#given = [];
     this.#spent.clear();
-    this.#needs.say(
-      'warn',
-      `control does not answer: until it does, this process lets in its share of each limit, 1/${this.#workers}`,
-    );
     for (const { wants, resolve } of asked) resolve(this.#decide(wants));
   }
 
   // asking | alone -> asking
   #join(): void {
-    if (this.#at === 'alone') this.#needs.say('info', 'limits hold for the node again');
     this.#at = 'asking';
     this.#looks = 0;
     const asked = [...this.#asked.values()];
