@@ -78,8 +78,8 @@ export type ToWorker =
   | { readonly t: 'end' };
 
 export type ToPrimary =
-  /** First of all; answered by the role, for control only when its turn has come. */
-  | { readonly t: 'hello'; readonly version: string }
+  /** First of all; answered by the role, for control only when its turn has come. `pings`: it answers a ping. */
+  | { readonly t: 'hello'; readonly version: string; readonly pings?: true }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly t: 'pong' }

@@ -1,39 +1,18 @@
-import cluster, { type Worker as Child } from 'node:cluster';
+import cluster from 'node:cluster';
 import net from 'node:net';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import { lockOf } from '../../lock.ts';
 import { listenOnSocket } from '../control/socket-path.ts';
 import { Watchdog } from '../control/watchdog.ts';
 import { every } from '../data/every.ts';
-import type { Answer, CallFault, ControlStart, Left, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
+import { factsOf, fork, type Member, type Role } from './member.ts';
+import type { Answer, CallFault, ControlStart, Left, ToPrimary, ToWorker } from './messages.ts';
 
-const HELLO_MS = 20_000;
 const STOP_MS = 2_000;
 const LINES_KEPT = 200;
 /** One that lived shorter than this is made again more slowly each time. */
 const SHORT_LIFE_MS = 3_000;
 const SLOWEST_MS = 5_000;
-
-type Role = 'data' | 'control';
-
-interface Member {
-  readonly id: number;
-  readonly child: Child;
-  readonly role: Role;
-  readonly exec: string;
-  readonly bornAt: number;
-  /** Replaced when it dies. */
-  wanted: boolean;
-  version: string | null;
-  retireBy: number | null;
-  /** As it said last; unread. */
-  figures: Left['figures'];
-  /** Killed, because it did not answer any more. */
-  hung: boolean;
-  /** It was told its role, or waits for its turn. */
-  at: 'starting' | 'standby' | 'working';
-  readonly hello: PromiseWithResolvers<WorkerFacts>;
-}
 
 export interface PrimarySettings
   extends Pick<ControlStart, 'socket' | 'document' | 'identity' | 'instance' | 'startedAt'> {
@@ -126,42 +105,18 @@ export class Primary {
 
   // nothing -> starting
   #fork(role: Role, exec: string, wanted: boolean): Member {
-    cluster.setupPrimary({ exec, args: [] });
-    const child = cluster.fork();
-    const hello = Promise.withResolvers<WorkerFacts>();
-    hello.promise.catch(() => undefined);
-    const bornAt = this.#needs.now();
-    const at = 'starting';
-    const member: Member = {
-      id: child.id,
-      child,
-      role,
-      exec,
-      bornAt,
-      wanted,
-      at,
-      version: null,
-      retireBy: null,
-      hung: false,
-      figures: [],
-      hello,
-    };
-    this.#members.set(child.id, member);
-    child.on('error', (e) => this.#say('error', `worker ${child.process.pid ?? 'unborn'}: ${e.message}`));
-    const late = setTimeout(() => {
-      if (member.at !== 'starting') return;
-      hello.reject(new AppError('timeout', 'it did not answer'));
-      child.process.kill('SIGKILL');
-    }, HELLO_MS);
-    late.unref();
+    const say = (text: string): void => this.#say('error', text);
+    const member = fork({ role, exec, wanted, bornAt: this.#needs.now() }, say);
+    this.#members.set(member.id, member);
     return member;
   }
 
   #heard(from: Member, m: ToPrimary): void {
-    if (m.t === 'hello') this.#greeted(from, m.version);
+    if (m.t === 'hello') this.#greeted(from, m);
     else if (m.t === 'line') this.#line(m);
-    else if (m.t === 'pong') this.#lives(from);
-    else if (m.t === 'figures') from.figures = m.services;
+    else if (m.t === 'pong') {
+      if (from === this.#control) this.#pong?.resolve();
+    } else if (m.t === 'figures') from.figures = m.services;
     else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
       const call = this.#calls.get(m.id);
@@ -237,8 +192,9 @@ export class Primary {
   }
 
   // starting -> working, or standby
-  #greeted(member: Member, version: string): void {
+  #greeted(member: Member, { version, pings }: Extract<ToPrimary, { t: 'hello' }>): void {
     member.version = version;
+    member.pings = pings === true;
     const facts = factsOf(member);
     if (member.role === 'data') {
       member.at = 'working';
@@ -265,16 +221,7 @@ export class Primary {
     const lines = this.#lines;
     this.#lines = [];
     for (const line of lines) this.#tell(control, line);
-    // One of an earlier release does not answer, and is not watched.
-    this.#pong = null;
-    this.#tell(control, { t: 'ping' });
-  }
-
-  #lives(member: Member): void {
-    if (member !== this.#control) return;
-    if (this.#pong === null) this.#watchdog.watch(member.id);
-    this.#pong?.resolve();
-    this.#pong = null;
+    if (control.pings) this.#watchdog.watch(control.id);
   }
 
   async #ping(id: number): Promise<void> {
@@ -365,10 +312,6 @@ export class Primary {
 }
 
 const GONE: CallFault = { code: 'unavailable', message: 'the worker is gone' };
-
-function factsOf({ id, child, version, retireBy }: Member): WorkerFacts {
-  return { id, pid: child.process.pid ?? 0, version: version ?? '', retireBy };
-}
 
 function faultOf(e: unknown): Extract<Answer, { error: unknown }>['error'] {
   if (!(e instanceof AppError)) return { code: 'internal', message: String(e) };

@@ -17,7 +17,7 @@ export class EngineWorker {
   }
 
   hello(): void {
-    this.#needs.send({ t: 'hello', version: this.#needs.version });
+    this.#needs.send({ t: 'hello', version: this.#needs.version, pings: true });
   }
 
   /** The primary is gone, or this process is about to: nothing half-carried may look whole. */
