@@ -115,13 +115,16 @@ export interface Auther {
   readonly auths: readonly Auth[];
 }
 
-/** `$`: all together, `$$`: each address (of a limiter: each connection), else an address, or each address of a range. */
+/**
+ * `$`: all together, `$$`: each address (of a limiter: each connection), else an address, or each address of a range.
+ * Counted over all processes of a node, and over all services that name it.
+ */
 export interface CountLimit {
   readonly key: string;
   readonly limit: number;
 }
 
-/** Bytes a second from clients and to them; `null`: no limit. */
+/** Bytes a second from clients and to them, of the node over time; `null`: no limit. */
 export interface BandwidthLimit {
   readonly key: string;
   readonly in: number | null;

@@ -91,7 +91,7 @@ async function runPrimary(
   const primary = new Primary(
     // Where it really lies: a link may lead to another release tomorrow.
     { ...settings, ...more, startedAt: Date.now(), exec: import.meta.filename },
-    { now: PORTS.now, exit: (code) => process.exit(code) },
+    { ...PORTS, exit: (code) => process.exit(code) },
   );
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void primary.stop());
   try {

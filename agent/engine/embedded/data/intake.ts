@@ -18,8 +18,8 @@ export interface IntakeNeeds {
   readonly log: SteadyLog;
   readonly now: () => number;
   readonly sessions: DoorSessions;
-  /** False: refused, and reset already. */
-  readonly admits: (raw: net.Socket, from: string) => boolean;
+  /** False: refused, and reset already, or closed meanwhile. */
+  readonly admits: (raw: net.Socket, from: string) => boolean | Promise<boolean>;
   readonly accept: (leg: Leg) => void;
 }
 
@@ -45,6 +45,7 @@ export class Intake {
     this.#websockets = over.path === null ? null : this.#acceptor(over.path);
   }
 
+  /** `raw` is paused: nothing of it has been read. */
   take(raw: net.Socket): void {
     if (this.#config.proxyIn) this.#readProxy(raw);
     else this.#begin(raw);
@@ -52,9 +53,29 @@ export class Intake {
 
   #begin(raw: net.Socket): void {
     const from = this.#proxied.get(raw)?.from.address ?? raw.remoteAddress ?? '';
-    if (!this.#needs.admits(raw, from)) return;
-    if (this.#secure === null) this.#stream(raw, raw, false);
-    else this.#shakeHands(this.#secure, raw);
+    const admitted = this.#needs.admits(raw, from);
+    if (admitted === true) this.#go(raw);
+    else if (admitted !== false) void admitted.then((yes) => yes && this.#goAtLast(raw));
+  }
+
+  #go(raw: net.Socket): void {
+    if (this.#secure !== null) {
+      this.#shakeHands(this.#secure, raw);
+      return;
+    }
+    // Until now the kernel has kept what came.
+    raw.read(0);
+    this.#stream(raw, raw, false);
+  }
+
+  /** One that was read behind its PROXY header may have ended while it waited, and would not say so a second time. */
+  #goAtLast(raw: net.Socket): void {
+    if (raw.readableEnded) raw.destroy();
+    else {
+      // TLS takes what lies in the buffer, and is not told of an end behind it.
+      if (this.#secure !== null) raw.once('end', () => raw.destroy());
+      this.#go(raw);
+    }
   }
 
   #shakeHands(secure: tls.Server, raw: net.Socket): void {
@@ -102,6 +123,7 @@ export class Intake {
     raw.on('data', data);
     raw.on('end', drop);
     raw.on('close', drop);
+    raw.resume();
   }
 
   #secureServer(ready: ReadyMaterial): tls.Server {
@@ -184,8 +206,10 @@ export class Intake {
     if (this.#websockets !== null) {
       this.#websockets.accept(socket, raw);
       socket.resume();
-    } else if (over.mux) this.#needs.sessions.add(socket, { ways, ours: sealed, door: this.door });
-    else this.#needs.accept(new Leg(socketWire({ socket, raw, ways, sealed })));
+    } else if (over.mux) {
+      this.#needs.sessions.add(socket, { ways, ours: sealed, door: this.door });
+      socket.resume();
+    } else this.#needs.accept(new Leg(socketWire({ socket, raw, ways, sealed })));
   }
 
   #waysOf(raw: net.Socket): Ways {

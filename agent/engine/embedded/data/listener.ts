@@ -38,6 +38,8 @@ export class Listener {
     return new Promise((resolve) => {
       const server = net.createServer({
         allowHalfOpen: true,
+        // An end that is read before anybody listens for it is lost: who waits is not read.
+        pauseOnConnect: true,
         noDelay: true,
         keepAlive: true,
         keepAliveInitialDelay: 30_000,

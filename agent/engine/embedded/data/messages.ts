@@ -7,6 +7,7 @@ import type {
   Selector,
 } from '../../../../proto/document/document.ts';
 import type { ConfirmResult, ServiceStats } from '../../port.ts';
+import type { Want } from './tally.ts';
 
 // All that control and data say to each other. Plain data only, cloned on the way: data/ knows no files, no document
 // and no client, so that it can run in workers of its own.
@@ -163,6 +164,40 @@ export interface Streams {
 }
 
 export type DataCall = keyof DataCalls;
+
+/** What control says to one process alone. */
+export interface WorkerCalls extends DataCalls {
+  /** It lives. */
+  ping: { args: Record<string, never>; ok: Record<string, never> };
+  /** Control counts for a node of so many processes: it has had a `whole` report before this is answered. */
+  introduce: { args: { workers: number }; ok: Record<string, never> };
+}
+
+export type WorkerCall = keyof WorkerCalls;
+
+/** What one process has to do with the limits of the node; by the key of the limit. */
+export interface TallyReport {
+  /** Said again in the answer. One that only gives is not answered. */
+  readonly n: number;
+  /** All that it holds, and by how many ms it is early as far as it knows: in place of what was known of it. */
+  readonly whole?: {
+    readonly places: readonly (readonly [key: string, places: number])[];
+    readonly early: readonly (readonly [key: string, ms: number])[];
+  };
+  /** Places given back. */
+  readonly given?: readonly string[];
+  readonly asks?: readonly { readonly id: number; readonly wants: readonly Want[] }[];
+  /** In ms that it takes at the rate. */
+  readonly spent?: readonly (readonly [key: string, ms: number])[];
+}
+
+export interface TallyAnswer {
+  readonly n: number;
+  /** Which of the wants could not be had; -1: it is in. */
+  readonly verdicts: readonly (readonly [id: number, refusedBy: number])[];
+  /** By how many ms the node is early, for what was spent. */
+  readonly early: readonly (readonly [key: string, ms: number])[];
+}
 
 /** What the control side holds of one data process. */
 export interface DataPort {

@@ -1,4 +1,4 @@
-import type { ConfirmResult } from '../../port.ts';
+import type { ConfirmResult, ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
@@ -19,7 +19,7 @@ import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
-import { LocalTally } from './tally.ts';
+import { LocalTally, type Tally } from './tally.ts';
 import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
@@ -33,6 +33,7 @@ export class DataPlane {
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
   readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
+  #mark = 0;
   #bound: Listener[] = [];
   /** By what their pools are. */
   #selectors = new Map<string, NodeSelector<DataNode>>();
@@ -43,8 +44,10 @@ export class DataPlane {
     now: () => number;
     clock: () => number;
     random: () => number;
+    /** Of the node; without one this process is the node. */
+    tally?: Tally;
   }) {
-    const { now, clock, random } = needs;
+    const { now, clock, random, tally = new LocalTally({ clock }) } = needs;
     const log = new SteadyLog({ write: needs.log, now });
     const reads = new ReadPool();
     this.#dialer = new Dialer({ now, random, log, reads, material: (key) => this.#materials.get(key) });
@@ -54,7 +57,7 @@ export class DataPlane {
       random,
       log,
       dialer: this.#dialer,
-      tally: new LocalTally({ clock }),
+      tally,
       selectorOf: (pool) => this.#selectorOf(pool),
     };
   }
@@ -83,7 +86,7 @@ export class DataPlane {
       return {};
     },
     confirm: async ({ listenersOnly }) => this.#confirm(listenersOnly === true),
-    stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
+    stats: async () => ({ services: this.#stats() }),
     stop: async () => {
       for (const l of this.#bound) l.close();
       this.#bound = [];
@@ -108,6 +111,19 @@ export class DataPlane {
   portOf(service: string): number | null {
     for (const l of this.#listeners.values()) if (l.service?.config.name === service) return l.port;
     return null;
+  }
+
+  /** Figures as `stats` has them, unless they are what they were when this was last called. */
+  changed(): readonly ServiceStats[] | null {
+    let mark = 0;
+    for (const c of this.#counters.values()) mark += c.mark;
+    if (mark === this.#mark) return null;
+    this.#mark = mark;
+    return this.#stats();
+  }
+
+  #stats(): readonly ServiceStats[] {
+    return [...this.#counters.values()].map((c) => c.toStats());
   }
 
   async #bindNew(listeners: readonly Bind[]): Promise<{ bound: Listener[]; problems: BindProblem[] }> {
