@@ -43,12 +43,17 @@ export function makeService(name: string, more: Partial<DataService>): DataServi
 /** A data plane and what it logged. */
 export class Plane {
   readonly log: string[] = [];
-  readonly data = new DataPlane({
-    log: (_level, text) => this.log.push(text),
-    now: () => Date.now(),
-    clock: () => performance.now(),
-    random: () => 0.5,
-  });
+  readonly data: DataPlane;
+
+  constructor(names: { dns?: readonly string[]; hostsFile?: string } = {}) {
+    this.data = new DataPlane({
+      log: (_level, text) => this.log.push(text),
+      now: () => Date.now(),
+      clock: () => performance.now(),
+      random: () => 0.5,
+      ...names,
+    });
+  }
 
   async carry(services: readonly DataService[], materials: Record<string, Material> = {}): Promise<void> {
     const listeners = services.map(({ name, listen }) => ({ service: name, listen }));

@@ -3,13 +3,20 @@ import { HopSessions } from './hop-sessions.ts';
 import type { DataNode } from './messages.ts';
 import type { SteadyLog } from './steady-log.ts';
 
+interface Hop {
+  readonly sessions: HopSessions;
+  readonly unwatch: () => void;
+}
+
+type DialerNeeds = Omit<DialNeeds, 'timeoutMs' | 'signal'> & { log: SteadyLog; random: () => number };
+
 /** Ways to nodes: a connection a stream, or a stream of the sessions kept to the node. Shared by all services. */
 export class Dialer {
-  readonly #needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number };
-  readonly #hops = new Map<string, HopSessions>();
+  readonly #needs: DialerNeeds;
+  readonly #hops = new Map<string, Hop>();
   #stopped = false;
 
-  constructor(needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number }) {
+  constructor(needs: DialerNeeds) {
     this.#needs = needs;
   }
 
@@ -31,8 +38,9 @@ export class Dialer {
   /** From now on these are the nodes: sessions to others end with their last stream, missing ones are dialled. */
   keep(nodes: readonly DataNode[]): void {
     const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map(keyOf));
-    for (const [key, sessions] of this.#hops) {
+    for (const [key, { sessions, unwatch }] of this.#hops) {
       if (wanted.has(key)) continue;
+      unwatch();
       sessions.retire();
       this.#hops.delete(key);
     }
@@ -42,15 +50,19 @@ export class Dialer {
   /** Everything is cut. */
   stop(): void {
     this.#stopped = true;
-    for (const sessions of this.#hops.values()) sessions.stop();
+    for (const { sessions, unwatch } of this.#hops.values()) {
+      unwatch();
+      sessions.stop();
+    }
     this.#hops.clear();
+    this.#needs.names.stop();
   }
 
   #sessionsOf(node: DataNode): HopSessions {
     const key = keyOf(node);
     const found = this.#hops.get(key);
-    if (found !== undefined) return found;
-    const { now, random } = this.#needs;
+    if (found !== undefined) return found.sessions;
+    const { now, random, names } = this.#needs;
     const at = `${node.name} (${node.host}:${node.port})`;
     const sessions = new HopSessions(node, {
       now,
@@ -59,7 +71,10 @@ export class Dialer {
       say: (why) => this.#needs.log.say('warn', at, `a session is gone: ${why}`),
     });
     if (this.#stopped) sessions.stop();
-    else this.#hops.set(key, sessions);
+    else {
+      const unwatch = names.watch(node.host, (addresses) => sessions.moved(addresses));
+      this.#hops.set(key, { sessions, unwatch });
+    }
     return sessions;
   }
 }

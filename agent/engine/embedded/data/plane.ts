@@ -1,8 +1,10 @@
 import type { ConfirmResult } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
+import { Attempts } from './attempts.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { Dialer } from './dialer.ts';
+import { after } from './every.ts';
 import { Listener, listenerKey } from './listener.ts';
 import type {
   Bind,
@@ -15,6 +17,8 @@ import type {
   Pool,
   Streams,
 } from './messages.ts';
+import { NameSources } from './name-sources.ts';
+import { Names } from './names.ts';
 import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
@@ -24,6 +28,7 @@ import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
 const CONFIRM_MS = 3_000;
+const HOSTS_FILE = '/etc/hosts';
 
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
@@ -43,11 +48,22 @@ export class DataPlane {
     now: () => number;
     clock: () => number;
     random: () => number;
+    /** DNS servers, `host:port`; none: the system's. */
+    dns?: readonly string[];
+    hostsFile?: string;
   }) {
-    const { now, clock, random } = needs;
+    const { now, clock, random, dns: servers = [], hostsFile = HOSTS_FILE } = needs;
     const log = new SteadyLog({ write: needs.log, now });
-    const reads = new ReadPool();
-    this.#dialer = new Dialer({ now, random, log, reads, material: (key) => this.#materials.get(key) });
+    const sources = new NameSources({ servers, hostsFile });
+    this.#dialer = new Dialer({
+      now,
+      random,
+      log,
+      names: new Names({ sources, clock, after, log }),
+      attempts: new Attempts({ clock, random }),
+      reads: new ReadPool(),
+      material: (key) => this.#materials.get(key),
+    });
     this.#needs = {
       now,
       clock,
