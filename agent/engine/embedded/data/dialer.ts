@@ -14,6 +14,8 @@ type DialerNeeds = Omit<DialNeeds, 'timeoutMs' | 'signal'> & { log: SteadyLog; r
 export class Dialer {
   readonly #needs: DialerNeeds;
   readonly #hops = new Map<string, Hop>();
+  /** Names somebody may dial: known before, and no older than their TTL when DNS fails. */
+  readonly #known = new Map<string, () => void>();
   #stopped = false;
 
   constructor(needs: DialerNeeds) {
@@ -37,6 +39,7 @@ export class Dialer {
 
   /** From now on these are the nodes: sessions to others end with their last stream, missing ones are dialled. */
   keep(nodes: readonly DataNode[]): void {
+    this.#knowNames(new Set(nodes.map((n) => n.host)));
     const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map(keyOf));
     for (const [key, { sessions, unwatch }] of this.#hops) {
       if (wanted.has(key)) continue;
@@ -56,6 +59,20 @@ export class Dialer {
     }
     this.#hops.clear();
     this.#needs.names.stop();
+  }
+
+  #knowNames(hosts: ReadonlySet<string>): void {
+    for (const [host, unwatch] of this.#known) {
+      if (hosts.has(host)) continue;
+      unwatch();
+      this.#known.delete(host);
+    }
+    for (const host of hosts)
+      if (!this.#known.has(host))
+        this.#known.set(
+          host,
+          this.#needs.names.watch(host, () => undefined),
+        );
   }
 
   #sessionsOf(node: DataNode): HopSessions {

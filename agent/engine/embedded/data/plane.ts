@@ -171,7 +171,9 @@ export class DataPlane {
       this.#listeners.delete(key);
       closed.push(before.get(key) ?? '');
     }
-    this.#dialer.keep(services.flatMap(({ cores }) => cores?.nodes ?? []));
+    this.#dialer.keep(
+      services.flatMap(({ cores, targets }) => [cores, targets].flatMap((p) => p?.nodes ?? [])),
+    );
     this.#forgetSelectors(services);
     return { opened, closed, kept };
   }

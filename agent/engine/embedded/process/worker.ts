@@ -1,7 +1,7 @@
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import { startControl } from '../app.ts';
 import type { Memo } from '../control/control.ts';
-import { LogRing } from '../control/logs.ts';
+import { type LogLevel, LogRing } from '../control/logs.ts';
 import { WorkersData } from '../control/workers.ts';
 import type { Sums, WorkersLink } from '../control/workers-link.ts';
 import { Listener } from '../data/listener.ts';
@@ -51,7 +51,7 @@ export class EngineWorker {
   heard(m: ToWorker): void {
     const role = this.#role;
     if (m.t === 'end') void this.#end();
-    else if (m.t === 'data') this.#role = { at: 'data', plane: this.#plane() };
+    else if (m.t === 'data') this.#role = { at: 'data', plane: this.#plane(m.dns ?? []) };
     else if (m.t === 'control')
       this.#role = { at: 'control', control: new ControlWorker(m.start, this.#needs) };
     else if (m.t === 'call') {
@@ -63,9 +63,10 @@ export class EngineWorker {
     this.#needs.send({ t: 'line', level, text });
   }
 
-  #plane(): DataPlane {
+  #plane(dns: readonly string[]): DataPlane {
     const { now, clock, random, send } = this.#needs;
-    return new DataPlane({ now, clock, random, log: (level, text) => send({ t: 'line', level, text }) });
+    const log = (level: LogLevel, text: string): void => send({ t: 'line', level, text });
+    return new DataPlane({ now, clock, random, dns, log });
   }
 
   #run(plane: DataPlane, m: Extract<ToWorker, { t: 'call' }>): void {
