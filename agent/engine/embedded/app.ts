@@ -32,6 +32,7 @@ export const CAPABILITIES = [
   'listener.tls',
   'listener.ws',
   'listener.wss',
+  'probe',
   'proxy.read',
   'proxy.write',
   'rlimiter',

@@ -42,12 +42,20 @@ export class HopSessions {
   #fails = 0;
   #again: NodeJS.Timeout | null = null;
   #retired = false;
+  /** When the last one went; never while there is one. */
+  #awaySince: number | null;
   readonly #waiting = new Set<(failure: DialFailure | null) => void>();
 
   constructor(node: DataNode, needs: HopSessionsNeeds) {
     this.#node = node;
     this.#needs = needs;
+    this.#awaySince = needs.now();
     this.#fill();
+  }
+
+  /** Since when no session has stood; null while one does. */
+  get awaySince(): number | null {
+    return this.#awaySince;
   }
 
   /** A stream, as soon as there is a session. */
@@ -90,9 +98,14 @@ export class HopSessions {
 
   // held -> leaving
   #leave(session: SmuxSession): void {
-    this.#held = this.#held.filter((h) => h.session !== session);
+    this.#drop(session);
     this.#leaving.add(session);
     if (session.streams === 0) session.close();
+  }
+
+  #drop(session: SmuxSession): void {
+    this.#held = this.#held.filter((h) => h.session !== session);
+    if (this.#held.length === 0) this.#awaySince ??= this.#needs.now();
   }
 
   #openOn(): Leg | null {
@@ -162,7 +175,7 @@ export class HopSessions {
         every,
         onOver: (why) => {
           if (this.#leaving.delete(session)) return;
-          this.#held = this.#held.filter((h) => h.session !== session);
+          this.#drop(session);
           if (this.#retired) return;
           this.#needs.say(why);
           if (this.#needs.now() - began >= LIVED_MS) this.#fails = 0;
@@ -177,6 +190,7 @@ export class HopSessions {
       this.#later();
       return;
     }
+    this.#awaySince = null;
     for (const done of [...this.#waiting]) done(null);
   }
 

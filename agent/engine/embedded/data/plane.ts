@@ -19,6 +19,7 @@ import type {
 } from './messages.ts';
 import { NameSources } from './name-sources.ts';
 import { Names } from './names.ts';
+import { Probes } from './probes.ts';
 import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
@@ -34,6 +35,7 @@ const HOSTS_FILE = '/etc/hosts';
 export class DataPlane {
   readonly #needs: Omit<ServiceNeeds, 'streams'>;
   readonly #dialer: Dialer;
+  readonly #probes: Probes;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
@@ -63,6 +65,11 @@ export class DataPlane {
       attempts: new Attempts({ clock, random }),
       reads: new ReadPool(),
       material: (key) => this.#materials.get(key),
+    });
+    this.#probes = new Probes({
+      ...{ now, random, log, after },
+      probe: (node, timeoutMs) => this.#dialer.probe(node, timeoutMs),
+      selectorOf: (pool) => this.#selectorOf(pool),
     });
     this.#needs = {
       now,
@@ -106,6 +113,7 @@ export class DataPlane {
       this.#cut(null);
       for (const l of this.#listeners.values()) l.stop();
       this.#listeners.clear();
+      this.#probes.stop();
       this.#dialer.stop();
       return {};
     },
@@ -171,10 +179,10 @@ export class DataPlane {
       this.#listeners.delete(key);
       closed.push(before.get(key) ?? '');
     }
-    this.#dialer.keep(
-      services.flatMap(({ cores, targets }) => [cores, targets].flatMap((p) => p?.nodes ?? [])),
-    );
-    this.#forgetSelectors(services);
+    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+    this.#dialer.keep(pools.flatMap((p) => p.nodes));
+    this.#probes.keep(pools);
+    this.#forgetSelectors(pools);
     return { opened, closed, kept };
   }
 
@@ -188,14 +196,18 @@ export class DataPlane {
 
   #selectorOf(pool: Pool): NodeSelector<DataNode> {
     const key = JSON.stringify(pool);
-    const selector = this.#selectors.get(key) ?? new NodeSelector(pool.nodes, pool.selector, this.#needs);
+    const selector =
+      this.#selectors.get(key) ??
+      new NodeSelector(pool.nodes, pool.selector, {
+        random: this.#needs.random,
+        away: (node) => this.#dialer.away(node),
+      });
     this.#selectors.set(key, selector);
     return selector;
   }
 
   /** Those of pools nobody has any more. */
-  #forgetSelectors(services: readonly DataService[]): void {
-    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+  #forgetSelectors(pools: readonly Pool[]): void {
     const wanted = new Set(pools.map((p) => JSON.stringify(p)));
     for (const key of this.#selectors.keys()) if (!wanted.has(key)) this.#selectors.delete(key);
   }
