@@ -122,8 +122,10 @@ function checkServiceTls({ handler, listener }: Service, path: string, problems:
     });
 }
 
-function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Problems): void {
+function checkHopNode(node: HopNode, path: string, problems: Problems): void {
+  const { dialer, connector } = node;
   const at = `${path}.dialer`;
+  checkProbe(node, `${path}.probe`, problems);
   if (connector.type === 'forward' && connector.auth)
     problems.refuseAt(`${path}.connector.auth`, {
       message: 'a forward connector sends no credentials',
@@ -167,6 +169,20 @@ function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Pr
   else
     problems.warnAt(`${at}.tls.secure`, {
       message: 'the core is not verified: anyone on the line can be it',
+    });
+}
+
+function checkProbe({ addr, dialer, connector, probe }: HopNode, path: string, problems: Problems): void {
+  if (probe === undefined) return;
+  if (probe.addr !== '' && probe.addr !== addr)
+    problems.refuseAt(`${path}.addr`, {
+      message: 'a tcp probe goes to the node itself and no farther',
+      hint: `write addr: ${JSON.stringify(addr)}`,
+    });
+  if (connector.type === 'forward' && !isMux(dialer.type))
+    problems.refuseAt(path, {
+      message: 'would open a stream on the node: a forward connection begins with the stream itself',
+      hint: 'remove it, or write connector.type: relay, or a dialer of type mtls or mwss',
     });
 }
 

@@ -96,6 +96,8 @@ export interface HopNode {
   };
   readonly backup: boolean;
   readonly weight: number;
+  /** A handshake every so often; absent: only what streams find out. `addr` is the node's own, gost wants it again. */
+  readonly probe?: { readonly addr: string; readonly intervalMs: number; readonly timeoutMs: number };
 }
 
 export interface Hop {

@@ -155,3 +155,18 @@ it.each([
 ])('what the %s needs of an engine', (name, needs) => {
   expect(requiredCapabilities(read(fixture(name)))).toEqual(needs);
 });
+
+it('a probe needs a node that can, and says nothing where there is none', () => {
+  const written = SMALL.replace(
+    'dialer: {type: tls}',
+    'dialer: {type: tls}, probe: {addr: "core.example:8443", timeout: 3s}',
+  );
+  const doc = read(written);
+  expect(doc.hops[0]?.nodes[0]?.probe).toEqual({
+    addr: 'core.example:8443',
+    intervalMs: 30_000,
+    timeoutMs: 3_000,
+  });
+  expect(requiredCapabilities(doc)).toContain('probe');
+  expect(requiredCapabilities(read(SMALL))).not.toContain('probe');
+});

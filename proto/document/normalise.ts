@@ -168,7 +168,14 @@ function hopNode(tree: Tree): HopNode {
     dialer: dialer(child(tree, 'dialer')),
     backup: bool(metadata, 'backup', false),
     weight: number(metadata, 'weight', 1),
+    ...probe(child(tree, 'probe')),
   };
+}
+
+function probe(tree: Tree | undefined): Pick<HopNode, 'probe'> {
+  if (tree === undefined) return {};
+  const intervalMs = duration(tree, 'interval', 30_000);
+  return { probe: { addr: text(tree, 'addr'), intervalMs, timeoutMs: duration(tree, 'timeout', 10_000) } };
 }
 
 function dialer(tree: Tree | undefined): HopNode['dialer'] {

@@ -206,6 +206,44 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     ],
   ],
   [
+    '    connector:\n',
+    '    probe: {interval: 10s}\n    connector:\n',
+    [
+      "line 37, column 12: hops[0].nodes[0].probe.addr: is missing (write the node's own addr again; without it gost does not probe)",
+    ],
+  ],
+  [
+    '    connector:\n',
+    '    probe: {type: http, addr: "203.0.113.10:8443", interval: 10ms, httpPath: /}\n    connector:\n',
+    [
+      'line 37, column 19: hops[0].nodes[0].probe.type: http is not carried by this engine (it carries tcp)',
+      'line 37, column 62: hops[0].nodes[0].probe.interval: must be 1000ms to 3600s',
+      'line 37, column 68: hops[0].nodes[0].probe.httpPath: not carried by this engine',
+    ],
+  ],
+  [
+    '    connector:\n',
+    '    probe: {addr: "203.0.113.10:80"}\n    connector:\n',
+    [
+      'line 37, column 19: hops[0].nodes[0].probe.addr: a tcp probe goes to the node itself and no farther (write addr: "203.0.113.10:8443")',
+    ],
+  ],
+  [
+    '    connector:\n      type: relay',
+    '    probe: {addr: "203.0.113.10:8443"}\n    connector:\n      type: forward',
+    [
+      'line 37, column 12: hops[0].nodes[0].probe: would open a stream on the node: a forward connection begins with the stream itself (remove it, or write connector.type: relay, or a dialer of type mtls or mwss)',
+    ],
+  ],
+  [
+    'strategy: fifo',
+    'strategy: lowestlatency\n    maxLatency: 1s',
+    [
+      'line 32, column 15: hops[0].selector.strategy: lowestlatency is not carried by this engine (it carries round, rr, rand, random, fifo, ha, hash, least)',
+      'line 33, column 5: hops[0].selector.maxLatency: not carried by this engine',
+    ],
+  ],
+  [
     'strategy: fifo',
     'strategy: parallel',
     [

@@ -10,6 +10,7 @@ export function requiredCapabilities(doc: TunnelDocument): string[] {
   }
   for (const node of doc.hops.flatMap((h) => h.nodes))
     all.add(`dialer.${node.dialer.type}`).add(`connector.${node.connector.type}`);
+  if (doc.hops.some((h) => h.nodes.some((n) => n.probe !== undefined))) all.add('probe');
   for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)
     if (doc.services.some((s) => s[guard] !== undefined)) all.add(guard);
   if (selectorsOf(doc).some((s) => s.strategy === 'least')) all.add('selector.least');

@@ -42,10 +42,11 @@ const SELECTOR = map({
   strategy: read({
     kind: 'choice',
     values: ['round', 'rr', 'rand', 'random', 'fifo', 'ha', 'hash', 'least'],
-    later: ['parallel'],
+    later: ['parallel', 'lowestlatency'],
   }),
   maxFails: read({ kind: 'count', min: 1, max: 1000 }),
   failTimeout: read({ kind: 'duration', minMs: 1, maxMs: 86_400_000 }),
+  ...later('maxLatency'),
 });
 
 // A relay header carries both with one length byte each.
@@ -170,6 +171,15 @@ const SERVICE = map({
   ...later('logger', 'loggers', 'observer', 'status'),
 });
 
+// Of gost since 3.3.0; earlier ones ignore it.
+const PROBE = map({
+  type: read({ kind: 'choice', values: ['tcp'], later: ['http', 'cmd'] }),
+  addr: must(DIAL, "write the node's own addr again; without it gost does not probe"),
+  interval: read({ kind: 'duration', minMs: 1_000, maxMs: 3_600_000 }),
+  timeout: read({ kind: 'duration', minMs: 100, maxMs: 60_000 }),
+  ...later('httpPath', 'httpHost', 'httpHeaders', 'expectedStatus', 'command'),
+});
+
 const HOP_NODE = map({
   name: must(NAME, 'write name: core-1'),
   addr: must(DIAL, 'write addr: "203.0.113.10:8443"'),
@@ -230,6 +240,7 @@ const HOP_NODE = map({
       ...later('maxFails', 'failTimeout', 'priority'),
     }),
   ),
+  probe: read(PROBE),
   ...later('bypass', 'bypasses', 'resolver', 'hosts', 'interface', 'netns', 'sockopts', 'host', 'network'),
   ...later('protocol', 'path', 'filter', 'matcher', 'http', 'tls'),
 });

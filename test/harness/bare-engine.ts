@@ -10,8 +10,10 @@ export async function startBareEngine(args: {
   dir: string;
   document: string;
   identity?: { certFile: string; keyFile: string; caFile: string };
+  /** More of its flags. */
+  more?: readonly string[];
 }): Promise<Running> {
-  const { dir, document, identity } = args;
+  const { dir, document, identity, more = [] } = args;
   const file = join(dir, 'effective.yml');
   await writeFile(file, document);
   const flags = ['--socket', join(dir, 'engine.sock'), '--document', file];
@@ -19,7 +21,7 @@ export async function startBareEngine(args: {
     const { certFile, keyFile, caFile } = identity;
     flags.push('--identity-cert', certFile, '--identity-key', keyFile, '--identity-ca', caFile);
   }
-  const engine = new Running(process.execPath, [...ENGINE_NODE_FLAGS, ENGINE, ...flags], {
+  const engine = new Running(process.execPath, [...ENGINE_NODE_FLAGS, ENGINE, ...flags, ...more], {
     NODE_ENV: 'production',
   });
   const said = await engine.wrote(/generation 1 carries|is not carried.*/);

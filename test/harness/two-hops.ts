@@ -46,7 +46,7 @@ export class Plane {
   readonly log: string[] = [];
   readonly data: DataPlane;
 
-  constructor(needs: { tally?: Tally } = {}) {
+  constructor(needs: { tally?: Tally; dns?: readonly string[]; hostsFile?: string } = {}) {
     this.data = new DataPlane({
       log: (_level, text) => this.log.push(text),
       now: () => Date.now(),

@@ -32,6 +32,7 @@ export const CAPABILITIES = [
   'listener.tls',
   'listener.ws',
   'listener.wss',
+  'probe',
   'proxy.read',
   'proxy.write',
   'rlimiter',
@@ -49,6 +50,8 @@ export interface EngineSettings {
   /** The last effective document, loaded before any agent is there. */
   readonly document: string | null;
   readonly identity: EngineIdentity;
+  /** DNS servers, `host:port`; none: the system's. */
+  readonly dns?: readonly string[];
 }
 
 /** The engine: control and data in one process, talking by messages. `exit` is called once it has stopped. */
@@ -68,7 +71,7 @@ export async function startEngine(
   const { version, instance, pid, now } = needs;
   const logs = new LogRing({ now, write: needs.write });
   const { log } = logs;
-  const data = localData(new DataPlane({ ...needs, log }).calls);
+  const data = localData(new DataPlane({ ...needs, log, dns: settings.dns ?? [] }).calls);
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;

@@ -150,7 +150,12 @@ class Planner {
   #core(n: HopNode, path: string): UnresolvedNode {
     const { name, addr, backup, weight, connector, dialer } = n;
     const over = { path: dialer.path ?? null, host: dialer.host ?? null, sessions: dialer.connections ?? 0 };
-    const node = { name, addr, backup, weight, over, speaks: connector.type, auth: connector.auth };
+    const node = {
+      ...{ name, addr, backup, weight, over, speaks: connector.type, auth: connector.auth },
+      ...(n.probe === undefined
+        ? {}
+        : { probe: { intervalMs: n.probe.intervalMs, timeoutMs: n.probe.timeoutMs } }),
+    };
     if (!isSecure(dialer.type)) return { ...node, tls: null };
     const serverName = dialer.tls?.serverName ?? null;
     if (dialer.identity) {

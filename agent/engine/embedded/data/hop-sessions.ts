@@ -23,6 +23,7 @@ interface Held {
   readonly session: SmuxSession;
   readonly ways: Ways;
   readonly ours: boolean;
+  readonly address: string;
 }
 
 /**
@@ -33,16 +34,28 @@ export class HopSessions {
   readonly #node: DataNode;
   readonly #needs: HopSessionsNeeds;
   #held: Held[] = [];
+  /** To addresses the node no longer has: they end with their last stream. */
+  readonly #leaving = new Set<SmuxSession>();
+  /** Null: whatever it is dialled to. */
+  #addresses: readonly string[] | null = null;
   #dialling = 0;
   #fails = 0;
   #again: NodeJS.Timeout | null = null;
   #retired = false;
+  /** When the last one went; never while there is one. */
+  #awaySince: number | null;
   readonly #waiting = new Set<(failure: DialFailure | null) => void>();
 
   constructor(node: DataNode, needs: HopSessionsNeeds) {
     this.#node = node;
     this.#needs = needs;
+    this.#awaySince = needs.now();
     this.#fill();
+  }
+
+  /** Since when no session has stood; null while one does. */
+  get awaySince(): number | null {
+    return this.#awaySince;
   }
 
   /** A stream, as soon as there is a session. */
@@ -61,6 +74,13 @@ export class HopSessions {
     return this.#held.length > 0 ? null : this.#session(timeoutMs);
   }
 
+  /** The node has these addresses now: sessions to others take no more streams, and are dialled again. */
+  moved(addresses: readonly string[]): void {
+    this.#addresses = addresses;
+    for (const held of this.#held) if (!addresses.includes(held.address)) this.#leave(held.session);
+    this.#fill();
+  }
+
   /** No more streams; sessions end with their last. */
   retire(): void {
     this.#retired = true;
@@ -73,6 +93,19 @@ export class HopSessions {
     this.#retired = true;
     this.#stopWaiting();
     for (const { session } of this.#held) session.close();
+    for (const session of this.#leaving) session.close();
+  }
+
+  // held -> leaving
+  #leave(session: SmuxSession): void {
+    this.#drop(session);
+    this.#leaving.add(session);
+    if (session.streams === 0) session.close();
+  }
+
+  #drop(session: SmuxSession): void {
+    this.#held = this.#held.filter((h) => h.session !== session);
+    if (this.#held.length === 0) this.#awaySince ??= this.#needs.now();
   }
 
   #openOn(): Leg | null {
@@ -82,7 +115,8 @@ export class HopSessions {
       const stream = session.open();
       if (stream === null) continue;
       stream.once('close', () => {
-        if (this.#retired && session.streams === 0) session.close();
+        const last = this.#retired || this.#leaving.has(session);
+        if (last && session.streams === 0) session.close();
       });
       return new Leg(smuxWire({ stream, ways, ours }));
     }
@@ -132,7 +166,7 @@ export class HopSessions {
     else this.#begin(connected);
   }
 
-  #begin({ carrier, wire, ours }: Extract<Connected, { ok: true }>): void {
+  #begin({ carrier, wire, ours, address }: Extract<Connected, { ok: true }>): void {
     const began = this.#needs.now();
     const session = new SmuxSession(
       carrier,
@@ -140,7 +174,8 @@ export class HopSessions {
       {
         every,
         onOver: (why) => {
-          this.#held = this.#held.filter((h) => h.session !== session);
+          if (this.#leaving.delete(session)) return;
+          this.#drop(session);
           if (this.#retired) return;
           this.#needs.say(why);
           if (this.#needs.now() - began >= LIVED_MS) this.#fails = 0;
@@ -148,7 +183,14 @@ export class HopSessions {
         },
       },
     );
-    this.#held.push({ session, ways: wire.ways, ours });
+    this.#held.push({ session, ways: wire.ways, ours, address });
+    // It moved while this one was being dialled.
+    if (this.#addresses?.includes(address) === false) {
+      this.#leave(session);
+      this.#later();
+      return;
+    }
+    this.#awaySince = null;
     for (const done of [...this.#waiting]) done(null);
   }
 

@@ -61,6 +61,8 @@ export class Leg {
     socket.on('error', fault);
     if (raw !== null && raw !== socket) raw.on('error', fault);
     if (socket.destroyed) this.#fault = 'closed before it was used';
+    // It came before its service did, and has said all it had to say: it does not say so twice.
+    if (socket.readableEnded) this.#eof = true;
     socket.on('end', () => {
       this.#eof = true;
       this.#end();

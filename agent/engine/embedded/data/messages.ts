@@ -68,6 +68,8 @@ export interface DataNode extends Endpoint {
   readonly auth: Auth | null;
   readonly backup: boolean;
   readonly weight: number;
+  /** Shaken hands with every so often; absent: only streams find out how it is. */
+  readonly probe?: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 
 /** Of a node that is a target: TCP, and the stream's bytes. */

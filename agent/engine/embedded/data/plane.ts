@@ -1,8 +1,10 @@
 import type { ConfirmResult, ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
+import { Attempts } from './attempts.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { Dialer } from './dialer.ts';
+import { after } from './every.ts';
 import { Listener, listenerKey } from './listener.ts';
 import type {
   Bind,
@@ -15,6 +17,9 @@ import type {
   Pool,
   Streams,
 } from './messages.ts';
+import { NameSources } from './name-sources.ts';
+import { Names } from './names.ts';
+import { Probes } from './probes.ts';
 import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
@@ -24,11 +29,13 @@ import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
 const CONFIRM_MS = 3_000;
+const HOSTS_FILE = '/etc/hosts';
 
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
   readonly #needs: Omit<ServiceNeeds, 'streams'>;
   readonly #dialer: Dialer;
+  readonly #probes: Probes;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
@@ -44,13 +51,30 @@ export class DataPlane {
     now: () => number;
     clock: () => number;
     random: () => number;
+    /** DNS servers, `host:port`; none: the system's. */
+    dns?: readonly string[];
+    hostsFile?: string;
     /** Of the node; without one this process is the node. */
     tally?: Tally;
   }) {
-    const { now, clock, random, tally = new LocalTally({ clock }) } = needs;
+    const { now, clock, random, dns: servers = [], hostsFile = HOSTS_FILE } = needs;
+    const { tally = new LocalTally({ clock }) } = needs;
     const log = new SteadyLog({ write: needs.log, now });
-    const reads = new ReadPool();
-    this.#dialer = new Dialer({ now, random, log, reads, material: (key) => this.#materials.get(key) });
+    const sources = new NameSources({ servers, hostsFile });
+    this.#dialer = new Dialer({
+      now,
+      random,
+      log,
+      names: new Names({ sources, clock, after, log }),
+      attempts: new Attempts({ clock, random }),
+      reads: new ReadPool(),
+      material: (key) => this.#materials.get(key),
+    });
+    this.#probes = new Probes({
+      ...{ now, random, log, after },
+      probe: (node, timeoutMs) => this.#dialer.probe(node, timeoutMs),
+      selectorOf: (pool) => this.#selectorOf(pool),
+    });
     this.#needs = {
       now,
       clock,
@@ -93,6 +117,7 @@ export class DataPlane {
       this.#cut(null);
       for (const l of this.#listeners.values()) l.stop();
       this.#listeners.clear();
+      this.#probes.stop();
       this.#dialer.stop();
       return {};
     },
@@ -171,8 +196,10 @@ export class DataPlane {
       this.#listeners.delete(key);
       closed.push(before.get(key) ?? '');
     }
-    this.#dialer.keep(services.flatMap(({ cores }) => cores?.nodes ?? []));
-    this.#forgetSelectors(services);
+    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+    this.#dialer.keep(pools.flatMap((p) => p.nodes));
+    this.#probes.keep(pools);
+    this.#forgetSelectors(pools);
     return { opened, closed, kept };
   }
 
@@ -186,14 +213,18 @@ export class DataPlane {
 
   #selectorOf(pool: Pool): NodeSelector<DataNode> {
     const key = JSON.stringify(pool);
-    const selector = this.#selectors.get(key) ?? new NodeSelector(pool.nodes, pool.selector, this.#needs);
+    const selector =
+      this.#selectors.get(key) ??
+      new NodeSelector(pool.nodes, pool.selector, {
+        random: this.#needs.random,
+        away: (node) => this.#dialer.away(node),
+      });
     this.#selectors.set(key, selector);
     return selector;
   }
 
   /** Those of pools nobody has any more. */
-  #forgetSelectors(services: readonly DataService[]): void {
-    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+  #forgetSelectors(pools: readonly Pool[]): void {
     const wanted = new Set(pools.map((p) => JSON.stringify(p)));
     for (const key of this.#selectors.keys()) if (!wanted.has(key)) this.#selectors.delete(key);
   }

@@ -67,6 +67,12 @@ export class Turns implements ScannerEvents {
 
   fromOrigin(chunk: Buffer, now: number): void {
     if (this.#opaque) return;
+    // An answer to what is no request yet: another protocol whose first word looked like a method, a server that speaks
+    // first. Taken for the head of an answer, its end would pass for a cut.
+    if (this.#waiting.length === 0 && !this.#requests.inBody) {
+      this.#giveUp();
+      return;
+    }
     this.#now = now;
     this.#body = false;
     if (!this.#answers.feed(chunk)) this.#giveUp();

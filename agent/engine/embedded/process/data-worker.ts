@@ -18,7 +18,8 @@ export class DataWorker {
     readonly [K in WorkerCall]: (args: WorkerCalls[K]['args']) => Promise<WorkerCalls[K]['ok']>;
   };
 
-  constructor(needs: WorkerNeeds) {
+  /** `dns`: servers, none: the system's. */
+  constructor(dns: readonly string[], needs: WorkerNeeds) {
     const { now, clock, random, send } = needs;
     const log: Log = (level, text) => send({ t: 'line', level, text });
     this.#send = send;
@@ -29,7 +30,7 @@ export class DataWorker {
       send: (report) => send({ t: 'tally', report }),
       say: (level, text) => log(level, `limits: ${text}`),
     });
-    this.#plane = new DataPlane({ now, clock, random, log, tally: this.#tally });
+    this.#plane = new DataPlane({ now, clock, random, log, dns, tally: this.#tally });
     every(FIGURES_MS, () => {
       const services = this.#plane.changed();
       if (services !== null) send({ t: 'figures', services });

@@ -54,7 +54,8 @@ export interface Left {
 }
 
 export type ToWorker =
-  | { readonly t: 'data' }
+  /** `dns`: servers to ask for names, `host:port`; a primary of an earlier release says none. */
+  | { readonly t: 'data'; readonly dns?: readonly string[] }
   | { readonly t: 'control'; readonly start: ControlStart }
   | { readonly t: 'call'; readonly id: number; readonly name: WorkerCall; readonly args: unknown }
   /** To control: what it called, or asked of the primary. */

@@ -18,6 +18,8 @@ export interface PrimarySettings
   extends Pick<ControlStart, 'socket' | 'document' | 'identity' | 'instance' | 'startedAt'> {
   readonly workers: number;
   readonly exec: string;
+  /** For data workers, unread. */
+  readonly dns: readonly string[];
 }
 
 export interface PrimaryNeeds {
@@ -198,7 +200,7 @@ export class Primary {
     const facts = factsOf(member);
     if (member.role === 'data') {
       member.at = 'working';
-      this.#tell(member, { t: 'data' });
+      this.#tell(member, { t: 'data', dns: this.#settings.dns });
       this.#tellControl({ t: 'joined', worker: facts });
     } else if (member === this.#control) this.#begin(member);
     else member.at = 'standby';

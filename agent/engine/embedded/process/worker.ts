@@ -29,7 +29,7 @@ export class EngineWorker {
     const role = this.#role;
     if (m.t === 'end') void this.#end();
     else if (m.t === 'ping') this.#needs.send({ t: 'pong' });
-    else if (m.t === 'data') this.#role = { at: 'data', data: new DataWorker(this.#needs) };
+    else if (m.t === 'data') this.#role = { at: 'data', data: new DataWorker(m.dns ?? [], this.#needs) };
     else if (m.t === 'control')
       this.#role = { at: 'control', control: new ControlWorker(m.start, this.#needs) };
     else if (role.at === 'data') role.data.heard(m);
