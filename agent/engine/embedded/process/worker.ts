@@ -4,6 +4,7 @@ import type { Memo } from '../control/control.ts';
 import { LogRing } from '../control/logs.ts';
 import { WorkersData } from '../control/workers.ts';
 import type { Sums, WorkersLink } from '../control/workers-link.ts';
+import { ownDescriptors } from '../data/headroom.ts';
 import { Listener } from '../data/listener.ts';
 import type { DataCall, DataCalls } from '../data/messages.ts';
 import { DataPlane } from '../data/plane.ts';
@@ -65,7 +66,10 @@ export class EngineWorker {
 
   #plane(): DataPlane {
     const { now, clock, random, send } = this.#needs;
-    return new DataPlane({ now, clock, random, log: (level, text) => send({ t: 'line', level, text }) });
+    return new DataPlane({
+      ...{ now, clock, random, descriptors: ownDescriptors() },
+      log: (level, text) => send({ t: 'line', level, text }),
+    });
   }
 
   #run(plane: DataPlane, m: Extract<ToWorker, { t: 'call' }>): void {
