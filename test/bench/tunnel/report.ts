@@ -107,7 +107,7 @@ function streamsOf(results: Results): string[] {
   return [...measures].filter((m) => m.startsWith('sse '));
 }
 
-interface Column {
+export interface Column {
   readonly title: string;
   readonly measure: string;
   readonly field: string;
@@ -131,6 +131,16 @@ const TLS: readonly Column[] = [
   { title: 'CPU µs', measure: 'tls rps', field: 'cpuUs', digits: 1 },
   { title: 'handshakes/s', measure: 'tls handshakes', field: 'perSecond', digits: 0 },
   { title: 'CPU µs', measure: 'tls handshakes', field: 'cpuUs', digits: 1 },
+];
+
+/** Of one measure, `line`. */
+export const LINE_COLUMNS: readonly Column[] = [
+  { title: 'added p50 ms a chunk', measure: 'line', field: 'addedP50Ms', digits: 1 },
+  { title: 'added p99 ms a chunk', measure: 'line', field: 'addedP99Ms', digits: 1 },
+  { title: 'new stream, first byte p50 ms', measure: 'line', field: 'firstP50Ms', digits: 0 },
+  { title: 'p99 ms', measure: 'line', field: 'firstP99Ms', digits: 0 },
+  { title: 'MB/s', measure: 'line', field: 'mbPerSecond', digits: 1 },
+  { title: 'failed', measure: 'line', field: 'failed', digits: 0 },
 ];
 
 function streamColumns(measure: string): readonly Column[] {
@@ -160,7 +170,8 @@ export function tablesOf(results: Results): string {
     .join('\n\n');
 }
 
-function tableOf(results: Results, columns: readonly Column[]): string | null {
+/** `null` when there is not a figure for it. */
+export function tableOf(results: Results, columns: readonly Column[]): string | null {
   const rows = [...results.keys()].flatMap((peer) => {
     const cells = columns.map(({ measure, field, digits, added }) => {
       const value = added
