@@ -63,7 +63,8 @@ func say(result map[string]interface{}) error { return json.NewEncoder(os.Stdout
 // dial comes from other loopback addresses where one has not enough ports.
 func (l *load) dial(i int) (net.Conn, error) {
 	const portsOfOne = 20000
-	d := net.Dialer{Timeout: dialTimeout, Control: portAtConnect}
+	// Its own probes would only add to those of what is measured.
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Control: portAtConnect}
 	if l.source != "" {
 		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(l.source)}
 	} else if i >= portsOfOne {

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { openWebSocket } from '../wire/websocket.ts';
 import { every } from './every.ts';
+import { keepAlive } from './keepalive.ts';
 import { Leg, SEALED, SUBPROTOCOL } from './leg.ts';
 import type { DataNode } from './messages.ts';
 import { Reader, type ReadPool } from './read-pool.ts';
@@ -85,11 +86,10 @@ function connectSocket(node: DataNode, needs: DialNeeds): Promise<Secured> {
       host: node.host,
       port: node.port,
       noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
       allowHalfOpen: true,
     });
     if (reader !== null) raw.pause();
+    keepAlive(raw);
     let socket: net.Socket = raw;
     const give = (result: Secured): void => {
       clearTimeout(deadline);

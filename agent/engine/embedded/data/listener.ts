@@ -1,6 +1,7 @@
 import net from 'node:net';
 import { DoorSessions } from './door-sessions.ts';
 import { Intake } from './intake.ts';
+import { keepAlive } from './keepalive.ts';
 import type { Endpoint } from './messages.ts';
 import type { Service } from './service.ts';
 import type { SteadyLog } from './steady-log.ts';
@@ -41,6 +42,7 @@ export class Listener {
     this.#options = { ...options, port: this.port };
     this.#needs = needs;
     server.on('connection', (raw) => {
+      keepAlive(raw);
       this.#connection(raw);
       needs.took?.();
     });
@@ -64,8 +66,6 @@ export class Listener {
       const server = net.createServer({
         allowHalfOpen: true,
         noDelay: true,
-        keepAlive: true,
-        keepAliveInitialDelay: 30_000,
       });
       server.once('error', (e: NodeJS.ErrnoException) => resolve(explain(listen, e)));
       const options = {
