@@ -7,7 +7,7 @@ import { type Ground, startOurs } from './peers.ts';
 import { type Stage, startOrigin } from './stage.ts';
 
 /** What a process needs beside its connections. */
-const OWN_FILES = 500;
+const OWN_FILES = 1_500;
 /** Of the ports the system gives out, so many between two addresses. */
 const PORTS_OF_A_PAIR = 20_000;
 /** A connection's buffers in the kernel and in both ends, all told, on the safe side. */
