@@ -103,9 +103,14 @@ func (l *load) hold() error {
 	var standing atomic.Int64
 	var first atomic.Value
 	gate := make(chan struct{}, 32)
+	until := time.Now().Add(openingTime)
 	l.each(func(i int) {
 		gate <- struct{}{}
 		defer func() { <-gate }()
+		if time.Now().After(until) {
+			first.CompareAndSwap(nil, fmt.Sprintf("not all of them were open after %v", openingTime))
+			return
+		}
 		c, err := l.askOnce(i)
 		conns[i] = c
 		if err != nil {
@@ -141,7 +146,10 @@ func (l *load) hold() error {
 	return nil
 }
 
-const answerTime = 20 * time.Second
+const (
+	answerTime  = 20 * time.Second
+	openingTime = 100 * time.Second
+)
 
 func (l *load) askOnce(i int) (net.Conn, error) {
 	c, err := l.dial(i)

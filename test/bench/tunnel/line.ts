@@ -73,6 +73,7 @@ export async function measureLine(ground: Ground, stage: Stage): Promise<LineRes
     stage.add(link);
     const rows = new Map<string, Map<string, Sample[]>>();
     for (const peer of LINE_PEERS) {
+      if (stage.closing) throw new Error('stopped');
       process.stderr.write(`line, ${loss * 100} % loss: ${peer.name}\n`);
       port += 1;
       const sample = await measured(peer, ground, { hosts, port, stage });

@@ -50,7 +50,8 @@ async function main(): Promise<number> {
   const effort = { ...(flags.quick ? QUICK : WHOLE), ...rounds };
   const stage = await Stage.open();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stage.close().then(() => process.exit(130)));
+    // Ctrl-c comes twice by way of npm.
+    process.on(signal, () => void stage.close().then(() => process.exit(130)));
   }
   try {
     return await bench(await prepare(stage), effort, stage);
@@ -102,6 +103,7 @@ async function measureAll(
   const peers = await startPeers(ground, effort, stage, wants);
   const results = new Map<string, Map<string, Sample[]>>([...peers.keys()].map((name) => [name, new Map()]));
   const take = async (name: string, measure: string, run: () => Promise<Sample>): Promise<void> => {
+    if (stage.closing) throw new Error('stopped');
     const measures = results.get(name);
     // Every round has a place, so that rounds are compared with their like.
     const put = (s: Sample) => measures?.set(measure, [...(measures.get(measure) ?? []), s]);

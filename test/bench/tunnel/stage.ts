@@ -31,8 +31,14 @@ export class Stage {
     return this.#go;
   }
 
+  /** @throws Error once it is being taken away: what came too late is ended too. */
   add(...running: readonly Stoppable[]): void {
     this.#running.push(...running);
+    if (this.#closed !== null) throw new Error('stopped');
+  }
+
+  get closing(): boolean {
+    return this.#closed !== null;
   }
 
   /** The latest first: what stands on something goes before it. */
@@ -42,7 +48,7 @@ export class Stage {
   }
 
   async #close(): Promise<void> {
-    for (const r of this.#running.reverse()) await r.stop();
+    for (let r = this.#running.pop(); r !== undefined; r = this.#running.pop()) await r.stop();
     await this.#go?.remove();
     await rm(this.dir, { recursive: true, force: true });
   }
