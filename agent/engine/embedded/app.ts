@@ -6,6 +6,7 @@ import type { EngineIdentity } from '../port.ts';
 import { Control } from './control/control.ts';
 import { LogRing } from './control/logs.ts';
 import { ControlServer } from './control/server.ts';
+import { ownDescriptors } from './data/headroom.ts';
 import { localData } from './data/local.ts';
 import { DataPlane } from './data/plane.ts';
 import type { Hello } from './protocol.ts';
@@ -71,7 +72,9 @@ export async function startEngine(
   const { version, instance, pid, now } = needs;
   const logs = new LogRing({ now, write: needs.write });
   const { log } = logs;
-  const data = localData(new DataPlane({ ...needs, log, dns: settings.dns ?? [] }).calls);
+  const data = localData(
+    new DataPlane({ ...needs, log, dns: settings.dns ?? [], descriptors: ownDescriptors() }).calls,
+  );
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { keepAlive } from './keepalive.ts';
 import { Reader, type ReadPool } from './read-pool.ts';
 
 /** The next address is tried beside one that has not answered by then (RFC 8305). */
@@ -157,10 +158,9 @@ function open(host: string, port: number, reader: Reader | null): net.Socket {
     host,
     port,
     noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 30_000,
     allowHalfOpen: true,
   });
+  keepAlive(socket);
   if (reader !== null) socket.pause();
   return socket;
 }

@@ -5,6 +5,7 @@ import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { Dialer } from './dialer.ts';
 import { after } from './every.ts';
+import { type Descriptors, Headroom } from './headroom.ts';
 import { Listener, listenerKey } from './listener.ts';
 import type {
   Bind,
@@ -36,6 +37,8 @@ export class DataPlane {
   readonly #needs: Omit<ServiceNeeds, 'streams'>;
   readonly #dialer: Dialer;
   readonly #probes: Probes;
+  /** Of descriptors. */
+  readonly #headroom: Headroom | null;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
@@ -56,10 +59,13 @@ export class DataPlane {
     hostsFile?: string;
     /** Of the node; without one this process is the node. */
     tally?: Tally;
+    /** Of this process, where the system tells. */
+    descriptors?: Descriptors | null;
   }) {
-    const { now, clock, random, dns: servers = [], hostsFile = HOSTS_FILE } = needs;
+    const { now, clock, random, dns: servers = [], hostsFile = HOSTS_FILE, descriptors = null } = needs;
     const { tally = new LocalTally({ clock }) } = needs;
     const log = new SteadyLog({ write: needs.log, now });
+    this.#headroom = descriptors === null ? null : this.#watch(descriptors, log);
     const sources = new NameSources({ servers, hostsFile });
     this.#dialer = new Dialer({
       now,
@@ -115,6 +121,7 @@ export class DataPlane {
       for (const l of this.#bound) l.close();
       this.#bound = [];
       this.#cut(null);
+      this.#headroom?.stop();
       for (const l of this.#listeners.values()) l.stop();
       this.#listeners.clear();
       this.#probes.stop();
@@ -151,12 +158,28 @@ export class DataPlane {
     return [...this.#counters.values()].map((c) => c.toStats());
   }
 
+  #watch(descriptors: Descriptors, log: SteadyLog): Headroom {
+    const { limit } = descriptors;
+    return new Headroom(descriptors, {
+      tight: (held) => {
+        const text = `${held} of ${limit} are in use: this worker takes no new connections until there are fewer`;
+        log.say('warn', 'descriptors', text);
+        for (const l of this.#listeners.values()) l.pause();
+      },
+      eased: (held) => {
+        log.say('info', 'descriptors', `${held} of ${limit} are in use: it takes new connections again`);
+        for (const l of this.#listeners.values()) l.resume();
+      },
+    });
+  }
+
   async #bindNew(listeners: readonly Bind[]): Promise<{ bound: Listener[]; problems: BindProblem[] }> {
     const bound: Listener[] = [];
     const problems: BindProblem[] = [];
     for (const { service, listen } of listeners) {
       if (this.#listeners.has(listenerKey(listen))) continue;
-      const listener = await Listener.bind(listen, this.#needs);
+      const took = (): void => this.#headroom?.took();
+      const listener = await Listener.bind(listen, { ...this.#needs, took });
       if (typeof listener === 'string') problems.push({ service, message: listener });
       else bound.push(listener);
     }
@@ -178,7 +201,10 @@ export class DataPlane {
     const kept: string[] = [];
     const wanted = new Set<string>();
     const before = new Map([...this.#listeners].map(([key, l]) => [key, l.service?.config.name ?? '']));
-    for (const l of this.#bound) this.#listeners.set(l.key, l);
+    for (const l of this.#bound) {
+      this.#listeners.set(l.key, l);
+      if (this.#headroom?.tight) l.pause();
+    }
     this.#bound = [];
     for (const config of services) {
       const key = listenerKey(config.listen);

@@ -1,6 +1,7 @@
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import type { Log } from '../control/logs.ts';
 import { every } from '../data/every.ts';
+import { ownDescriptors } from '../data/headroom.ts';
 import type { WorkerCall, WorkerCalls } from '../data/messages.ts';
 import { DataPlane } from '../data/plane.ts';
 import { WorkerTally } from '../data/worker-tally.ts';
@@ -30,7 +31,11 @@ export class DataWorker {
       send: (report) => send({ t: 'tally', report }),
       say: (level, text) => log(level, `limits: ${text}`),
     });
-    this.#plane = new DataPlane({ now, clock, random, log, dns, tally: this.#tally });
+    this.#plane = new DataPlane({
+      ...{ now, clock, random, log, dns },
+      tally: this.#tally,
+      descriptors: ownDescriptors(),
+    });
     every(FIGURES_MS, () => {
       const services = this.#plane.changed();
       if (services !== null) send({ t: 'figures', services });
