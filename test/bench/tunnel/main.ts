@@ -13,12 +13,14 @@ import { profileOurs } from './profiled.ts';
 import { EXPECTED, failuresOf, ratiosOf, tablesOf } from './report.ts';
 import { prepare, Stage } from './stage.ts';
 
-const USAGE = `npm run bench:tunnel -- [--quick] [--json] [--rounds N] [--only PEER,PEER] [--profile DIR]
+const USAGE = `npm run bench:tunnel -- [--quick] [--json] [--rounds N] [--workers N] [--only PEER,PEER] [--profile DIR]
 
 Measures the engine beside other forwarders on this machine: about a minute with --quick, some twenty without.
   --quick        one short round: no line with delay and loss, no 100,000 connections, fewer rows
   --json         one JSON document on stdout, everything else on stderr
   --rounds N     so many rounds; the peers take turns within each, ratios are medians over the rounds
+  --workers N    threads of haproxy and nginx, carrying processes of ours: 1 when left out, so that load and origin have
+                 a core beside them on a small machine
   --only A,B     these peers only, such as direct,haproxy,ours,"ours mtls"
                  (many: the 100,000 connections, line: the line with delay and loss)
   --profile DIR  afterwards, our engine's busiest worker under V8's profiler, a file a measure
@@ -32,6 +34,7 @@ const { values: flags } = parseArgs({
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     rounds: { type: 'string' },
+    workers: { type: 'string' },
     only: { type: 'string' },
     profile: { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -45,8 +48,8 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const rounds =
-    flags.rounds === undefined ? {} : { rounds: Math.max(1, Number.parseInt(flags.rounds, 10) || 1) };
+  const rounds = flags.rounds === undefined ? {} : { rounds: count(flags.rounds) };
+  const workers = count(flags.workers ?? '1');
   const effort = { ...(flags.quick ? QUICK : WHOLE), ...rounds };
   const stage = await Stage.open();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -54,7 +57,7 @@ async function main(): Promise<number> {
     process.on(signal, () => void stage.close().then(() => process.exit(130)));
   }
   try {
-    return await bench(await prepare(stage), effort, stage);
+    return await bench(await prepare(stage, workers), effort, stage);
   } catch (e) {
     note(`bench: ${said(e)}`);
     return 1;
@@ -201,6 +204,10 @@ async function machine(ground: Ground): Promise<string> {
     [`Node ${process.version}`, ...versions].join('; '),
     `${ground.workers} workers or threads of each peer, ${ground.files} descriptors a process`,
   ].join('\n');
+}
+
+function count(text: string): number {
+  return Math.max(1, Number.parseInt(text, 10) || 1);
 }
 
 function said(e: unknown): string {

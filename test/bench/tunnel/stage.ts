@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buildGoPeer, type GoPeer } from '../../harness/go-peer.ts';
 import { createTestCa } from '../../harness/test-ca.ts';
@@ -54,10 +54,8 @@ export class Stage {
   }
 }
 
-const MOST_WORKERS = 8;
-
 /** @throws Error when Go is not there: origin and clients are of Go. */
-export async function prepare(stage: Stage): Promise<Ground> {
+export async function prepare(stage: Stage, workers: number): Promise<Ground> {
   const { dir } = stage;
   const go = await stage.build();
   const ca = await createTestCa();
@@ -73,8 +71,6 @@ export async function prepare(stage: Stage): Promise<Ground> {
   await writeFile(certAndKey, `${cert}\n${key}`, { mode: 0o600 });
   await writeFile(tls.caFile, ca.ca);
   const origins = [await startOrigin(go, stage)];
-  // As the engine does by itself, and for everybody the same.
-  const workers = Math.min(MOST_WORKERS, availableParallelism());
   return { dir, go, tls, certAndKey, origins, files: await descriptorLimit(), workers };
 }
 
