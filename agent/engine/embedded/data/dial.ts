@@ -15,6 +15,8 @@ export interface DialFailure {
   readonly ok: false;
   readonly why: string;
   readonly timeout: boolean;
+  /** Nothing of the stream was sent, and another node can be asked at once. */
+  readonly unsent?: boolean;
 }
 
 export type Dialled = { readonly ok: true; readonly leg: Leg } | DialFailure;
@@ -41,6 +43,10 @@ export interface DialNeeds {
   /** Nobody waits any more. */
   readonly signal?: AbortSignal;
 }
+
+const CLOSED = 'closed during the handshake';
+/** It is about to leave, or has. */
+const GONE = new Set(['ECONNRESET', CLOSED]);
 
 /** A connection of its own for one stream. */
 export async function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
@@ -87,10 +93,11 @@ interface Socket {
 
 /** Name, TCP and TLS, one after the other: the deadline and the client's leaving hold for all of them. */
 async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket | DialFailure> {
-  const fail = (why: string, timeout = false): DialFailure => ({
+  const fail = (why: string, timeout = false, unsent = false): DialFailure => ({
     ok: false,
     why: `${node.name} (${node.host}:${node.port}): ${why}`,
     timeout,
+    unsent,
   });
   const ready = node.tls === null ? undefined : needs.material(node.tls.material);
   if (node.tls !== null && ready === undefined)
@@ -107,12 +114,12 @@ async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket |
   if (needs.signal?.aborted) leave();
   const made = async (): Promise<Socket | DialFailure> => {
     const answer = await needs.names.resolve(node.host);
-    if (!answer.ok) return fail(`no address: ${answer.why}`);
+    if (!answer.ok) return fail(`no address: ${answer.why}`, false, true);
     // TLS and WebSocket read from the socket by themselves.
     const reads = ready === undefined && node.over.path === null ? needs.reads : null;
     const to = { addresses: answer.addresses, port: node.port, reads };
     const attempted = await needs.attempts.connect(to, over);
-    if (!attempted.ok) return fail(attempted.why, attempted.timeout);
+    if (!attempted.ok) return fail(attempted.why, attempted.timeout, !attempted.timeout);
     const { socket: raw, address, reader } = attempted;
     if (over.given) {
       raw.destroy();
@@ -120,7 +127,7 @@ async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket |
     }
     if (ready === undefined) return { ok: true, socket: raw, raw, ours: false, address, reader };
     const secured = await secure(raw, { node, ready, over, now: needs.now });
-    return typeof secured === 'string' ? fail(secured) : { ...secured, address, reader: null };
+    return typeof secured === 'string' ? fail(secured, false, GONE.has(secured)) : { ...secured, address, reader: null };
   };
   const making = made();
   const result = await Promise.race([making, givenUp.promise]);
@@ -168,7 +175,7 @@ function secure(
     const fault = (e: NodeJS.ErrnoException): void => give(e.code ?? e.message);
     over.on(() => give('given up'));
     for (const s of [socket, raw]) s.on('error', fault);
-    socket.once('close', () => give('closed during the handshake'));
+    socket.once('close', () => give(CLOSED));
     socket.once('secureConnect', () => {
       socket.removeAllListeners('close');
       const host = serverName ?? (peers === 'ca' ? node.host : null);

@@ -2,7 +2,7 @@ import type net from 'node:net';
 import tls from 'node:tls';
 import { ProxyReader } from '../wire/proxy-protocol.ts';
 import { WebSocketAcceptor, type WebSocketStream } from '../wire/websocket.ts';
-import type { DoorSessions } from './door-sessions.ts';
+import type { Door, DoorSessions } from './door-sessions.ts';
 import { every } from './every.ts';
 import { Leg, SEALED, SUBPROTOCOL } from './leg.ts';
 import type { DataService } from './messages.ts';
@@ -194,7 +194,7 @@ export class Intake {
     const onStream = (stream: WebSocketStream, raw: net.Socket): void => {
       const ways = this.#waysOf(raw);
       if (this.#config.over.mux)
-        this.#needs.sessions.add(stream, { ways, ours: stream.agreed, door: this.door });
+        this.#needs.sessions.add(stream, { ways, ours: stream.agreed, ...this.#entered() });
       else this.#needs.accept(new Leg(webSocketWire({ stream, ways, sealed: stream.agreed })));
     };
     return new WebSocketAcceptor(settings, { every, onStream });
@@ -207,9 +207,13 @@ export class Intake {
       this.#websockets.accept(socket, raw);
       socket.resume();
     } else if (over.mux) {
-      this.#needs.sessions.add(socket, { ways, ours: sealed, door: this.door });
+      this.#needs.sessions.add(socket, { ways, ours: sealed, ...this.#entered() });
       socket.resume();
     } else this.#needs.accept(new Leg(socketWire({ socket, raw, ways, sealed })));
+  }
+
+  #entered(): Door {
+    return { door: this.door, accept: this.#needs.accept };
   }
 
   #waysOf(raw: net.Socket): Ways {

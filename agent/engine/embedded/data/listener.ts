@@ -2,6 +2,7 @@ import net from 'node:net';
 import { DoorSessions } from './door-sessions.ts';
 import { Intake } from './intake.ts';
 import { keepAlive } from './keepalive.ts';
+import type { Leg } from './leg.ts';
 import type { Endpoint } from './messages.ts';
 import type { Service } from './service.ts';
 import type { SteadyLog } from './steady-log.ts';
@@ -31,7 +32,7 @@ export class Listener {
   #fault = false;
   #service: Service | null = null;
   #intake: Intake | null = null;
-  readonly #sessions = new DoorSessions((leg) => this.#service?.accept(leg));
+  readonly #sessions = new DoorSessions();
   /** Connections that came between bind and commit. */
   #early: net.Socket[] = [];
 
@@ -102,14 +103,15 @@ export class Listener {
   /** From now on connections belong to `service`; handshakes under way finish with the old certificate. */
   serve(service: Service, ready: ReadyMaterial | null): void {
     this.#service = service;
+    const accept = (leg: Leg): void => service.accept(leg);
     this.#intake = new Intake(service.config, ready, {
       log: this.#needs.log,
       now: this.#needs.now,
       sessions: this.#sessions,
       admits: (raw, from) => service.admits(raw, from),
-      accept: (leg) => service.accept(leg),
+      accept,
     });
-    this.#sessions.turn(this.#intake.door);
+    this.#sessions.turn({ door: this.#intake.door, accept });
     const early = this.#early;
     this.#early = [];
     for (const raw of early) this.#connection(raw);
@@ -139,7 +141,7 @@ export class Listener {
     this.#early = [];
   }
 
-  /** Takes no new connections; sessions go on until their first idle moment. */
+  /** Takes no new connections; sessions are asked to leave, and take new streams until they have. */
   leave(): void {
     this.#shut();
     this.#sessions.leave();

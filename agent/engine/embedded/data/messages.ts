@@ -151,7 +151,7 @@ export interface DataCalls {
   streams: { args: Record<string, never>; ok: Streams };
   /** Cuts the streams of these services, `null`: of all. */
   cut: { args: { services: readonly string[] | null }; ok: Record<string, never> };
-  /** Takes no new connections; who is in goes on as before, new streams of sessions that are there too. */
+  /** Takes no new connections; streams go on, sessions are asked to open theirs elsewhere. */
   leave: { args: Record<string, never>; ok: Record<string, never> };
   stop: { args: Record<string, never>; ok: Record<string, never> };
 }

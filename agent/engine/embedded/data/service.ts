@@ -273,7 +273,8 @@ export class Service {
     const tried = new Set<DataNode>();
     const reasons: string[] = [];
     let timeout = false;
-    for (let attempt = 0; attempt <= this.config.retries && client.fault === null; attempt++) {
+    let attempts = 0;
+    while (attempts <= this.config.retries && client.fault === null) {
       const node = selector.pick({ tried, client: client.remote, now: now() });
       if (node === null) break;
       const over = selector.begin(node);
@@ -287,6 +288,8 @@ export class Service {
       if (client.fault !== null) break;
       selector.failed(node, now());
       tried.add(node);
+      // Where nothing was sent it costs no attempt, once round.
+      if (!dialled.unsent || tried.size === selector.size) attempts += 1;
       reasons.push(dialled.why);
       timeout = dialled.timeout;
     }

@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/harness/test-ca.ts';
-import { FIN, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
+import { AT_MOST, FIN, LEAVING, NOP, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
 import { SmuxSession, type SmuxSettings } from './smux-session.ts';
 import type { SmuxStream, StreamLost } from './smux-stream.ts';
 
@@ -310,6 +310,51 @@ describe('streams beside each other', () => {
       s.end('x');
       expect((await hear(s)).how).toBe('end');
     }
+  });
+});
+
+describe('words between our own ends', () => {
+  it('ask for no more streams: what is open goes on, what was under way is taken', async () => {
+    const { client, server } = await pair((s) => s.pipe(s), { words: true });
+    const before = opened(client);
+    server.session.leave();
+    // The word has not come yet.
+    const underWay = opened(client);
+    await until(() => client.session.leaving);
+    expect(client.session.open()).toBeNull();
+    for (const stream of [before, underWay]) {
+      stream.end('x');
+      expect((await hear(stream)).how).toBe('end');
+    }
+    expect([client.over, server.over]).toEqual([[], []]);
+  });
+
+  it('say how many streams have room, and say it again when that changes', async () => {
+    const { client, server } = await pair((s) => s.pipe(s), { words: true, maxStreams: 2 });
+    const [first] = [opened(client), opened(client)];
+    await until(() => client.session.open() === null);
+    first.end();
+    await hear(first);
+    await until(() => client.session.streams === 1);
+    const third = opened(client);
+    expect(client.session.open()).toBeNull();
+    server.session.tune({ maxStreams: 3 });
+    await until(() => client.session.open() !== null);
+    server.session.tune({ maxStreams: 1 });
+    third.end('x');
+    expect((await hear(third)).how).toBe('end');
+  });
+
+  it('are not said to others, and mean nothing from them', async () => {
+    const [near, far] = await sockets();
+    const said: Buffer[] = [];
+    near.on('data', (c: Buffer) => said.push(c));
+    const { session: other } = session(far, { role: 'server', maxStreams: 2 }, (s) => s.end('heard'));
+    other.leave();
+    near.write(Buffer.concat([frame(NOP, LEAVING), frame(NOP, AT_MOST), frame(SYN, 3)]));
+    await until(() => said.length > 0);
+    expect(Buffer.concat(said).subarray(0, 13)).toEqual(frame(PSH, 3, Buffer.from('heard')));
+    expect(other.leaving).toBe(false);
   });
 });
 
