@@ -194,6 +194,8 @@ function checkLayers(at: string, type: ListenerType, what: 'listener' | 'dialer'
   };
   if (!isWebSocket(type)) for (const key of ['path', 'host']) refuse(key, 'it is of ws, wss and mwss');
   if (!isMux(type))
+    refuse('maxStreams', 'it is of mtls and mwss; connections are limited by climiters: ["$ 1000"]');
+  if (!isMux(type))
     for (const key of ['mux.version', 'mux.connections']) refuse(key, 'it is of mtls and mwss');
 }
 

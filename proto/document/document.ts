@@ -47,6 +47,10 @@ export interface Listener {
   readonly identity: boolean;
   /** Of ws, wss, mwss. */
   readonly path?: string;
+  /** Of mtls and mwss: streams open at once in one session. */
+  readonly maxStreams?: number;
+  /** What is read of a connection, or of a session's stream, ahead of a slow reader. */
+  readonly readBufferBytes?: number;
 }
 
 export interface Service {
@@ -93,6 +97,8 @@ export interface HopNode {
     readonly host?: string;
     /** Of mtls and mwss: smux sessions kept to the node. */
     readonly connections?: number;
+    /** As a listener's. */
+    readonly readBufferBytes?: number;
   };
   readonly backup: boolean;
   readonly weight: number;

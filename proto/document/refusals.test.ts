@@ -50,7 +50,7 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     '    type: tls\n    config:\n      read-buffer-size: 1\n  forwarder',
     [
       'line 21, column 5: services[1].listener.config: is ignored by gost (write listener.metadata)',
-      'line 22, column 7: services[1].listener.config.read-buffer-size: is ignored by gost (write metadata.readBufferSize)',
+      'line 22, column 7: services[1].listener.config.read-buffer-size: is ignored by gost (write metadata.readBufferSize: 64KB)',
     ],
   ],
   [
@@ -311,6 +311,22 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     '    type: tls\n  forwarder',
     '    type: mtls\n    metadata: {mux.version: 1}\n  forwarder',
     ['line 21, column 29: services[1].listener.metadata.mux.version: must be 2'],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: tls\n    metadata: {maxStreams: 10000, readBufferSize: 64}\n  forwarder',
+    [
+      'line 21, column 28: services[1].listener.metadata.maxStreams: a tls listener has none (it is of mtls and mwss; connections are limited by climiters: ["$ 1000"])',
+      'line 21, column 51: services[1].listener.metadata.readBufferSize: must be 4KB to 16MB',
+    ],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: mtls\n    metadata: {maxStreams: 0, readBufferSize: 64 kilobytes}\n  forwarder',
+    [
+      'line 21, column 28: services[1].listener.metadata.maxStreams: must be 1 to 65536',
+      'line 21, column 47: services[1].listener.metadata.readBufferSize: 64 kilobytes is no size (write 64KB)',
+    ],
   ],
   [
     '    type: tls\n  forwarder',

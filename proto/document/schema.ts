@@ -34,6 +34,7 @@ const PATH: Shape = { kind: 'path' };
 const PROXY_VERSION: Shape = { kind: 'count', min: 1, max: 2 };
 // Version 1 has no windows: two stalled downloads stop every other stream of the connection.
 const MUX_VERSION: Shape = { kind: 'count', min: 2, max: 2 };
+const READ_BUFFER: Shape = { kind: 'size', min: 4 * 1024, max: 16 * 1024 * 1024 };
 const TRANSPORTS = ['tcp', 'tls', 'ws', 'wss', 'mtls', 'mwss'];
 
 const IGNORED = 'is ignored by gost';
@@ -59,12 +60,14 @@ const LISTENER_METADATA = map({
   path: read(PATH),
   'mux.version': read(MUX_VERSION),
   ...later('host', 'header', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'maxIdleTimeout'),
-  ...later('maxStreams', 'backlog', 'readBufferSize', 'writeBufferSize', 'readTimeout', 'enableCompression'),
+  maxStreams: read({ kind: 'count', min: 1, max: 65_536 }),
+  readBufferSize: read(READ_BUFFER),
+  ...later('backlog', 'writeBufferSize', 'readTimeout', 'enableCompression'),
   ...later('mux', 'mux.keepaliveInterval', 'mux.maxStreamBuffer', 'mptcp'),
   proxyProtocol: wrong(IGNORED, 'write it in the metadata of the service: services[].metadata.proxyProtocol'),
-  'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams'),
+  'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams; of mtls and mwss'),
   'congestion-control': wrong(IGNORED, 'remove it; gost has no such setting'),
-  'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize'),
+  'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize: 64KB'),
 });
 
 const LISTENER = map({
@@ -225,6 +228,7 @@ const HOP_NODE = map({
           host: read({ kind: 'text', maxBytes: 253, secret: false }),
           'mux.version': read(MUX_VERSION),
           'mux.connections': read({ kind: 'count', min: 1, max: 8 }),
+          readBufferSize: read(READ_BUFFER),
           ...later('header', 'enableCompression', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'mux'),
           ...later('mux.keepaliveInterval', 'mux.keepaliveTimeout', 'mux.keepaliveDisabled'),
           ...later('mux.maxFrameSize', 'mux.maxReceiveBuffer', 'mux.maxStreamBuffer', 'proxyProtocol'),

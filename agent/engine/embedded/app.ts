@@ -33,9 +33,11 @@ export const CAPABILITIES = [
   'listener.tls',
   'listener.ws',
   'listener.wss',
+  'mux.maxStreams',
   'probe',
   'proxy.read',
   'proxy.write',
+  'readBufferSize',
   'rlimiter',
   'selector.least',
 ] as const;

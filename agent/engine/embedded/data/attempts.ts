@@ -45,6 +45,8 @@ export interface ConnectTo {
   readonly port: number;
   /** What its sockets read into; null: they are read by their `data` events. */
   readonly reads: ReadPool | null;
+  /** Read ahead of a slow reader, and kept for a slow peer; else what Node thinks. */
+  readonly bufferBytes?: number | undefined;
 }
 
 /**
@@ -65,7 +67,7 @@ export class Attempts {
 
   connect(to: ConnectTo, over: GivingUp): Promise<Attempted> {
     return new Promise((resolve) => {
-      const { addresses, port, reads } = to;
+      const { addresses, port, reads, bufferBytes } = to;
       const left = inOrder(addresses, this.#turn++, (a) => this.#doubted(a));
       const trying = new Map<net.Socket, string>();
       const reasons: string[] = [];
@@ -85,7 +87,7 @@ export class Attempts {
           return;
         }
         const reader = reads === null ? null : new Reader(reads);
-        const socket = open(address, port, reader);
+        const socket = open({ address, port, reader, bufferBytes });
         trying.set(socket, address);
         // Stays for good: who takes the socket listens for faults of its own, a tick later.
         socket.on('error', () => undefined);
@@ -152,10 +154,17 @@ function rotated(list: readonly string[], by: number): string[] {
   return [...list.slice(at), ...list.slice(0, at)];
 }
 
-function open(host: string, port: number, reader: Reader | null): net.Socket {
+function open(to: {
+  address: string;
+  port: number;
+  reader: Reader | null;
+  bufferBytes: number | undefined;
+}): net.Socket {
+  const { address, port, reader, bufferBytes } = to;
   const socket = net.connect({
+    ...(bufferBytes === undefined ? {} : { highWaterMark: bufferBytes }),
     ...(reader === null ? {} : { onread: reader.onread }),
-    host,
+    host: address,
     port,
     noDelay: true,
     allowHalfOpen: true,

@@ -58,7 +58,7 @@ export async function dial(node: DataNode, needs: DialNeeds): Promise<Dialled> {
 export async function connect(node: DataNode, needs: DialNeeds): Promise<Connected> {
   const began = needs.now();
   const secured = await connectSocket(node, needs);
-  const { path } = node.over;
+  const { path, bufferBytes } = node.over;
   if (!secured.ok) return secured;
   const { socket, raw, ours, address, reader } = secured;
   if (path === null)
@@ -68,7 +68,7 @@ export async function connect(node: DataNode, needs: DialNeeds): Promise<Connect
     };
   const host = node.over.host ?? (node.host.includes(':') ? `[${node.host}]` : node.host) + `:${node.port}`;
   const handshakeMs = Math.max(1, needs.timeoutMs - (needs.now() - began));
-  const settings = { path, handshakeMs, subprotocol: SUBPROTOCOL };
+  const settings = { path, handshakeMs, subprotocol: SUBPROTOCOL, bufferBytes };
   const ways = waysOf(raw);
   const opened = await openWebSocket({ socket, raw, host }, settings, { every });
   if (!opened.ok) {
@@ -115,9 +115,10 @@ async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket |
   const made = async (): Promise<Socket | DialFailure> => {
     const answer = await needs.names.resolve(node.host);
     if (!answer.ok) return fail(`no address: ${answer.why}`, false, true);
-    // TLS and WebSocket read from the socket by themselves.
-    const reads = ready === undefined && node.over.path === null ? needs.reads : null;
-    const to = { addresses: answer.addresses, port: node.port, reads };
+    // TLS and WebSocket read from the socket by themselves; a reader of our own holds nothing for a slow one.
+    const { path, bufferBytes } = node.over;
+    const reads = ready === undefined && path === null && bufferBytes === undefined ? needs.reads : null;
+    const to = { addresses: answer.addresses, port: node.port, reads, bufferBytes };
     const attempted = await needs.attempts.connect(to, over);
     if (!attempted.ok) return fail(attempted.why, attempted.timeout, !attempted.timeout);
     const { socket: raw, address, reader } = attempted;
@@ -150,9 +151,11 @@ function secure(
 ): Promise<Tls | string> {
   const { node, ready, over, now } = how;
   const { serverName = null, peers = 'any' } = node.tls ?? {};
+  const { bufferBytes } = node.over;
   return new Promise((resolve) => {
     // Refused by hand below: an expired fleet certificate has a grace that OpenSSL knows nothing of.
     const options = {
+      ...(bufferBytes === undefined ? {} : { highWaterMark: bufferBytes }),
       socket: raw,
       secureContext: ready.context,
       rejectUnauthorized: false,

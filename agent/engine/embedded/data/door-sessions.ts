@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { SmuxSession } from '../wire/smux-session.ts';
+import { type SmuxLimits, SmuxSession } from '../wire/smux-session.ts';
 import { every } from './every.ts';
 import { Leg } from './leg.ts';
 import { smuxWire, type Ways } from './wires.ts';
@@ -32,12 +32,13 @@ export class DoorSessions {
   readonly #guests = new Set<Guest>();
   #door: string | null = null;
   #leaving = false;
+  #limits: SmuxLimits = {};
 
   add(carrier: Duplex, as: Door & { ways: Ways; ours: boolean }): void {
     const { ways, ours, door, accept } = as;
     const session = new SmuxSession(
       carrier,
-      { role: 'server', words: ours },
+      { role: 'server', words: ours, ...this.#limits },
       {
         every,
         onOver: () => {
@@ -66,6 +67,12 @@ export class DoorSessions {
       if (to !== null && to.door === guest.door) guest.accept = to.accept;
       this.#look(guest);
     }
+  }
+
+  /** Of those that are here, too. */
+  tune(limits: SmuxLimits): void {
+    this.#limits = limits;
+    for (const { session } of this.#guests) session.tune(limits);
   }
 
   /** Sessions are asked to leave: their peers dial anew, and find another process. */

@@ -201,9 +201,10 @@ export class HopSessions {
 
   #begin({ carrier, wire, ours, address }: Extract<Connected, { ok: true }>): void {
     const began = this.#needs.now();
+    const { bufferBytes } = this.#node.over;
     const session = new SmuxSession(
       carrier,
-      { role: 'client', words: ours },
+      { role: 'client', words: ours, windowBytes: bufferBytes },
       {
         every,
         onLeaving: () => this.#letGo(session),

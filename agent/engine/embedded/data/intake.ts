@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import tls from 'node:tls';
 import { ProxyReader } from '../wire/proxy-protocol.ts';
 import { WebSocketAcceptor, type WebSocketStream } from '../wire/websocket.ts';
@@ -87,7 +88,7 @@ export class Intake {
     }
     // A client that ends in mid-handshake is gone; half-open begins when the handshake is done.
     raw.allowHalfOpen = false;
-    secure.emit('connection', raw);
+    withBuffers(this.#config.over.bufferBytes, () => secure.emit('connection', raw));
   }
 
   /** The header may come in pieces, or glued to what follows. */
@@ -190,7 +191,8 @@ export class Intake {
 
   #acceptor(path: string): WebSocketAcceptor {
     const sealable = this.#config.handler !== 'tcp';
-    const settings = { path, ...(sealable ? { subprotocol: SUBPROTOCOL } : {}) };
+    const { bufferBytes } = this.#config.over;
+    const settings = { path, bufferBytes, ...(sealable ? { subprotocol: SUBPROTOCOL } : {}) };
     const onStream = (stream: WebSocketStream, raw: net.Socket): void => {
       const ways = this.#waysOf(raw);
       if (this.#config.over.mux)
@@ -222,6 +224,17 @@ export class Intake {
 
   #say(text: string): void {
     this.#needs.log.say('warn', `service ${this.#config.name}`, text);
+  }
+}
+
+/** `tls.Server` has no setting for it: its sockets have the default of the moment in which they are made. */
+function withBuffers(bytes: number | undefined, make: () => void): void {
+  const before = getDefaultHighWaterMark(false);
+  if (bytes !== undefined) setDefaultHighWaterMark(false, bytes);
+  try {
+    make();
+  } finally {
+    setDefaultHighWaterMark(false, before);
   }
 }
 

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { getDefaultHighWaterMark } from 'node:stream';
 import { DoorSessions } from './door-sessions.ts';
 import { Intake } from './intake.ts';
 import { keepAlive } from './keepalive.ts';
@@ -111,7 +112,11 @@ export class Listener {
       admits: (raw, from) => service.admits(raw, from),
       accept,
     });
+    const { maxStreams, bufferBytes } = service.config.over;
+    this.#sessions.tune({ maxStreams, windowBytes: bufferBytes });
     this.#sessions.turn({ door: this.#intake.door, accept });
+    // Looked at for each connection, though documented as an option of `createServer` only.
+    Object.assign(this.#server, { highWaterMark: bufferBytes ?? getDefaultHighWaterMark(false) });
     const early = this.#early;
     this.#early = [];
     for (const raw of early) this.#connection(raw);

@@ -36,12 +36,18 @@ export interface TlsDial extends TlsListen {
   readonly serverName: string | null;
 }
 
-/** What lies between TLS, or TCP, and the streams of a listener. */
+/**
+ * What lies between TLS, or TCP, and the streams of a listener. `bufferBytes`: what may be read ahead of a slow reader,
+ * of a session's stream or of a connection; there what the kernel hands over at once comes on top.
+ */
 export interface ListenOver {
   /** Of a WebSocket; null without one. */
   readonly path: string | null;
   /** smux: many streams a connection. */
   readonly mux: boolean;
+  /** Of smux: open at once in one session. */
+  readonly maxStreams?: number;
+  readonly bufferBytes?: number;
 }
 
 export interface DialOver {
@@ -50,6 +56,7 @@ export interface DialOver {
   readonly host: string | null;
   /** smux sessions kept to the node; 0: a connection a stream. */
   readonly sessions: number;
+  readonly bufferBytes?: number;
 }
 
 export interface Endpoint {

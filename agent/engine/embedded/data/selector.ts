@@ -42,10 +42,6 @@ export class NodeSelector<T extends Choosable> {
     this.#away = needs.away ?? (() => false);
   }
 
-  get size(): number {
-    return this.#nodes.length;
-  }
-
   /** `tried` are this stream's failures: not chosen again while another is left. `null`: the pool is empty. */
   pick(args: { tried: ReadonlySet<T>; client: string; now: number }): T | null {
     const { tried, client, now } = args;

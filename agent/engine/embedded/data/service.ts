@@ -289,7 +289,7 @@ export class Service {
       selector.failed(node, now());
       tried.add(node);
       // Where nothing was sent it costs no attempt, once round.
-      if (!dialled.unsent || tried.size === selector.size) attempts += 1;
+      if (!dialled.unsent || tried.size === selector.nodes.length) attempts += 1;
       reasons.push(dialled.why);
       timeout = dialled.timeout;
     }

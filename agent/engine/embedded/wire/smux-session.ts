@@ -25,16 +25,21 @@ const MAX_STREAMS = 65_536;
 const KEEPALIVE = { everyMs: 10_000, timeoutMs: 30_000 } as const;
 const LAST_SID = 0xffffffff;
 
-export interface SmuxSettings {
+/** They may change while the session goes on. */
+export interface SmuxLimits {
+  /** What a stream's peer may send ahead of its reader, 256 KB at least. */
+  readonly windowBytes?: number | undefined;
+  /** Of the peer's, open at once. */
+  readonly maxStreams?: number | undefined;
+}
+
+export interface SmuxSettings extends SmuxLimits {
   /** Clients open odd streams, servers even ones. */
   readonly role: 'client' | 'server';
   /** Default: 2; a server takes what the client speaks. Version 1 has no windows: stalled streams stop the others. */
   readonly version?: SmuxVersion;
-  /** What a stream's peer may send ahead of its reader, 256 KB at least. */
-  readonly windowBytes?: number;
   /** What all streams may hold for their readers; a quarter of it narrows the windows, all of it stops the session. */
   readonly heldBytes?: number;
-  readonly maxStreams?: number;
   /** Both ends are ours: they may say words of their own, see `SmuxSession.leave`. */
   readonly words?: boolean;
   /** A NOP every so often; a peer that says nothing at all for longer than the time-out is gone. Null: neither. */
@@ -169,9 +174,9 @@ export class SmuxSession {
   }
 
   /** From now on; open streams beyond a new most go on. */
-  tune(settings: Pick<SmuxSettings, 'maxStreams' | 'windowBytes'>): void {
-    this.#window = windowOf(settings);
-    const most = settings.maxStreams ?? MAX_STREAMS;
+  tune(limits: SmuxLimits): void {
+    this.#window = windowOf(limits);
+    const most = limits.maxStreams ?? MAX_STREAMS;
     if (most === this.#maxStreams) return;
     this.#maxStreams = most;
     this.#say(AT_MOST + most);
@@ -333,6 +338,6 @@ export class SmuxSession {
   }
 }
 
-function windowOf({ windowBytes }: Pick<SmuxSettings, 'windowBytes'>): number {
+function windowOf({ windowBytes }: SmuxLimits): number {
   return Math.max(FIRST_WINDOW, windowBytes ?? WINDOW_BYTES);
 }
