@@ -169,7 +169,7 @@ describe.each(['mtls', 'mwss'] as const satisfies Transport[])('maxStreams over 
     const told: string[] = [];
     for (let i = 0; i < 6; i++) told.push(await ask());
     expect(told).toEqual(['A', 'A', 'A', 'A', 'B', 'B']);
-    const { port } = servers[0]?.address() as net.AddressInfo;
+    const { port } = (servers[0] as net.Server).address() as net.AddressInfo;
     const services = [
       makeService('svc', {
         handler: 'relay',
