@@ -83,6 +83,11 @@ export class Leg {
     return this.#wire.ways;
   }
 
+  /** Either direction can end without the other. */
+  get halves(): boolean {
+    return this.#wire.halves;
+  }
+
   /** Already over, before anybody attached. */
   get fault(): string | null {
     return this.#fault;

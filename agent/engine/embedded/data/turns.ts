@@ -49,6 +49,11 @@ export class Turns implements ScannerEvents {
     return !this.#opaque && (this.#waiting.length > 0 || this.#requests.inBody);
   }
 
+  /** A whole request is there, and its answer is not complete. */
+  get awaited(): boolean {
+    return this.#waiting.length > 0 && !this.#requests.inBody;
+  }
+
   /** Part of an answer has come: an end now would leave it truncated. */
   get answering(): boolean {
     return !this.#opaque && this.#answers.begun;

@@ -34,6 +34,8 @@ export interface Wire {
   readonly reader: Reader | null;
   /** `plain` ends look like cuts, `sealed` bytes carry marks of both, `told` is what the wire itself can say. */
   readonly ends: 'plain' | 'sealed' | 'told';
+  /** Either direction can end without the other. */
+  readonly halves: boolean;
   /** Breaks it at once, or as soon as that is possible. */
   readonly reset: () => void;
   /** Tells a cut without marks in the bytes; null where it cannot. */
@@ -80,6 +82,7 @@ export function socketWire(of: {
     ways: of.ways ?? waysOf(raw),
     reader: of.reader ?? null,
     ends: of.sealed ? 'sealed' : 'plain',
+    halves: true,
     reset: () => resetSocket(socket, raw),
     cut: null,
   };
@@ -90,7 +93,8 @@ export function webSocketWire(of: { stream: WebSocketStream; ways: Ways; sealed:
   const { stream, ways } = of;
   const reset = (): void => stream.resetAndDestroy();
   const ends = of.sealed ? 'sealed' : 'plain';
-  return { socket: stream, raw: null, ways, reader: null, ends, reset, cut: null };
+  const halves = of.sealed;
+  return { socket: stream, raw: null, ways, reader: null, ends, halves, reset, cut: null };
 }
 
 /** A stream of a session; `ours` is what is at its other end. */
@@ -102,6 +106,7 @@ export function smuxWire(of: { stream: SmuxStream; ways: Ways; ours: boolean }):
     ways,
     reader: null,
     ends: of.ours ? 'told' : 'plain',
+    halves: true,
     reset: () => stream.resetAndDestroy(),
     cut: (by) => stream.cut(by),
   };
