@@ -516,13 +516,15 @@ describe('what is not smux', () => {
       });
       // Some good frames, a bad one, and more of anything, in chunks cut anywhere.
       const frames: Buffer[] = [];
+      const version = i % 2 === 0 ? 2 : 1;
       for (let n = random(6); n > 0; n--)
-        frames.push(frame([SYN, FIN, PSH][random(3)] as number, 1 + 2 * random(4), null));
-      for (let n = random(4); n > 0; n--) frames.push(frame(PSH, 3, randomBytes(random(300))));
+        frames.push(frame([SYN, FIN, PSH][random(3)] as number, 1 + 2 * random(4), null, version));
+      for (let n = random(4); n > 0; n--) frames.push(frame(PSH, 3, randomBytes(random(300)), version));
       const b = frame(
         [SYN, FIN, 3, UPD, 5 + random(250)][random(5)] as number,
         random(8),
         Buffer.alloc(1 + random(7)),
+        version,
       );
       if (random(3) === 0) b[0] = 3 + random(250);
       frames.push(b, randomBytes(random(100)));
