@@ -73,7 +73,8 @@ export async function connect(node: DataNode, needs: DialNeeds): Promise<Connect
   const opened = await openWebSocket({ socket, raw, host }, settings, { every });
   if (!opened.ok) {
     raw.destroy();
-    return { ok: false, why: `${node.name} (${node.host}:${node.port}): ${opened.why}`, timeout: false };
+    const why = `${node.name} (${node.host}:${node.port}): ${opened.why}`;
+    return { ok: false, why, timeout: false, unsent: true };
   }
   const { stream } = opened;
   const { agreed } = stream;
