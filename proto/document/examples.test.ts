@@ -46,3 +46,32 @@ describe('the documents shipped in config/', () => {
     }
   });
 });
+
+describe('the examples that need gost as the engine', () => {
+  it.each([
+    [
+      'quic',
+      [
+        'line 25, column 13: services[1].listener.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
+        'line 31, column 9: services[1].listener.metadata.keepAlive: not carried by this engine',
+        'line 32, column 9: services[1].listener.metadata.ttl: not carried by this engine',
+        'line 33, column 9: services[1].listener.metadata.maxIdleTimeout: not carried by this engine',
+        'line 35, column 9: services[1].listener.metadata.backlog: not carried by this engine',
+        'line 61, column 17: hops[0].nodes[0].dialer.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
+      ],
+    ],
+    [
+      'http3',
+      [
+        'line 9, column 13: services[0].handler.type: http3 is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
+        'line 12, column 13: services[0].listener.type: http3 is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
+        "line 18, column 7: services[0].forwarder: beside handler.chain is not carried by this engine (remove one; with a chain the last core's forwarder names the origin)",
+        'line 38, column 17: hops[0].nodes[0].dialer.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)',
+      ],
+    ],
+  ])('%s.yml: the embedded one refuses what it does not carry, by name and place', (name, says) => {
+    const text = readFileSync(new URL(`../../config/examples/${name}.yml`, import.meta.url), 'utf8');
+    const r = readDocument(text);
+    expect(r.ok ? [] : r.refusals.map(formatRefusal)).toEqual(says);
+  });
+});

@@ -19,6 +19,8 @@ const SEED = Number(process.env['SOAK_SEED'] ?? 1);
 const AT_ONCE = 120;
 // What is cut while its last bytes are under way has two times five seconds.
 const SETTLE_MS = 12_000;
+/** Of each of mtls and mwss. */
+const SESSIONS = 4;
 const MEMORY = 96 * 1024 * 1024;
 
 interface Process {
@@ -62,7 +64,8 @@ async function startEngine(name: string, document: string): Promise<Process> {
   const identity = ['--identity-cert', id.certFile, '--identity-key', id.keyFile, '--identity-ca', id.caFile];
   const child = spawn(
     process.execPath,
-    [program('engine'), '--socket', socket, '--document', file, ...identity],
+    // One process, so that what is counted is what carries.
+    [program('engine'), '--socket', socket, '--document', file, '--workers', '0', ...identity],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let told = '';
@@ -113,7 +116,10 @@ hops:
 ${tunnels.map((w) => `  - {name: ${w}, nodes: [{name: n, addr: "${HOST}:${cores[w]}", connector: {type: relay}, dialer: {type: ${w}}}]}`).join('\n')}
 `,
   );
-  processes = [edge, core];
+  // The sessions kept to a core are there before the first stream, and stay.
+  while ((await descriptorsOf(core.child)) < core.descriptors + 2 * SESSIONS) await sleep(20);
+  processes = [];
+  for (const p of [edge, core]) processes.push({ ...p, descriptors: await descriptorsOf(p.child) });
 });
 
 afterAll(async () => {
