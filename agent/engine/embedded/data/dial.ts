@@ -129,7 +129,9 @@ async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket |
     }
     if (ready === undefined) return { ok: true, socket: raw, raw, ours: false, address, reader };
     const secured = await secure(raw, { node, ready, over, now: needs.now });
-    return typeof secured === 'string' ? fail(secured, false, GONE.has(secured)) : { ...secured, address, reader: null };
+    return typeof secured === 'string'
+      ? fail(secured, false, GONE.has(secured))
+      : { ...secured, address, reader: null };
   };
   const making = made();
   const result = await Promise.race([making, givenUp.promise]);
