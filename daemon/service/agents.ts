@@ -1,10 +1,10 @@
 import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
-import { type CommandResult, type CommandTask, isSettled } from '../../proto/vocab/command.ts';
+import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
-import { due, isOut, reported } from '../core/command/task.ts';
+import { winner } from '../core/config-version/select.ts';
 import {
   answered,
   drifted,
@@ -17,10 +17,10 @@ import {
   stands,
 } from '../core/node/axes.ts';
 import type { AgentEvents } from './api.ts';
-import { nodesOf } from './commands.ts';
-import { cancels, dispatch, dispatchTo, openTasks, sends } from './dispatch.ts';
+import { CommandResults } from './command-results.ts';
+import { merge, nothing } from './decisions.ts';
 import type { FollowedLogs } from './followed-logs.ts';
-import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult, safeStanding } from './ingest.ts';
+import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
 import { type Templates, unfitness } from './rendering.ts';
@@ -44,7 +44,6 @@ const ODD_READINGS = 2;
 /** Words of agents that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
-type Task = Omit<CommandTask, 'modRevision'>;
 type Body = (node: Node, view: Snapshot, now: Millis) => Decision<null>;
 interface Word {
   readonly name: NodeName;
@@ -57,9 +56,14 @@ export class AgentsService implements AgentEvents {
   private readonly needs: Needs;
   private greet: (name: NodeName) => void = () => {};
   private waiting: Word[] = [];
+  private readonly results: CommandResults;
 
   constructor(needs: Needs) {
     this.needs = needs;
+    this.results = new CommandResults({
+      ...needs,
+      settle: (before, after, view) => this.settle(before, after, view),
+    });
   }
 
   /** Told of every node that connects: one that somebody looks at reports each second from the start. */
@@ -76,8 +80,12 @@ export class AgentsService implements AgentEvents {
     this.decide(name, 'hello', (node, view, now) => {
       const met = greeted(node, said);
       const next = aimed(met, this.needs.templates, view, now);
-      const told = said.ledgerOpen.reduce((d, r) => merge(d, this.takeResult(view, name, r, now)), nothing());
-      const commands = this.commandsDue(view, name, now, tasksOf(told));
+      const told = this.results.take(
+        view,
+        said.ledgerOpen.map((r) => [name, r]),
+        now,
+      );
+      const commands = this.results.due(view, name, now, told);
       const event: EventDraft = {
         kind: 'node',
         who: name,
@@ -87,13 +95,15 @@ export class AgentsService implements AgentEvents {
       };
       // Applied while nobody could be told: it is said now, and not again by the status that follows.
       const arrived =
-        met.configSync === 'in_sync' && node.configSync !== 'in_sync' ? [appliedEvent(met)] : [];
+        met.configSync === 'in_sync' && node.configSync !== 'in_sync'
+          ? [appliedEvent(met, this.why(view, met))]
+          : [];
       return merge(
         told,
         merge(this.settle(node, next, view), {
           ...nothing(),
           ...commands,
-          events: [event, ...arrived],
+          events: [event, ...arrived, ...driftEvents(node, met)],
         }),
       );
     });
@@ -113,7 +123,10 @@ export class AgentsService implements AgentEvents {
     // A reading may have crossed an answer on its way: one that is other is believed when the next says the same.
     if (other ? odd < ODD_READINGS : known.engine?.instance === engine.instance) return;
     const safe = safeEngine(engine);
-    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, safe), view));
+    this.decide(name, 'engine', (node, view) => {
+      const next = drifted(node, safe);
+      return merge(this.settle(node, next, view), { ...nothing(), events: driftEvents(node, next) });
+    });
   }
 
   configStatus(name: NodeName, report: ConfigStatusReport): void {
@@ -125,7 +138,8 @@ export class AgentsService implements AgentEvents {
       const next = answered(node, safe, now);
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
-      return merge(this.settle(node, next, view), { ...nothing(), events: configEvents(node, safe) });
+      const events = [...configEvents(node, safe, this.why(view, node)), ...driftEvents(node, next)];
+      return merge(this.settle(node, next, view), { ...nothing(), events });
     });
   }
 
@@ -133,13 +147,13 @@ export class AgentsService implements AgentEvents {
     const { sessions, clock } = this.needs;
     sessions.heard(name, clock.now());
     if (!isSettled(result.state)) sessions.tookCommand(name, result.commandId, clock.now());
-    this.decide(name, 'command status', (node, view, now) => {
-      const told = this.takeResult(view, name, result, now);
-      const engine = result.after && safeEngine(result.after);
-      // Told again, it is an old reading: the engine may have gone on since.
-      const fresh = told.ops.length > 0 && engine !== null;
-      return fresh ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
-    });
+    if (this.results.later(name, result)) return;
+    this.decide(name, 'command status', (_node, view, now) => this.results.take(view, [[name, result]], now));
+  }
+
+  /** Once a second: what waits to be written together. */
+  tick(): Promise<unknown> {
+    return this.results.tick();
   }
 
   standing(name: NodeName, standing: Standing): void {
@@ -233,57 +247,12 @@ export class AgentsService implements AgentEvents {
     return { ops, events: [], effects, result: null };
   }
 
-  private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
-    const task = view.get('command', result.commandId);
-    if (!task?.results[name]) return nothing();
-    const said = reported(task, name, safeResult(result), now);
-    if (said === task) return nothing();
-    const { link } = this.needs;
-    // What has settled makes room: for the next node of this command, and for the next command of this node.
-    const { task: next, effects } = dispatch(said, view, link, now);
-    const settled = next.results[name];
-    const more =
-      settled && isSettled(settled.state)
-        ? dispatchTo(name, view, link, now, new Map([[next.id, next]]))
-        : { ops: [], effects: [] };
-    const events: EventDraft[] =
-      next.endedAt !== null && task.endedAt === null
-        ? [
-            {
-              kind: 'command',
-              who: task.createdBy,
-              subject: task.id,
-              level: next.state === 'succeeded' ? 'info' : 'warn',
-              text: `${task.type} ${next.state} on ${nodesOf(task)}`,
-            },
-          ]
-        : [];
-    return {
-      ops: [{ op: 'put', kind: 'command', key: next.id, value: next }, ...more.ops],
-      events,
-      effects: [...effects, ...more.effects],
-      result: null,
-    };
-  }
-
-  /** What it may have is said again, what was taken back of it too; then what it has room for. */
-  private commandsDue(
-    view: Snapshot,
-    name: NodeName,
-    now: Millis,
-    changed: ReadonlyMap<string, Task>,
-  ): Pick<Decision<null>, 'ops' | 'effects'> {
-    const { link } = this.needs;
-    const again: Effect[] = [];
-    for (const stored of openTasks(view)) {
-      const t = changed.get(stored.id) ?? stored;
-      const r = t.results[name];
-      if (!r || !isOut(r)) continue;
-      if (t.cancelledAt !== undefined) again.push(cancels(link, name, t.id));
-      else if (due(t, name, now)) again.push(sends(link, name, t));
-    }
-    const more = dispatchTo(name, view, link, now, changed);
-    return { ops: more.ops, effects: [...again, ...more.effects] };
+  /** By whom and why what it should run was published to it: its own timeline tells its history. */
+  private why(view: Snapshot, node: Node): string {
+    const stands = winner(this.needs.templates.standing(view), node);
+    if (!stands || stands.label !== node.target?.version) return '';
+    const { publishedBy, reason } = stands.publication;
+    return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;
   }
 
   /** The disk takes writes again: what it refused, in its order. */
@@ -339,13 +308,6 @@ export function aimed(node: Node, templates: Templates, view: Snapshot, now: Mil
   return { ...retarget(node, null), configSync: 'failed', failure };
 }
 
-/** Tasks as a decision leaves them. */
-function tasksOf(d: Decision<null>): ReadonlyMap<string, Task> {
-  const out = new Map<string, Task>();
-  for (const op of d.ops) if (op.op === 'put' && op.kind === 'command') out.set(op.key, op.value);
-  return out;
-}
-
 function standingEvent(before: Node, after: Node): EventDraft | null {
   const of = { kind: 'node', who: after.name, subject: after.name, level: 'info' } as const;
   if ((before.stopped ?? false) !== (after.stopped ?? false)) {
@@ -362,39 +324,27 @@ function standingEvent(before: Node, after: Node): EventDraft | null {
   return before.drain === after.drain ? null : { ...of, text: said[after.drain] };
 }
 
-export function nothing(): Decision<null> {
-  return { ops: [], events: [], effects: [], result: null };
-}
-
-/** Later puts of the same key win: each was made from the one before. */
-export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
-  const ops = new Map<string, Draft>();
-  for (const op of [...a.ops, ...b.ops]) ops.set(`${op.kind}/${op.key}`, op);
-  return {
-    ops: [...ops.values()],
-    events: [...a.events, ...b.events],
-    effects: [...(a.effects ?? []), ...(b.effects ?? [])],
-    result: null,
-  };
-}
-
 /** Agents say again after a reconnect what may not have been heard: the timeline is told of what is new only. */
-function configEvents(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft[] {
+function configEvents(
+  node: Node,
+  r: Exclude<ConfigStatusReport, { status: 'applying' }>,
+  why: string,
+): EventDraft[] {
   const of = { kind: 'config', who: node.name, subject: node.name } as const;
   const wanted = node.target?.hash;
   if (r.status === 'applied') {
     if (node.configSync === 'in_sync' && node.effective?.hash === r.effectiveHash) return [];
-    const label = r.effectiveHash === wanted ? node.target?.version : null;
-    return [{ ...of, level: 'info', text: `applied ${label ?? 'a config'}` }];
+    if (r.effectiveHash === wanted) return [appliedEvent(node, why)];
+    return [{ ...of, level: 'info', text: 'applied a config' }];
   }
   const known = node.rejectedHash === r.rejectedHash;
   if (known && (r.rejectedHash !== wanted || node.failure !== null)) return [];
   // Another version is its target by now; this one must not be blamed.
   const label = r.rejectedHash === wanted ? node.target?.version : null;
   const back = r.reverted ? '; last-known-good put back' : '';
-  const why = formatRefusal(r.refusal);
+  const fault = formatRefusal(r.refusal);
   return [
-    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${why}${back}` },
+    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${fault}${back}` },
   ];
 }
 
@@ -409,7 +359,16 @@ function saysNothingNew(before: Node, after: Node): boolean {
   return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
 }
 
-function appliedEvent(node: Node): EventDraft {
-  const text = `applied ${node.target?.version ?? 'a config'}`;
+/** Said when it is seen: put right, it would be forgotten. */
+function driftEvents(before: Node, after: Node): EventDraft[] {
+  if (after.configSync !== 'drifted' || before.configSync === 'drifted') return [];
+  const runs = after.effective?.hash.slice(0, 12) ?? 'nothing';
+  const wanted = after.target ? `${after.target.hash.slice(0, 12)} (${after.target.version})` : 'nothing';
+  const text = `drifted: its engine runs ${runs} instead of ${wanted}, which is offered again`;
+  return [{ kind: 'config', who: after.name, subject: after.name, level: 'warn', text }];
+}
+
+function appliedEvent(node: Node, why: string): EventDraft {
+  const text = `applied ${node.target?.version ?? 'a config'}${why}`;
   return { kind: 'config', who: node.name, subject: node.name, level: 'info', text };
 }

@@ -90,8 +90,6 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
-/** A tick that comes this late says that the master did not run meanwhile. */
-const LATE_TICK_MS = 2500;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -110,7 +108,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
-  const follower = new Follower({ writer, templates, agents, clock, log });
+  const follower = new Follower({ writer, templates, agents });
+  const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
   const people = createPeople(settings, { ...needs, writer, audit: trail });
   const commands = new CommandsService(
@@ -144,13 +143,13 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
 
   let ticks = 0;
   let lastTick: Millis = clock.now();
-  let lastCall: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
   let retrying: Promise<void> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
     const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
     const done = await Promise.allSettled([
+      agents.tick(),
       alerts.evaluate(),
       commands.tick(),
       follower.follow(),
@@ -175,7 +174,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     alerts,
     silences: told('silences', silences),
     variables: told('variables', new VariablesService({ writer, templates, agents })),
-    secrets: told('secrets', new SecretsService({ writer, templates, agents, vault, clock })),
+    secrets: told('secrets', secrets),
     watch,
     people: told('people', people.service),
     audit: auditService(trail),
@@ -183,6 +182,12 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     degraded,
     async start() {
       await templates.load();
+      const shut = secrets.shut();
+      if (shut.length > 0) {
+        log.error('secrets that do not open: restore sealing.key of state_dir, or put them again', {
+          names: shut,
+        });
+      }
       const audit = await trail.start(store.snapshot());
       for (const sentence of audit) log.warn('audit', { found: sentence });
       const recovery = [...store.recovery, ...audit];
@@ -211,11 +216,12 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     tick() {
       const now = clock.now();
-      if (now - lastCall > LATE_TICK_MS) {
-        sessions.resumed(now);
-        log.warn('the master did not run for a while: nodes were not listened to', { ms: now - lastCall });
+      const missed = sessions.passes(now);
+      if (missed !== 0) {
+        log.warn('the master did not run for a while, or its clock was set: nodes were not listened to', {
+          ms: missed,
+        });
       }
-      lastCall = now;
       watch.tick(now);
       retrying ??= trail.retry().finally(() => {
         retrying = null;

@@ -24,9 +24,9 @@ export interface MasterDirs {
 }
 
 /** Small files of state_dir that a restore needs; those that settings replace need not be there. */
-const STATE_FILES = ['jwt.secret', 'sealing.key', 'ca/ca.pem'];
+const STATE_FILES = ['jwt.secret', 'sealing.key'];
 const SAFE =
-  /^(?:store\/(?:store\.json|snapshot\/\d{16}\.jsonl|blobs\/[0-9a-f]{64})|state\/(?:jwt\.secret|sealing\.key|ca\/ca\.pem|audit\/\d{16}\.jsonl))$/;
+  /^(?:store\/(?:store\.json|snapshot\/\d{16}\.jsonl|blobs\/[0-9a-f]{64})|state\/(?:jwt\.secret|sealing\.key|ca\/[A-Za-z0-9][A-Za-z0-9._-]{0,63}|audit\/\d{16}\.jsonl))$/;
 
 interface Entry {
   readonly path: string;
@@ -88,7 +88,9 @@ async function* entriesOf(
     if (bytes === null) throw new AppError('internal', `blobs/${hash} is gone: a backup would not be whole`);
     yield { path: `store/blobs/${hash}`, bytes };
   }
-  for (const name of STATE_FILES) {
+  // While the CA is replaced there is more than one.
+  const cas = (await disk.readdir(path.join(dirs.state, 'ca'))).filter((n) => !n.endsWith('.tmp'));
+  for (const name of [...STATE_FILES, ...cas.map((n) => `ca/${n}`)]) {
     const bytes = await disk.read(path.join(dirs.state, name));
     if (bytes !== null) yield { path: `state/${name}`, bytes };
   }

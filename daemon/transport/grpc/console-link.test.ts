@@ -151,13 +151,12 @@ describe('calls over a real socket', () => {
       return [who?.actor, who?.role, done];
     };
     expect(await ask(null)).toEqual(['4000001', 'admin', 'precondition']);
-    expect(await ask(null)).toEqual(['local', 'viewer', 'precondition']);
+    expect(await ask(null)).toEqual(['local', 'viewer', 'forbidden']);
     uid += 1;
     const tokens = tokensInMemory({ accessToken: 'lin', refreshToken: null });
     expect(await ask(tokens)).toEqual(['lin', 'operator', 'precondition']);
     expect(callers.map((c) => [c.actor, c.source])).toEqual([
       ['4000001', 'unix'],
-      ['local', 'unix'],
       ['lin', 'unix'],
     ]);
   });
