@@ -29,6 +29,8 @@ export function followLogs(
     const request = { node: a.node, lines: w.whole(a.lines, 'lines'), maxMs: w.big(a.maxMs, 'max_ms') };
     const stream = client.followLogs(request, showing(token));
     let heard = false;
+    /** Of this stream: an end may follow an error. */
+    let done = false;
     hangUp = () => {
       stream.cancel();
       client.close();
@@ -44,6 +46,8 @@ export function followLogs(
       }
     });
     stream.on('error', (error) => {
+      if (done) return;
+      done = true;
       const fault = channel.plainly(fromServiceError(error));
       if (over || heard || !mayRenew || token === null || fault.code !== 'unauthenticated') {
         end(fault.message);
@@ -52,7 +56,9 @@ export function followLogs(
       hangUp();
       channel.renew(token, fault).then(() => begin(false), failed);
     });
-    stream.on('end', () => end('the master ended the stream'));
+    stream.on('end', () => {
+      if (!done) end('the master ended the stream');
+    });
   }
 
   function begin(mayRenew: boolean): void {

@@ -292,6 +292,20 @@ describe('a token that is over', () => {
     expect(w.states.map((s) => s.kind)).toEqual(['connecting', 'open', 'waiting', 'connecting', 'open']);
   });
 
+  test('is refreshed before a log is followed, and ends one that is', async () => {
+    await m.join('hk-1');
+    const { api, tokens } = await loggedIn('operator');
+    m.now += 16 * MINUTE;
+    const ended = new Promise<string>((resolve) => {
+      const follow = api.followLogs({ node: 'hk-1', lines: 10, maxMs: 600_000 }, () => {}, resolve);
+      toStop.push(() => follow.close());
+    });
+    while (!m.said.some((s) => s.kind === 'follow')) await new Promise((resolve) => setImmediate(resolve));
+    expect(tokens.seen).toHaveLength(2);
+    await m.services.people.updateUser(m.m(), { name: 'operator-1', disabled: true });
+    expect(await ended).toMatch(/session is over/);
+  });
+
   test('a user who is disabled is out of a running watch, and stays out', async () => {
     const { api, tokens } = await loggedIn('viewer');
     const w = watching(api);
