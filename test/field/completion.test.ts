@@ -48,9 +48,11 @@ async function completes(session: string, typed: string, want: string): Promise<
   await tmux('send-keys', '-t', session, 'C-u');
   await tmux('send-keys', '-t', session, '-l', `aicdnctl ${typed}`);
   await tmux('send-keys', '-t', session, 'Tab');
+  // What stands behind the completed word shows where it ends: tmux leaves out blanks at the end of a line.
+  await tmux('send-keys', '-t', session, '-l', '|');
   for (;;) {
     const screen = await tmux('capture-pane', '-p', '-t', session);
-    if (screen.includes(`>aicdnctl ${want}`)) return;
+    if (screen.includes(`>aicdnctl ${want}|`)) return;
     await new Promise((r) => setTimeout(r, 50));
   }
 }
