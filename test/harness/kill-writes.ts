@@ -6,13 +6,15 @@ const WRITERS = 8;
 
 /**
  * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
- * @returns how many writes were acknowledged in all, and the ids of those acknowledged but gone afterwards
+ * @returns how many writes were acknowledged in all, the ids of those acknowledged but gone afterwards, and how long the
+ * slowest start took until everything listened
  */
 export async function killUnderWrites(
   fleet: Fleet,
   rounds: number,
-): Promise<{ acked: number; lost: string[] }> {
+): Promise<{ acked: number; lost: string[]; slowestStartMs: number }> {
   const acked = new Map<string, string>();
+  let slowestStartMs = 0;
   for (let round = 0; round < rounds; round++) {
     let stop = false;
     const writer = async (w: number): Promise<void> => {
@@ -42,10 +44,13 @@ export async function killUnderWrites(
     await fleet.master.ended;
     stop = true;
     await Promise.all(writers);
+    const begun = performance.now();
     await fleet.startMaster();
+    slowestStartMs = Math.max(slowestStartMs, Math.round(performance.now() - begun));
   }
   // The channel may still be waiting out its backoff from the last kill.
   const { silences } = await until('the master answers', 20_000, () => fleet.api.listAlerts());
   const kept = new Map(silences.map((s) => [`${s.id}`, s.comment]));
-  return { acked: acked.size, lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id) };
+  const lost = [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id);
+  return { acked: acked.size, lost, slowestStartMs };
 }
