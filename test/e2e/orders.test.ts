@@ -266,10 +266,12 @@ describe('the rest', () => {
     });
     const after = (await told(fleet.api, 'status', EDGE)).after?.generation ?? 0;
     const done = ends.filter((s) => s === 'succeeded').length;
-    expect(ends.filter((s) => s !== 'succeeded' && s !== 'failed')).toEqual([]);
-    // One at most was at it when its agent was killed: what became of that is not known.
+    const unknown = ends.filter((s) => s === 'failed').length;
+    expect(done + unknown).toBe(COMMANDS);
+    // What had taken effect and was not on the disk when the agent was killed is not known; one by one it is counted by
+    // test/harness/once.ts.
     expect(after - before).toBeGreaterThanOrEqual(done);
-    expect(after - before).toBeLessThanOrEqual(done + KILLS);
+    expect(after - before).toBeLessThanOrEqual(done + unknown);
   });
 
   it('labels that operators give outlive the agent’s next hello, and aim configs', async () => {
