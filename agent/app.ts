@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { AgentSettings } from '../config/agent.ts';
+import { nodeCapabilities } from '../proto/document/requires.ts';
 import { backoffMs } from '../proto/link/backoff.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { VERSION } from '../proto/vocab/version.ts';
@@ -25,6 +26,7 @@ import { EventSpool } from './spool/events.ts';
 import { type Identity, IdentitySpool } from './spool/identity.ts';
 import { LastKnownGood } from './spool/last-known-good.ts';
 import { Ledger } from './spool/ledger.ts';
+import { SealedSpool } from './spool/sealed.ts';
 import { StandingSpool } from './spool/standing.ts';
 
 export interface AppNeeds {
@@ -134,12 +136,14 @@ export async function startAgent(
     socket: settings.engine.socket,
     log: (level, text) => log[level](text),
   });
+  const sealed = new SealedSpool({ stateDir });
+  const engineIdentity = { ...identitySpool.files, sealedDir: sealed.dir };
   const engineProcess = new EngineProcess(
     {
       ...settings.engine,
       program: needs.engineProgram,
       document: settings.gost.configPath,
-      identity: identitySpool.files,
+      identity: engineIdentity,
       logFile: path.join(stateDir, 'engine.log'),
       env: needs.env,
     },
@@ -153,8 +157,9 @@ export async function startAgent(
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   const executors = createExecutors({
     engine,
-    identity: identitySpool.files,
+    identity: engineIdentity,
     spool: lkg,
+    sealed,
     memory,
     findEngine: () => engineProcess.find(),
     report: (r) => session.status(r),
@@ -170,6 +175,7 @@ export async function startAgent(
     executors,
     memory,
     spool: lkg,
+    sealed,
     hold: (instance) => duty.hold(instance),
     now,
     log,
@@ -223,7 +229,7 @@ export async function startAgent(
           const info = await keeper.refresh();
           return {
             engine: info,
-            capabilities: await engine.capabilities().catch(() => []),
+            capabilities: nodeCapabilities(await engine.capabilities().catch(() => [])),
             effectiveHash: keeper.effectiveHash,
             rejectedHash: keeper.rejectedHash,
             publicAddresses: publicAddresses(),

@@ -1,7 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { get as httpsGet } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ConnectionOptions as TlsOptions } from 'node:tls';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadMasterSettings } from '../config/master.ts';
 import { connectConsole } from '../proto/link/console-client.ts';
@@ -72,6 +74,20 @@ const get = async (at: string, what: string): Promise<[number, unknown]> => {
   return [r.status, await r.json()];
 };
 
+const secureGet = (at: string, tls: TlsOptions): Promise<[number, string, unknown]> =>
+  new Promise((resolve, reject) => {
+    const r = httpsGet(`https://${at}/health`, { ...tls, agent: false }, (answer) => {
+      let text = '';
+      answer.on('data', (d: Buffer) => {
+        text += d.toString();
+      });
+      answer.on('end', () =>
+        resolve([answer.statusCode ?? 0, text, answer.headers['strict-transport-security']]),
+      );
+    });
+    r.on('error', reject);
+  });
+
 test('everything listens, where it says', async () => {
   const { master, n } = await start();
   const { bound } = master;
@@ -87,6 +103,23 @@ test('everything listens, where it says', async () => {
     api.close();
   }
   expect(n.log.lines.find((l) => l.message === 'listening')?.fields).toContain(bound.grpc);
+});
+
+test('REST is HTTPS with a certificate of the fleet, plain on loopback or where it is told so', async () => {
+  const secure = await start(needs(), settings({ 'http.tls': 'on', 'http.addr': '127.0.0.1:0' }));
+  const { bound } = secure.master;
+  expect(bound.rest).toBe(`https://${bound.http}`);
+  const ca = readFileSync(bound.ca);
+  expect(await secureGet(bound.http, { ca })).toEqual([200, '{"status":"ok"}\n', 'max-age=31536000']);
+  await expect(secureGet(bound.http, {})).rejects.toThrow(/self-signed|unable to verify/);
+  await expect(secureGet(bound.http, { ca, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' })).rejects.toThrow();
+  await expect(fetch(`http://${bound.http}/health`)).rejects.toThrow();
+  await secure.master.stop();
+  const open = await start(needs(), settings({ 'http.addr': ':0' }));
+  expect(open.master.bound.rest).toMatch(/^https:/);
+  await open.master.stop();
+  const told = await start(needs(), settings({ 'http.addr': ':0', 'http.tls': 'off' }));
+  expect(told.master.bound.rest).toMatch(/^http:/);
 });
 
 test('nothing secret is open to others', async () => {

@@ -128,6 +128,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
           certificatePem: server.certificatePem,
           keyPem: server.keyPem,
           caPem: ca.certificatePem,
+          otherCasPem: ca.trustedPem.slice(1),
         },
         storeId: store.id,
         heartbeatMs: settings.heartbeatMs,

@@ -1,12 +1,13 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
 import { loadMasterSettings, type MasterSettings } from '../config/master.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startMaster, writeWhole } from './app.ts';
+import { CA_STEPS, type CaStep } from './ca/rotation.ts';
 import { createRings } from './drivers/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
-import { makeBootstrapCode, verifyAudit } from './offline.ts';
+import { caStatus, makeBootstrapCode, rotateCa, verifyAudit } from './offline.ts';
 import { createServices } from './service/services.ts';
 
 // Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
@@ -59,6 +60,23 @@ program
     const { ok, text } = await verifyAudit(settingsOf(options));
     process.stdout.write(`${text}\n`);
     if (!ok) process.exit(1);
+  });
+
+const ca = program.command('ca').description("the fleet's CA, while the master does not run");
+ca.command('status')
+  .description('where a replacement of the CA stands, and which nodes its next step waits for')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    process.stdout.write(`${await caStatus(settingsOf(options))}\n`);
+  });
+ca.command('rotate')
+  .description('give the fleet another CA, in three steps with days between them: begin, switch, retire')
+  .addArgument(new Argument('<step>').choices(CA_STEPS))
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (step: CaStep, options: SettingsOptions) => {
+    process.stdout.write(`${await rotateCa(settingsOf(options), step)}\n`);
   });
 
 program

@@ -76,6 +76,20 @@ const TABLE: readonly [
     'keep-lkg ack',
     /already/,
   ],
+  [
+    'one that was refused, asked again by a person',
+    offer('b', 3, { retry: 3 }),
+    { kept: kept({ rejected: { ...rejected, revision: 2 } }) },
+    CHANGE,
+    /revision 3/,
+  ],
+  [
+    'the same try told twice',
+    offer('b', 4, { retry: 3 }),
+    { kept: kept({ revision: 3, rejected: { ...rejected, revision: 3 } }) },
+    'nack',
+    /refused before/,
+  ],
   ['one that was refused', offer('b', 2), { kept: kept({ rejected }) }, 'nack', /refused before/],
   [
     'one that was refused, the engine lost',
@@ -250,4 +264,17 @@ describe('sightings', () => {
     expect(seen).toHaveLength(16);
     expect(seen.at(-1)).toEqual({ instance: 'i39', at: 39 });
   });
+});
+
+it('a refusal remembers which offer it was about', () => {
+  const next = keptBy(planFailure(failure('prepare'), offer('b', 5), kept()));
+  expect(next.rejected).toMatchObject({ hash: hash('b'), revision: 5 });
+});
+
+it('what is sealed is kept before the engine is asked for it', () => {
+  const content = new Uint8Array([1]);
+  const sealed = [{ kind: 'secret', name: 'pw', version: 2, content }] as const;
+  const { steps } = plan(offer('b', 2, { sealed }), observed(), NOW);
+  expect(does(steps)).toBe(CHANGE.replace('prepare', 'keep-sealed prepare'));
+  expect(does(plan(offer('a', 2, { sealed }), observed(), NOW).steps)).toBe('keep-sealed keep-lkg ack');
 });

@@ -1,4 +1,5 @@
 import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
+import { type SealedRef, sealedRefsIn } from '../../proto/vocab/secret.ts';
 import { arm, isDue } from './confirm-timer.ts';
 import type { Body, Failure, Kept, Offer, Step } from './steps.ts';
 
@@ -40,8 +41,8 @@ export function plan(offer: Offer | null, o: Observed, now: Millis): Plan {
   if (offer && isStale(offer, kept)) {
     return nothing(`revision ${offer.revision} is older than ${kept.revision}, which this node has answered`);
   }
-  if (offer && kept.rejected?.hash === offer.hash && offer.hash !== kept.effective?.hash) {
-    const { failure } = kept.rejected;
+  if (offer && wasRefused(offer, kept) && offer.hash !== kept.effective?.hash) {
+    const failure = kept.rejected?.failure as Failure;
     return {
       for: 'offer',
       why: 'this document was refused before',
@@ -79,7 +80,7 @@ export function planStuck(failure: Failure, offer: Offer, kept: Kept): readonly 
 }
 
 function refuse(failure: Failure, offer: Offer, kept: Kept, reverted: boolean): Step[] {
-  const rejected = { hash: offer.hash, failure, reverted };
+  const rejected = { hash: offer.hash, failure, reverted, revision: offer.revision };
   return [
     { do: 'remember', kept: { ...answered(offer, kept), rejected } },
     { do: 'nack', nonce: offer.nonce, hash: offer.hash, failure, reverted },
@@ -95,6 +96,25 @@ export function isStale(offer: Offer, kept: Kept): boolean {
   return offer.storeId === kept.storeId && offer.revision < kept.revision;
 }
 
+/** Asked again by a person, after it was refused, it is tried once more. */
+function wasRefused(offer: Offer, kept: Kept): boolean {
+  const { rejected } = kept;
+  if (rejected?.hash !== offer.hash) return false;
+  return (offer.retry ?? 0) <= (rejected.revision ?? 0);
+}
+
+function sealing({ sealed = [] }: Offer): Step[] {
+  return sealed.length > 0 ? [{ do: 'keep-sealed', sealed }] : [];
+}
+
+/** What has to stay on the disk: what the engine runs, and what it may have to go back to. */
+export function sealedNeeded(kept: Kept, now: Millis): readonly SealedRef[] {
+  const { effective, previous, switchedAt, commit } = kept;
+  const back = commit.kind === 'waiting' || (switchedAt !== null && now <= switchedAt + CRASH_WINDOW_MS);
+  const texts = [effective?.text ?? '', back ? (previous?.text ?? '') : ''];
+  return texts.flatMap(sealedRefsIn);
+}
+
 function same(offer: Offer, kept: Kept): Plan {
   const known = kept.effective?.hash === offer.hash;
   const next: Kept = {
@@ -107,6 +127,7 @@ function same(offer: Offer, kept: Kept): Plan {
     for: 'offer',
     why: 'the engine runs this document already',
     steps: [
+      ...sealing(offer),
       { do: 'keep-lkg', kept: next },
       { do: 'ack', nonce: offer.nonce, hash: offer.hash },
     ],
@@ -129,6 +150,7 @@ function change(offer: Offer, kept: Kept, now: Millis): Plan {
     steps: [
       { do: 'report', nonce: offer.nonce, phase: 'validate' },
       { do: 'validate', body },
+      ...sealing(offer),
       { do: 'prepare', body },
       { do: 'switch', body },
       { do: 'report', nonce: offer.nonce, phase: 'confirm' },
@@ -211,7 +233,7 @@ function backTo(
       previous: null,
       switchedAt: null,
       commit: { kind: 'none' },
-      rejected: { hash: bad.hash, failure, reverted: true },
+      rejected: { hash: bad.hash, failure, reverted: true, revision: bad.revision },
     },
     told: [
       { do: 'nack', nonce: '', hash: bad.hash, failure, reverted: true },

@@ -1,5 +1,6 @@
 import type { ConfigHash, Millis, Revision, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { ConfigPhase, Refusal } from '../../proto/vocab/node.ts';
+import type { SealedItem } from '../../proto/vocab/secret.ts';
 import type { Commit } from './confirm-timer.ts';
 
 /** A document as it was received. `text` is rendered YAML, `version` unknown where it was found on the disk. */
@@ -17,6 +18,10 @@ export interface Offer extends Body {
   /** Whose revisions these are: another master's begin anew. */
   readonly storeId: string;
   readonly commit: { readonly id: string; readonly rollbackMs: number } | null;
+  /** What its text refers to; absent: nothing. */
+  readonly sealed?: readonly SealedItem[];
+  /** Revision of the publication that asks for one more try of what was refused; 0 or absent: nobody has asked. */
+  readonly retry?: Revision;
 }
 
 /** Why a document was not put into force. `transient`: not the document's fault, worth another try. */
@@ -44,6 +49,8 @@ export interface Kept {
     readonly hash: ConfigHash;
     readonly failure: Failure;
     readonly reverted: boolean;
+    /** Of the offer that was refused; absent: an earlier release did not say. */
+    readonly revision?: Revision;
   } | null;
 }
 
@@ -63,6 +70,8 @@ export type Step =
   | { readonly do: 'report'; readonly nonce: string; readonly phase: ConfigPhase }
   /** Reads the text, checks hash and capabilities. */
   | { readonly do: 'validate'; readonly body: Body }
+  /** What the document refers to, to the node's disk. */
+  | { readonly do: 'keep-sealed'; readonly sealed: readonly SealedItem[] }
   /** The engine loads certificates and tries ports; nothing changes. */
   | { readonly do: 'prepare'; readonly body: Body }
   | { readonly do: 'switch'; readonly body: Body }

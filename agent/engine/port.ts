@@ -12,6 +12,8 @@ export interface EngineIdentity {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
+  /** Where what documents name as sealed lies, a file each (`sealedFile`). */
+  readonly sealedDir?: string;
 }
 
 export interface ValidateResult {

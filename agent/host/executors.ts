@@ -2,11 +2,12 @@ import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { placeOf } from '../../proto/document/place.ts';
 import { readDocument } from '../../proto/document/read.ts';
-import { requiredCapabilities } from '../../proto/document/requires.ts';
+import { nodeCapabilities, requiredCapabilities } from '../../proto/document/requires.ts';
 import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
 import type { ConfigPhase, EngineInfo, Refusal } from '../../proto/vocab/node.ts';
+import type { SealedItem } from '../../proto/vocab/secret.ts';
 import { judgeConfirm, type Reach } from '../core/confirm.ts';
 import type { Log } from '../core/log.ts';
 import { type Body, type Failure, type Kept, NOTHING_KEPT, type Step } from '../core/steps.ts';
@@ -25,6 +26,8 @@ export interface ExecutorNeeds {
     remember(kept: Kept): Promise<void>;
     document(): Promise<string | null>;
   };
+  /** Where what documents name is kept. */
+  readonly sealed: { put(items: readonly SealedItem[]): Promise<void> };
   /** What is kept, in memory; follows the disk, never leads it. */
   readonly memory: { kept: Kept };
   findEngine(): Promise<Failure | null>;
@@ -120,7 +123,7 @@ export function createExecutors(needs: ExecutorNeeds): Executors {
           const message = `the document's hash is ${own.slice(0, 12)}, the master calls it ${body.hash.slice(0, 12)}`;
           return { code: 'hash_mismatch', message, hint: 'agent and master are of different releases' };
         }
-        const can = await engine.capabilities();
+        const can = nodeCapabilities(await engine.capabilities());
         const missing = requiredCapabilities(document).filter((c) => !can.includes(c));
         if (missing.length > 0) {
           return { code: 'unsupported', message: `this node's engine does not carry ${missing.join(', ')}` };
@@ -129,6 +132,17 @@ export function createExecutors(needs: ExecutorNeeds): Executors {
         const before = { document: null, reach: null };
         attempt = { hash: body.hash, document, generation: 0, before, logSeq: 0, warnings };
         return null;
+      }),
+
+    'keep-sealed': ({ sealed }) =>
+      inPhase('prepare', async () => {
+        try {
+          await needs.sealed.put(sealed);
+          return null;
+        } catch (e) {
+          const message = `what it names cannot be kept on the node's disk: ${e instanceof Error ? e.message : String(e)}`;
+          return { code: 'disk', message, hint: 'see state_dir of the agent' };
+        }
       }),
 
     prepare: ({ body }) =>

@@ -4,6 +4,7 @@ import { readDocument } from '../../proto/document/read.ts';
 import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { VersionLabel } from '../../proto/vocab/ids.ts';
+import { type SealedItem, type SealedRef, sealedFile } from '../../proto/vocab/secret.ts';
 import { EngineTwin } from '../../test/fakes/engine-twin.ts';
 import type { Log } from '../core/log.ts';
 import { type Kept, NOTHING_KEPT, type Offer } from '../core/steps.ts';
@@ -38,6 +39,7 @@ let disk: { kept: Kept | null; document: string | null; fails: boolean };
 let memory: { kept: Kept };
 let told: ConfigStatusReport[];
 let notes: string[];
+let files: Map<string, string>;
 let now: number;
 let keeper: Keeper;
 let looked: number;
@@ -48,6 +50,7 @@ beforeEach(() => {
   memory = { kept: NOTHING_KEPT };
   told = [];
   notes = [];
+  files = new Map();
   now = 1_000_000;
   looked = 0;
   const spool = {
@@ -62,10 +65,21 @@ beforeEach(() => {
     },
     document: async () => disk.document,
   };
+  const sealed = {
+    async put(items: readonly SealedItem[]) {
+      if (disk.fails) throw new Error('ENOSPC');
+      for (const i of items) files.set(sealedFile(i), Buffer.from(i.content).toString());
+    },
+    async keepOnly(refs: readonly SealedRef[]) {
+      const wanted = refs.map(sealedFile);
+      for (const name of files.keys()) if (!wanted.includes(name)) files.delete(name);
+    },
+  };
   const executors = createExecutors({
     engine,
     identity: { certFile: 'c', keyFile: 'k', caFile: 'a' },
     spool,
+    sealed,
     memory,
     findEngine: async () => {
       looked += 1;
@@ -82,7 +96,7 @@ beforeEach(() => {
     sleep: async () => {},
     log: quiet,
   });
-  keeper = new Keeper({ engine, executors, memory, spool, now: () => now, log: quiet });
+  keeper = new Keeper({ engine, executors, memory, spool, sealed, now: () => now, log: quiet });
 });
 afterEach(() => keeper.stop());
 
@@ -340,5 +354,58 @@ describe('commit confirmed', () => {
     await keeper.masterReached();
     await later(60_000);
     expect(engine.document).toEqual(documentOf(text('b')));
+  });
+});
+
+describe('what a document names as sealed', () => {
+  const text = (version: number, addr = ':1') =>
+    `services: [{name: a, addr: "${addr}", handler: {type: tcp}, listener: {type: tls, tls: {certFile: sealed:cert/web@${version}}}, forwarder: {nodes: [{name: o, addr: "h:9"}]}}]\n`;
+  const item = (version: number): SealedItem => ({
+    ...{ kind: 'certificate', name: 'web', version },
+    content: Buffer.from(`pem ${version}`),
+  });
+  const sealedOffer = (version: number, revision: number) =>
+    offer(text(version), revision, { sealed: [item(version)] });
+
+  beforeEach(async () => {
+    engine.can = [...engine.can, 'sealed-files', 'listener.tls'];
+    await keeper.start(AT_ONCE);
+  });
+
+  it('lies on the disk before the engine is asked, and nowhere in what is kept or told', async () => {
+    await keeper.offer(sealedOffer(1, 1));
+    expect(last()).toMatchObject({ status: 'applied', effectiveHash: hashOf(text(1)) });
+    expect([...files]).toEqual([['cert.web@1', 'pem 1']]);
+    expect(JSON.stringify([told, notes, disk, memory])).not.toContain('pem 1');
+  });
+
+  it('the one before stays while it may be gone back to, then goes', async () => {
+    await keeper.offer(sealedOffer(1, 1));
+    await keeper.offer(sealedOffer(2, 2));
+    expect([...files.keys()]).toEqual(['cert.web@1', 'cert.web@2']);
+    await later(61_000);
+    expect([...files.keys()]).toEqual(['cert.web@2']);
+    await keeper.offer(
+      offer(
+        'services: [{name: a, addr: ":1", handler: {type: tcp}, forwarder: {nodes: [{name: o, addr: "h:9"}]}}]\n',
+        3,
+      ),
+    );
+    await later(61_000);
+    expect([...files.keys()]).toEqual([]);
+  });
+
+  it('a disk that refuses it is a refusal before anything has changed', async () => {
+    disk.fails = true;
+    await keeper.offer(sealedOffer(1, 1));
+    expect(last()).toMatchObject({ status: 'failed', phase: 'prepare', refusal: { code: 'disk' } });
+    expect((await engine.info()).documentHash).toBeNull();
+  });
+
+  it('an engine of an older release says that it cannot', async () => {
+    engine.can = engine.can.filter((c) => c !== 'sealed-files');
+    await keeper.offer(sealedOffer(1, 1));
+    expect(last()).toMatchObject({ status: 'failed', refusal: { code: 'unsupported' } });
+    expect(JSON.stringify(last())).toContain('sealed');
   });
 });

@@ -1,5 +1,6 @@
 import type { ConfigHash, Millis } from '../../proto/vocab/ids.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
+import type { SealedRef } from '../../proto/vocab/secret.ts';
 import { cancelled, confirmed, reached } from '../core/confirm-timer.ts';
 import type { Log } from '../core/log.ts';
 import {
@@ -9,6 +10,7 @@ import {
   planFailure,
   planStuck,
   type Sighting,
+  sealedNeeded,
   sighted,
 } from '../core/plan.ts';
 import type { Failure, Kept, Offer, Step } from '../core/steps.ts';
@@ -22,6 +24,7 @@ export interface KeeperNeeds {
   readonly spool: { remember(kept: Kept): Promise<void> };
   /** Brings the engine to take what the node was told to; why it could not, or `null`. */
   readonly hold?: (instance: string) => Promise<string | null>;
+  readonly sealed: { keepOnly(refs: readonly SealedRef[]): Promise<void> };
   readonly now: () => Millis;
   readonly log: Log;
 }
@@ -175,6 +178,12 @@ export class Keeper {
       }
       log.debug('plan', { why: p.why, steps: p.steps.map((s) => s.do) });
       await this.#carryOut(p, offer);
+    }
+    // Not under the feet of a document that is still being tried.
+    if (this.#offer === null) {
+      await this.#needs.sealed.keepOnly(sealedNeeded(memory.kept, now())).catch((e: unknown) => {
+        log.warn('what is not used any more was not removed', { error: String(e) });
+      });
     }
     this.#schedule(memory.kept, now());
   }

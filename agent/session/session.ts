@@ -166,9 +166,19 @@ export class Session {
         return this.#welcomed(body, c, hooks);
       case 'remote_config': {
         c.offered(nonce);
-        const { hash, version, revision, commit } = body;
+        const { hash, version, revision, commit, sealed, retry } = body;
         const text = Buffer.from(body.body).toString('utf8');
-        return orders.offer({ nonce, storeId: c.storeId, hash, version, revision, text, commit });
+        return orders.offer({
+          nonce,
+          storeId: c.storeId,
+          hash,
+          version,
+          revision,
+          text,
+          commit,
+          sealed,
+          retry,
+        });
       }
       case 'commit_confirm':
         return orders.commitConfirmed(body.id);

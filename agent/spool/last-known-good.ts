@@ -72,6 +72,10 @@ function readKept(value: unknown): Kept {
       hash: text(rejected['hash'], 'rejected.hash') as ConfigHash,
       failure: failure(record(rejected['failure'])),
       reverted: rejected['reverted'] === true,
+      // An earlier release did not keep it.
+      ...(rejected['revision'] === undefined
+        ? {}
+        : { revision: figure(rejected['revision'], 'rejected.revision') }),
     },
   };
 }

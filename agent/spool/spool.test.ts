@@ -10,6 +10,7 @@ import { EventSpool } from './events.ts';
 import { IdentitySpool } from './identity.ts';
 import { LastKnownGood } from './last-known-good.ts';
 import { Ledger } from './ledger.ts';
+import { SealedSpool } from './sealed.ts';
 
 let stateDir: string;
 let said: string[];
@@ -259,5 +260,30 @@ describe('the identity', () => {
     // And the node can join again.
     await open().store({ keyPem: one.key, certificatePem: one.cert, caPem: ca.ca });
     expect(await open().load()).toMatchObject({ node: 'hk-1' });
+  });
+});
+
+describe('what is sealed', () => {
+  const item = (name: string, version: number, content = `${name} ${version}`) => ({
+    ...{ kind: 'secret' as const, name, version },
+    content: Buffer.from(content),
+  });
+
+  it('lies in files of its own that nobody else reads, and goes when it is not named any more', async () => {
+    const spool = new SealedSpool({ stateDir });
+    await spool.keepOnly([]);
+    await spool.put([item('pw', 1), item('pw', 2)]);
+    expect((await readdir(spool.dir)).toSorted()).toEqual(['secret.pw@1', 'secret.pw@2']);
+    expect(await readFile(path.join(spool.dir, 'secret.pw@2'), 'utf8')).toBe('pw 2');
+    expect([await modeOf(spool.dir), await modeOf(path.join(spool.dir, 'secret.pw@2'))]).toEqual([
+      0o700, 0o600,
+    ]);
+    await writeFile(path.join(spool.dir, 'secret.pw@3.tmp'), 'torn');
+    await spool.keepOnly([item('pw', 2)]);
+    expect(await readdir(spool.dir)).toEqual(['secret.pw@2']);
+    await spool.put([item('pw', 2, 'damaged once')]);
+    expect(await readFile(path.join(spool.dir, 'secret.pw@2'), 'utf8')).toBe('damaged once');
+    await spool.keepOnly([]);
+    expect(await readdir(spool.dir)).toEqual([]);
   });
 });

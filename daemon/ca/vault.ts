@@ -22,18 +22,22 @@ export async function openVault(file: string, { random }: { readonly random: Ran
     return Buffer.from(hex, 'hex');
   }
 
-  async function own(): Promise<Buffer> {
-    if (key) return key;
-    making ??= made().finally(() => {
-      making = null;
-    });
-    key = await making;
+  function own(): Buffer {
+    if (!key) throw new AppError('internal', 'nothing can be sealed before there is a key');
     return key;
   }
 
   return {
-    async seal(about, content) {
-      const k = await own();
+    async ready() {
+      if (key) return;
+      making ??= made().finally(() => {
+        making = null;
+      });
+      key = await making;
+    },
+
+    seal(about, content) {
+      const k = own();
       const iv = Buffer.from(random.bytes(IV));
       const cipher = createCipheriv(ALGORITHM, part(k, 'seal'), iv);
       cipher.setAAD(Buffer.from(about));
@@ -56,12 +60,7 @@ export async function openVault(file: string, { random }: { readonly random: Ran
       }
     },
 
-    holds: (keyId) => key !== null && idOf(key) === keyId,
-
-    digest: async (content) =>
-      createHmac('sha256', part(await own(), 'digest'))
-        .update(content)
-        .digest('hex'),
+    digest: (content) => createHmac('sha256', part(own(), 'digest')).update(content).digest('hex'),
   };
 }
 

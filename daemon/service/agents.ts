@@ -4,6 +4,7 @@ import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
+import { winner } from '../core/config-version/select.ts';
 import {
   answered,
   drifted,
@@ -94,13 +95,15 @@ export class AgentsService implements AgentEvents {
       };
       // Applied while nobody could be told: it is said now, and not again by the status that follows.
       const arrived =
-        met.configSync === 'in_sync' && node.configSync !== 'in_sync' ? [appliedEvent(met)] : [];
+        met.configSync === 'in_sync' && node.configSync !== 'in_sync'
+          ? [appliedEvent(met, this.why(view, met))]
+          : [];
       return merge(
         told,
         merge(this.settle(node, next, view), {
           ...nothing(),
           ...commands,
-          events: [event, ...arrived],
+          events: [event, ...arrived, ...driftEvents(node, met)],
         }),
       );
     });
@@ -120,7 +123,10 @@ export class AgentsService implements AgentEvents {
     // A reading may have crossed an answer on its way: one that is other is believed when the next says the same.
     if (other ? odd < ODD_READINGS : known.engine?.instance === engine.instance) return;
     const safe = safeEngine(engine);
-    this.decide(name, 'engine', (node, view) => this.settle(node, drifted(node, safe), view));
+    this.decide(name, 'engine', (node, view) => {
+      const next = drifted(node, safe);
+      return merge(this.settle(node, next, view), { ...nothing(), events: driftEvents(node, next) });
+    });
   }
 
   configStatus(name: NodeName, report: ConfigStatusReport): void {
@@ -132,7 +138,8 @@ export class AgentsService implements AgentEvents {
       const next = answered(node, safe, now);
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
-      return merge(this.settle(node, next, view), { ...nothing(), events: configEvents(node, safe) });
+      const events = [...configEvents(node, safe, this.why(view, node)), ...driftEvents(node, next)];
+      return merge(this.settle(node, next, view), { ...nothing(), events });
     });
   }
 
@@ -240,6 +247,14 @@ export class AgentsService implements AgentEvents {
     return { ops, events: [], effects, result: null };
   }
 
+  /** By whom and why what it should run was published to it: its own timeline tells its history. */
+  private why(view: Snapshot, node: Node): string {
+    const stands = winner(this.needs.templates.standing(view), node);
+    if (!stands || stands.label !== node.target?.version) return '';
+    const { publishedBy, reason } = stands.publication;
+    return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;
+  }
+
   /** The disk takes writes again: what it refused, in its order. */
   retry(): void {
     const words = this.waiting;
@@ -310,22 +325,26 @@ function standingEvent(before: Node, after: Node): EventDraft | null {
 }
 
 /** Agents say again after a reconnect what may not have been heard: the timeline is told of what is new only. */
-function configEvents(node: Node, r: Exclude<ConfigStatusReport, { status: 'applying' }>): EventDraft[] {
+function configEvents(
+  node: Node,
+  r: Exclude<ConfigStatusReport, { status: 'applying' }>,
+  why: string,
+): EventDraft[] {
   const of = { kind: 'config', who: node.name, subject: node.name } as const;
   const wanted = node.target?.hash;
   if (r.status === 'applied') {
     if (node.configSync === 'in_sync' && node.effective?.hash === r.effectiveHash) return [];
-    const label = r.effectiveHash === wanted ? node.target?.version : null;
-    return [{ ...of, level: 'info', text: `applied ${label ?? 'a config'}` }];
+    if (r.effectiveHash === wanted) return [appliedEvent(node, why)];
+    return [{ ...of, level: 'info', text: 'applied a config' }];
   }
   const known = node.rejectedHash === r.rejectedHash;
   if (known && (r.rejectedHash !== wanted || node.failure !== null)) return [];
   // Another version is its target by now; this one must not be blamed.
   const label = r.rejectedHash === wanted ? node.target?.version : null;
   const back = r.reverted ? '; last-known-good put back' : '';
-  const why = formatRefusal(r.refusal);
+  const fault = formatRefusal(r.refusal);
   return [
-    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${why}${back}` },
+    { ...of, level: 'error', text: `refused ${label ?? 'an earlier config'} in ${r.phase}: ${fault}${back}` },
   ];
 }
 
@@ -340,7 +359,16 @@ function saysNothingNew(before: Node, after: Node): boolean {
   return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
 }
 
-function appliedEvent(node: Node): EventDraft {
-  const text = `applied ${node.target?.version ?? 'a config'}`;
+/** Said when it is seen: put right, it would be forgotten. */
+function driftEvents(before: Node, after: Node): EventDraft[] {
+  if (after.configSync !== 'drifted' || before.configSync === 'drifted') return [];
+  const runs = after.effective?.hash.slice(0, 12) ?? 'nothing';
+  const wanted = after.target ? `${after.target.hash.slice(0, 12)} (${after.target.version})` : 'nothing';
+  const text = `drifted: its engine runs ${runs} instead of ${wanted}, which is offered again`;
+  return [{ kind: 'config', who: after.name, subject: after.name, level: 'warn', text }];
+}
+
+function appliedEvent(node: Node, why: string): EventDraft {
+  const text = `applied ${node.target?.version ?? 'a config'}${why}`;
   return { kind: 'config', who: node.name, subject: node.name, level: 'info', text };
 }

@@ -30,7 +30,8 @@ interface Needs {
 }
 
 const DAY_MS = 86_400_000;
-const CERTIFICATE_MS = 7 * DAY_MS;
+/** How long a node's certificate is good. */
+export const CERTIFICATE_MS = 7 * DAY_MS;
 /** For so long after its end a certificate may still renew. */
 export const GRACE_MS = 30 * DAY_MS;
 const MOST_LABELS = 32;

@@ -1,7 +1,8 @@
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { Node } from '../../proto/vocab/node.ts';
 import { type AgentsService, aimed } from './agents.ts';
 import { merge, nothing } from './decisions.ts';
-import type { Clock, Log, Snapshot } from './ports.ts';
+import type { Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import { registryFacts } from './scope.ts';
 import type { Decision, Published, Writer } from './write.ts';
@@ -14,16 +15,22 @@ export interface FollowNeeds {
   readonly agents: Pick<AgentsService, 'settle'>;
 }
 
-/** Every node of this state that should run something else than it is known to; each is offered it. */
+/** Whether a change concerns this node, whose template uses these names. */
+export type Concerns = (node: Node, names: readonly string[]) => boolean;
+
+/** Those of the nodes concerned that should run something else than they are known to; each is offered it. */
 export function following(
   { templates, agents }: FollowNeeds,
   after: Snapshot,
   now: Millis,
+  concerns: Concerns,
 ): { readonly nodes: readonly NodeName[]; readonly decision: Decision<null> } {
   const nodes: NodeName[] = [];
   let decision = nothing();
   for (const node of after.list('node')) {
     if (node.identity !== 'accepted') continue;
+    const version = templates.chosen(after, node);
+    if (!concerns(node, version ? templates.names(version) : [])) continue;
     const next = aimed(node, templates, after, now);
     if (next === node) continue;
     nodes.push(node.name);
@@ -32,50 +39,63 @@ export function following(
   return { nodes, decision };
 }
 
-/** Looks after the registry: whoever changes it need not know whose document names it. */
-export class Follower {
-  private readonly needs: FollowNeeds & { writer: Writer; clock: Clock; log: Log };
-  private readonly known = new Map<string, string>();
-  /** Also when the master begins: it may have ended between a change and what follows from it. */
-  private due = true;
+/** Looked at in one turn: rendering takes its time, and nothing else is done meanwhile. */
+const A_TURN = 200;
 
-  constructor(needs: FollowNeeds & { writer: Writer; clock: Clock; log: Log }) {
+/**
+ * Looks after the registry: whoever changes it need not know whose document names it. What is missed because the master
+ * ends is made good by the next hello of the node.
+ */
+export class Follower {
+  private readonly needs: FollowNeeds & { writer: Writer };
+  private readonly known = new Map<string, string>();
+  private readonly due = new Set<NodeName>();
+
+  constructor(needs: FollowNeeds & { writer: Writer }) {
     this.needs = needs;
     for (const n of needs.writer.view().list('node')) this.known.set(n.name, registryFacts(n));
     needs.writer.onPublish((p) => this.saw(p));
   }
 
-  /** Once a second: what has changed since. */
+  /** Once a second: those whom a change since may concern. */
   async follow(): Promise<void> {
-    if (!this.due) return;
-    this.due = false;
+    const turn = new Set([...this.due].slice(0, A_TURN));
+    if (turn.size === 0) return;
+    for (const name of turn) this.due.delete(name);
     try {
       await this.needs.writer.write('master', 'registry', (view, now) => {
-        const { nodes, decision } = following(this.needs, view, now);
+        const { nodes, decision } = following(this.needs, view, now, (n) => turn.has(n.name));
         if (nodes.length === 0) return null;
-        const shown =
-          nodes.length > 8
-            ? `${nodes.slice(0, 8).join(', ')} and ${nodes.length - 8} more`
-            : nodes.join(', ');
-        const text = `the registry has changed: ${shown} ${nodes.length === 1 ? 'follows' : 'follow'}`;
+        const more = nodes.length > 8 ? ` and ${nodes.length - 8} more` : '';
+        const shown = `${nodes.slice(0, 8).join(', ')}${more} ${nodes.length === 1 ? 'follows' : 'follow'}`;
+        const text = `the registry has changed: ${shown}`;
         const event = { kind: 'config', who: 'master', subject: 'registry', level: 'info', text } as const;
         return { ...decision, events: [...decision.events, event] };
       });
     } catch (e) {
-      this.due = true;
+      for (const name of turn) this.due.add(name);
       throw e;
     }
   }
 
-  private saw({ commit }: Published): void {
+  private saw({ commit, view }: Published): void {
+    let cores = false;
     for (const op of commit.ops) {
-      if (op.kind === 'region' || op.kind === 'secret') this.due = true;
       if (op.kind !== 'node') continue;
+      const before = this.known.get(op.key);
       const facts = op.op === 'put' ? registryFacts(op.value) : undefined;
-      if (this.known.get(op.key) === facts) continue;
-      this.due = true;
-      if (facts === undefined) this.known.delete(op.key);
-      else this.known.set(op.key, facts);
+      if (before === facts) continue;
+      cores ||= op.op === 'del' || op.value.nodeType === 'core';
+      if (op.op === 'put') {
+        this.known.set(op.key, registryFacts(op.value));
+        this.due.add(op.value.name);
+      } else this.known.delete(op.key);
+    }
+    if (!cores) return;
+    const { templates } = this.needs;
+    for (const n of view.list('node')) {
+      const version = templates.chosen(view, n);
+      if (version && templates.names(version).some((name) => name.startsWith('core.'))) this.due.add(n.name);
     }
   }
 }

@@ -331,7 +331,7 @@ export interface Ca {
 }
 
 export interface IssuedCertificate {
-  /** Leaf first, the CA last. */
+  /** Leaf first, then the CA that issued it, then others that are to be trusted as well. */
   readonly chainDer: readonly Uint8Array[];
   readonly serial: string;
   readonly notAfter: Millis;
@@ -339,14 +339,14 @@ export interface IssuedCertificate {
 
 /** Seals what must not be read from the disk, with a key that is kept apart from the store. */
 export interface Vault {
-  /** Makes the key, durably, if there is none yet. `about` is bound in: a blob opens only as what it was sealed as. */
-  seal(about: string, content: Uint8Array): Promise<{ readonly sealed: string; readonly keyId: string }>;
+  /** Makes the key, durably, if there is none yet. Before `seal` and `digest`. */
+  ready(): Promise<void>;
+  /** `about` is bound in: a blob opens only as what it was sealed as. */
+  seal(about: string, content: Uint8Array): { readonly sealed: string; readonly keyId: string };
   /** @throws AppError `precondition`: sealed under another key, or damaged */
   open(about: string, sealed: { readonly sealed: string; readonly keyId: string }): Uint8Array;
-  /** Whether `open` would find the key that this was sealed under. */
-  holds(keyId: string): boolean;
   /** The same for the same content, under this key only. */
-  digest(content: Uint8Array): Promise<string>;
+  digest(content: Uint8Array): string;
 }
 
 /** A config as a node gets it. */

@@ -1,8 +1,9 @@
 import { configHash } from '../../proto/document/hash.ts';
+import { Lines } from '../../proto/document/lines.ts';
 import { readDocument } from '../../proto/document/read.ts';
 import { renderTemplate } from '../../proto/document/render.ts';
 import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
-import { ofList, type Scope, templateVariables } from '../../proto/document/variables.ts';
+import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
@@ -11,7 +12,7 @@ import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vo
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
-import type { Snapshot, Store, Vault } from './ports.ts';
+import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
 import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
@@ -51,6 +52,9 @@ function render(template: string, scope: Scope): Rendered {
   };
 }
 
+/** Labels in a row for which nothing fits: a template of a thousand must not hold up the master. */
+const MOST_IN_VAIN = 4;
+
 /** What a label may stand for; each gets its own number, so that two addresses do not look like one. */
 const STAND_INS: readonly ((i: number) => string)[] = [
   (i) => `${2001 + i}`,
@@ -74,17 +78,34 @@ export function templateRefusals(template: string): readonly Refusal[] {
     return r.ok ? [] : r.refusals;
   };
   let best = refusals(values);
+  const onLine = linesOf(template);
+  let vain = 0;
   for (const [i, name] of free.entries()) {
+    if (best.length === 0 || vain === MOST_IN_VAIN) return best;
+    // What is wrong elsewhere does not become right by another value here.
+    if (!best.some((r) => r.line === undefined || onLine.get(name)?.has(r.line))) continue;
+    const before = best.length;
     for (const standIn of STAND_INS.slice(1)) {
-      if (best.length === 0) return best;
       const tried = { ...values, [name]: standIn(i) };
       const left = refusals(tried);
       if (left.length >= best.length) continue;
       best = left;
       values = tried;
     }
+    vain = best.length < before ? 0 : vain + 1;
   }
   return best;
+}
+
+/** The lines each name stands on. */
+function linesOf(template: string): ReadonlyMap<string, ReadonlySet<number>> {
+  const found = new Map<string, Set<number>>();
+  const lines = new Lines(template);
+  for (const v of variablesOf(template)) {
+    const { line } = lines.at(v.start);
+    found.set(v.name, (found.get(v.name) ?? new Set()).add(line));
+  }
+  return found;
 }
 
 /** Capabilities the document needs and the node lacks; a node that has not said what it can carry is not judged. */
@@ -110,6 +131,7 @@ export class Templates {
   private readonly vault: Vault;
   private drafts = 0;
   private readonly texts = new Map<BodyHash, string>();
+  private readonly named = new Map<BodyHash, readonly string[]>();
   private readonly rendered = new Map<string, Rendered>();
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
@@ -147,17 +169,20 @@ export class Templates {
 
   forgetDraft(key: BodyHash): void {
     this.texts.delete(key);
+    this.named.delete(key);
   }
 
   /** Names the version's template uses. @throws AppError `internal` when its body was not loaded */
   names(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): readonly string[] {
-    return templateVariables(this.loaded(version));
+    const known = this.named.get(version.bodyHash) ?? templateVariables(this.loaded(version));
+    this.named.set(version.bodyHash, known);
+    return known;
   }
 
   /** The version's document for this node. @throws AppError `internal` when its body was not loaded */
   render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
     const template = this.loaded(version);
-    const names = templateVariables(template);
+    const names = this.names(version);
     const scope = scopeOf(view, node, names);
     const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
     const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
@@ -175,13 +200,18 @@ export class Templates {
     return known;
   }
 
+  /** The version this node gets. */
+  chosen(view: Snapshot, node: Subject): ConfigVersion | null {
+    const best = winner(this.standing(view), node);
+    return (best && view.get('version', best.label)) ?? null;
+  }
+
   /** What this node should run, and its text; `null` when nothing is published for it. */
   wanted(
     view: Snapshot,
     node: Subject,
   ): { readonly label: VersionLabel; readonly rendered: Rendered; readonly wanted: Wanted | null } | null {
-    const best = winner(this.standing(view), node);
-    const version = best && view.get('version', best.label);
+    const version = this.chosen(view, node);
     if (!version) return null;
     const rendered = this.render(view, version, node);
     const { label } = version;
@@ -205,7 +235,7 @@ export class Templates {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;
       all += stored.bytes;
-      if (!this.vault.holds(stored.keyId)) return { ok: false, refusals: [keyIsGone(ref.name)] };
+      if (!this.opens(ref, stored)) return { ok: false, refusals: [keyIsGone(ref.name)] };
     }
     if (all <= MOST_BYTES) return rendered;
     const message = `the document and what it names are ${Math.ceil(all / 1024)} KiB together`;
@@ -213,6 +243,15 @@ export class Templates {
       ok: false,
       refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
     };
+  }
+
+  private opens(ref: SealedRef, stored: StoredSecret): boolean {
+    try {
+      this.vault.open(formatSealedRef(ref), stored);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   private loaded(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): string {
@@ -232,7 +271,7 @@ function valuesOf(name: string, scope: Scope): unknown {
 function keyIsGone(name: string): Refusal {
   return {
     code: 'precondition',
-    message: `${name} is sealed under a key that this master does not have`,
+    message: `${name} does not open: it is sealed under a key that this master does not have, or damaged`,
     hint: 'restore sealing.key of its state_dir from the backup, or put the value again',
   };
 }

@@ -116,63 +116,67 @@ export class SecretsService implements Api {
       );
     }
     const { writer, vault } = this.needs;
-    // Sealed as the version it gets: one that comes in between makes this one too late, and it is done again.
-    for (;;) {
-      const version = nextVersion(writer.view(), name);
-      const sealed = await vault.seal(formatSealedRef({ kind, name, version }), content);
-      const args = { name, kind, digest: await vault.digest(content) };
-      const { revision, result } = await writer
-        .mutate<string | null>(
-          m,
-          'secret.write',
-          args,
-          (view, now, next) => {
-            const old = view.get('secret', name);
-            guardRevision(m, name, old?.modRevision);
-            if (old && old.kind !== kind) {
-              throw new AppError('conflict', `${name} is a ${old.kind}: names are unique over both kinds`);
-            }
-            if (old && this.same(old, content)) return { ops: [], events: [], result: name };
-            if (nextVersion(view, name) !== version) throw LATE;
-            const { notAfter, names } = given;
-            const value: StoredSecret = {
-              ...{ name, kind, version, ...sealed, bytes: content.length, notAfter, names },
-              updatedBy: m.caller.actor,
-              updatedAt: now,
-              modRevision: next,
-            };
-            const { nodes, decision } = following(this.needs, withEntity(view, 'secret', name, value), now);
-            const reason = m.reason.trim() === '' ? '' : `: ${m.reason}`;
-            const text = `put ${kind} ${name}, version ${version}; ${nodes.length} nodes follow${reason}`;
-            return {
-              ops: [{ op: 'put', kind: 'secret', key: name, value }, ...decision.ops],
-              events: [event(m, name, text), ...decision.events],
-              effects: decision.effects ?? [],
-              result: name,
-            };
-          },
-          () => name,
-          () => name,
-        )
-        .catch((e: unknown) => {
-          if (e !== LATE) throw e;
-          return { revision: 0, result: null };
-        });
-      if (result === null) {
-        await writer.settled();
-        continue;
-      }
-      const view = writer.view();
-      const stored = view.get('secret', name);
-      if (!stored) throw new AppError('conflict', `${name} was removed meanwhile`);
-      return { revision, secret: this.shown(view, stored) };
-    }
+    await vault.ready();
+    // Of the content only this is kept with the request: nobody else can work it out.
+    const args = { name, kind, digest: vault.digest(content) };
+    const { revision } = await writer.mutate<string>(
+      m,
+      'secret.write',
+      args,
+      (view, now, next) => {
+        const old = view.get('secret', name);
+        guardRevision(m, name, old?.modRevision);
+        if (old && old.kind !== kind) {
+          throw new AppError('conflict', `${name} is a ${old.kind}: names are unique over both kinds`);
+        }
+        if (old && this.same(old, content)) return { ops: [], events: [], result: name };
+        const { notAfter, names } = given;
+        const version = nextVersion(view, name);
+        const value: StoredSecret = {
+          ...{ name, kind, version, bytes: content.length, notAfter, names },
+          ...vault.seal(formatSealedRef({ kind, name, version }), content),
+          updatedBy: m.caller.actor,
+          updatedAt: now,
+          modRevision: next,
+        };
+        const variable = sealedVariable(value);
+        const after = withEntity(view, 'secret', name, value);
+        const { nodes, decision } = following(this.needs, after, now, (_, used) => used.includes(variable));
+        const reason = m.reason.trim() === '' ? '' : `: ${m.reason}`;
+        const text = `put ${kind} ${name}, version ${version}; ${nodes.length} nodes follow${reason}`;
+        return {
+          ops: [{ op: 'put', kind: 'secret', key: name, value }, ...decision.ops],
+          events: [event(m, name, text), ...decision.events],
+          effects: decision.effects ?? [],
+          result: name,
+        };
+      },
+      () => name,
+      () => name,
+    );
+    const view = writer.view();
+    const stored = view.get('secret', name);
+    if (!stored) throw new AppError('conflict', `${name} was removed meanwhile`);
+    return { revision, secret: this.shown(view, stored) };
   }
 
+  /** Names of those that do not open: sealed under another key, or damaged. */
+  shut(): readonly string[] {
+    const all = this.needs.writer.view().list('secret');
+    return all.filter((s) => this.opened(s) === null).map((s) => s.name);
+  }
+
+  /** One that does not open is another: it can be put again. */
   private same(old: StoredSecret, content: Uint8Array): boolean {
-    const { vault } = this.needs;
-    if (!vault.holds(old.keyId)) return false;
-    return Buffer.from(vault.open(formatSealedRef(old), old)).equals(content);
+    return this.opened(old)?.equals(content) ?? false;
+  }
+
+  private opened(s: StoredSecret): Buffer | null {
+    try {
+      return Buffer.from(this.needs.vault.open(formatSealedRef(s), s));
+    } catch {
+      return null;
+    }
   }
 
   private shown(view: Snapshot, s: StoredSecret): SecretView {
@@ -185,14 +189,12 @@ export class SecretsService implements Api {
     const { templates } = this.needs;
     const variable = sealedVariable(s);
     const labels = new Set(templates.standing(view).map((x) => x.label));
-    return [...labels].filter((label) => {
+    return [...labels].toSorted().filter((label) => {
       const version = view.get('version', label);
       return version !== undefined && templates.names(version).includes(variable);
     });
   }
 }
-
-const LATE = new Error('another version came in between');
 
 function nextVersion(view: Snapshot, name: string): number {
   return (view.get('secret', name)?.version ?? Number(view.get('meta', lastKey(name))?.value ?? 0)) + 1;

@@ -106,7 +106,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
-  const follower = new Follower({ writer, templates, agents, clock, log });
+  const follower = new Follower({ writer, templates, agents });
+  const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
   const people = createPeople(settings, { ...needs, writer, audit: trail });
   const commands = new CommandsService(
@@ -171,13 +172,19 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     alerts,
     silences: told('silences', silences),
     variables: told('variables', new VariablesService({ writer, templates, agents })),
-    secrets: told('secrets', new SecretsService({ writer, templates, agents, vault, clock })),
+    secrets: told('secrets', secrets),
     watch,
     people: told('people', people.service),
     audit: auditService(trail),
     degraded,
     async start() {
       await templates.load();
+      const shut = secrets.shut();
+      if (shut.length > 0) {
+        log.error('secrets that do not open: restore sealing.key of state_dir, or put them again', {
+          names: shut,
+        });
+      }
       const audit = await trail.start(store.snapshot());
       for (const sentence of audit) log.warn('audit', { found: sentence });
       const recovery = [...store.recovery, ...audit];

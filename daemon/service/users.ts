@@ -141,6 +141,8 @@ export class Users {
     const { name, password, remote } = args;
     const about = { ...aboutOf('bootstrap', isUserName(name) ? name : 'unknown', remote) };
     audit.check();
+    const counted = logins.counted(remote);
+    if ('refusal' in counted) throw await logins.refused(counted.refusal, about);
     // Looked at before the password is hashed, so that guesses cost nothing; decided again in the commit.
     await this.told(about, () => checkCode(writer.view(), args.code));
     await this.told(about, () => checkUser(name, 'admin', password));
@@ -159,6 +161,7 @@ export class Users {
       },
       () => name,
     );
+    counted.right();
     return logins.answer({ name, role: 'admin' }, result, remote);
   }
 

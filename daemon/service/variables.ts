@@ -48,7 +48,12 @@ export class VariablesService implements Api {
         };
         const after = withEntity(view, 'region', region, value);
         this.refuseBroken(view, after, region);
-        const { nodes, decision } = following(this.needs, after, now);
+        const { nodes, decision } = following(
+          this.needs,
+          after,
+          now,
+          (n, names) => n.region === region && names.some(isOfRegion),
+        );
         const told = Object.entries(args.variables).map(([k, v]) =>
           v === null ? `took ${k} away` : `set ${k} to ${v}`,
         );
@@ -77,6 +82,8 @@ export class VariablesService implements Api {
     const { templates } = this.needs;
     for (const node of view.list('node')) {
       if (node.region !== region || node.identity !== 'accepted') continue;
+      const version = templates.chosen(view, node);
+      if (!version || !templates.names(version).some(isOfRegion)) continue;
       const was = templates.wanted(view, node);
       const will = templates.wanted(after, node);
       if (!will || !was?.rendered.ok) continue;
@@ -123,5 +130,7 @@ function changed(
   }
   return Object.fromEntries([...all].toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
+
+const isOfRegion = (name: string): boolean => name.startsWith('region.');
 
 const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 63 }));

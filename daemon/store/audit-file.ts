@@ -8,7 +8,7 @@ import { Journal, revisionFile, revisionsIn } from './journal.ts';
 export interface AuditFileSettings {
   /** Absolute; made 0700 when missing. */
   readonly dir: string;
-  /** A segment ends after so many bytes: 8 MB, what can be checked at a start. */
+  /** A segment ends after so many bytes: 2 MB, what is followed in one go without holding up the master. */
   readonly rotateBytes?: number;
 }
 
@@ -46,7 +46,7 @@ export async function openAuditFile(
     const torn = (bytes?.length ?? 0) - whole;
     if (first !== undefined && torn > 0) await cut(disk, fileOf(first), whole);
     const tail = first === undefined ? null : { first, bytes: whole };
-    const journal = new Journal({ dir, rotateBytes: settings.rotateBytes ?? 8 << 20 }, { disk }, tail);
+    const journal = new Journal({ dir, rotateBytes: settings.rotateBytes ?? 2 << 20 }, { disk }, tail);
     return {
       cut: torn,
       ...files,

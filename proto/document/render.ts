@@ -23,8 +23,9 @@ const ESCAPED = '$$\u007b is how a text says $\u007b';
 const BREAKS_OUT = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff"'\\{}]|: |:$| #|^[\s#&*!|>%@`?-]|\s$/;
 /** Only the renderer writes these: as text they would name what the document was never given. */
 const SEALED = /sealed:(secret|cert)\/([A-Za-z0-9_.-]*)/g;
-/** What look-ups may make of a template. */
+/** What look-ups may make of a template: more is refused by the reader. */
 const MOST_CHARS = 256 * 1024;
+const MOST_ENTRIES = 64;
 
 /** What there is at one place of the template: the scope, and inside a repeated entry the one it is repeated for. */
 interface Around {
@@ -49,6 +50,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
   const pieces = new Pieces(template);
   const all = variablesOf(template);
   const repeated = entriesOf(template, all, scope, refuse);
+  if ('refusals' in repeated) return { ok: false, refusals: repeated.refusals };
   let from = 0;
   let next = 0;
   while (next < all.length) {
@@ -110,17 +112,27 @@ interface Repeated extends Entry {
   readonly ones: readonly Readonly<Record<string, string>>[];
 }
 
-function entriesOf(template: string, all: readonly Variable[], scope: Scope, refuse: Refuse): Repeated[] {
+function entriesOf(
+  template: string,
+  all: readonly Variable[],
+  scope: Scope,
+  refuse: Refuse,
+): Repeated[] | { readonly refusals: readonly Refusal[] } {
   const asked = all.flatMap((v) => {
     const of = v.valid ? ofList(v.name, scope) : null;
     return of ? [{ ...of, v }] : [];
   });
   if (asked.length === 0) return [];
-  const find = entryFinder(template);
+  const finder = entryFinder(template);
+  if ('refusals' in finder) return finder;
   const found: Repeated[] = [];
   for (const { list, v } of asked) {
+    if (found.length === MOST_ENTRIES) {
+      refuse(v.start, `more than ${MOST_ENTRIES} entries are repeated`, 'one entry a hop is enough');
+      break;
+    }
     if (found.some((r) => r.start <= v.start && v.end <= r.end && r.list === list)) continue;
-    const entry = find(v.start);
+    const entry = finder.find(v.start);
     if (!entry || found.some((r) => r.start < entry.end && entry.start < r.end)) {
       refuse(
         v.start,

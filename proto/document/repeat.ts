@@ -1,3 +1,4 @@
+import type { Refusal } from '../vocab/node.ts';
 import { Lines } from './lines.ts';
 import { parseYaml } from './parse.ts';
 import { Problems } from './problems.ts';
@@ -13,18 +14,27 @@ export interface Entry {
   readonly between: string;
 }
 
-/** Finds the list entry around a place of a template; `null` where there is none, or it cannot be told apart. */
-export function entryFinder(template: string): (offset: number) => Entry | null {
-  const root = parseYaml(withStandIns(template), new Problems(new Lines(template)));
-  return (offset) => {
-    let found: Entry | null = null;
-    let at: Tree | undefined = root ?? undefined;
-    while (at) {
-      const next: Tree | undefined = childAround(at, offset);
-      if (next && at.kind === 'list') found = entryOf(at, next, template);
-      at = next;
-    }
-    return found;
+/**
+ * Finds the list entry around a place of a template: `null` where there is none, or it cannot be told apart. A template
+ * that is no YAML is refused instead.
+ */
+export function entryFinder(
+  template: string,
+): { readonly find: (offset: number) => Entry | null } | { readonly refusals: readonly Refusal[] } {
+  const problems = new Problems(new Lines(template));
+  const root = parseYaml(withStandIns(template), problems);
+  if (!root) return { refusals: problems.refusals() };
+  return {
+    find: (offset) => {
+      let found: Entry | null = null;
+      let at: Tree | undefined = root;
+      while (at) {
+        const next: Tree | undefined = childAround(at, offset);
+        if (next && at.kind === 'list') found = entryOf(at, next, template);
+        at = next;
+      }
+      return found;
+    },
   };
 }
 

@@ -20,11 +20,6 @@ const MOST_REGIONS = 4096;
 const MOST_SECRETS = 10_000;
 const CHANGES = ['update', 'first', 'unchanged', 'unfit'] as const;
 
-export interface NodeProblems {
-  readonly node: string;
-  readonly problems: readonly Refusal[];
-}
-
 export function encodeProblems(problems: readonly Refusal[]) {
   return problems.slice(0, MOST_PROBLEMS).map(encodeRefusal);
 }

@@ -7,12 +7,12 @@ import {
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
-import * as centre from './codec-centre.ts';
 import { decodeLogLine } from './codec-common.ts';
 import * as c from './codec-console.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
 import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
+import { centreCalls } from './console-centre.ts';
 import { ConsoleChannel, type ConsolePlace, showing, type UnaryMethod } from './console-channel.ts';
 import { fromServiceError } from './error-map.ts';
 import type { PeopleApi } from './people-api.ts';
@@ -26,9 +26,6 @@ export interface ConsoleTimes {
   readonly watch?: ResumableSettings;
 }
 export type ConsoleSettings = ConsolePlace & ConsoleTimes;
-
-/** Twice the largest body, and the signs in front of its lines. */
-const LONGEST_DIFF = 2 * 1024 * 1024;
 
 /** Over the local socket, or over TLS with a pinned CA and a token. Nothing is dialled before the first call. */
 export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi {
@@ -59,14 +56,6 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
   const silence = (r: { revision: bigint; silence: Parameters<typeof c.decodeSilence>[0] | undefined }) => ({
     revision: w.int(r.revision, 'revision'),
     silence: c.decodeSilence(w.present(r.silence, 'silence')),
-  });
-
-  const secret = (r: {
-    revision: bigint;
-    secret: Parameters<typeof centre.decodeSecret>[0] | undefined;
-  }) => ({
-    revision: w.int(r.revision, 'revision'),
-    secret: centre.decodeSecret(w.present(r.secret, 'secret')),
   });
 
   return {
@@ -243,64 +232,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
           joinCommand: w.text(r.joinCommand, 'join_command'),
         }),
       ),
-    validateConfig: (a) =>
-      call(
-        client.validateConfig,
-        { body: w.buffer(a.body), target: a.target === null ? undefined : c.encodeTarget(a.target) },
-        readMs,
-        (r) => ({
-          problems: centre.decodeProblems(r.problems, 'problems'),
-          nodes: w.bounded(r.nodes, c.MOST_NODES, 'nodes').map((n) => ({
-            node: w.nodeName(n.node, 'nodes.node'),
-            problems: centre.decodeProblems(n.problems, 'nodes.problems'),
-          })),
-        }),
-      ),
-    diffConfigs: (a) =>
-      call(client.diffConfigs, { from: a.from, to: a.to, node: a.node ?? '' }, readMs, (r) => ({
-        unified: w.text(r.unified, 'unified', LONGEST_DIFF),
-        added: r.added,
-        removed: r.removed,
-      })),
-    previewPublish: (a) =>
-      call(
-        client.previewPublish,
-        { label: a.label, target: c.encodeTarget(a.target) },
-        readMs,
-        centre.decodeRadius,
-      ),
-    listRegionVariables: () =>
-      call(client.listRegionVariables, {}, readMs, (r) => centre.decodeRegions(r.regions)),
-    setRegionVariables: (m, a) => {
-      const all = Object.entries(a.variables);
-      const set = Object.fromEntries(all.filter((e): e is [string, string] => e[1] !== null));
-      const unset = all.flatMap(([k, v]) => (v === null ? [k] : []));
-      return call(client.setRegionVariables, { ...write(m), region: a.region, set, unset }, writeMs, (r) => ({
-        revision: w.int(r.revision, 'revision'),
-        region: centre.decodeRegion(w.present(r.region, 'region')),
-        nodes: names(r.nodes),
-      }));
-    },
-    listSecrets: () => call(client.listSecrets, {}, readMs, (r) => centre.decodeSecrets(r.secrets)),
-    putSecret: (m, a) =>
-      call(client.putSecret, { ...write(m), name: a.name, value: a.value }, writeMs, secret),
-    putCertificate: (m, a) =>
-      call(
-        client.putCertificate,
-        {
-          ...write(m),
-          name: a.name,
-          certPem: a.certPem,
-          keyPem: a.keyPem,
-          chainPem: a.chainPem ?? '',
-        },
-        writeMs,
-        secret,
-      ),
-    removeSecret: (m, name) =>
-      call(client.removeSecret, { ...write(m), name }, writeMs, (r) => ({
-        revision: w.int(r.revision, 'revision'),
-      })),
+    ...centreCalls({ client, call, write, readMs, writeMs }),
     ...peopleCalls(channel, client, { readMs, writeMs }),
     close() {
       for (const watch of [...watches]) watch.close();

@@ -58,3 +58,14 @@ export function parseSealedRef(text: string): SealedRef | null {
 export function sealedVariable(ref: Pick<SealedRef, 'kind' | 'name'>): string {
   return `${WORDS[ref.kind]}.${ref.name}`;
 }
+
+/** Its file on a node that uses it: another version is another file, so that one can be put back. */
+export function sealedFile(ref: SealedRef): string {
+  return `${WORDS[ref.kind]}.${ref.name}@${ref.version}`;
+}
+
+/** The references in a rendered text, each once. */
+export function sealedRefsIn(text: string): readonly SealedRef[] {
+  const found = new Set(text.match(/sealed:(?:secret|cert)\/[A-Za-z0-9_.-]+@\d+/g) ?? []);
+  return [...found].map(parseSealedRef).filter((ref) => ref !== null);
+}

@@ -8,7 +8,8 @@ export function memoryVault(): Vault & { readonly keys: string[] } {
   const keys = ['key-1'];
   return {
     keys,
-    async seal(about, content) {
+    ready: async () => {},
+    seal(about, content) {
       const sealed = `sealed ${kept.size + 1}`;
       kept.set(sealed, { about, content: Uint8Array.from(content) });
       return { sealed, keyId: keys[0] ?? '' };
@@ -20,8 +21,7 @@ export function memoryVault(): Vault & { readonly keys: string[] } {
       }
       return found.content;
     },
-    holds: (keyId) => keys.includes(keyId),
-    digest: async (content) =>
+    digest: (content) =>
       createHmac('sha256', keys[0] ?? '')
         .update(content)
         .digest('hex'),

@@ -6,13 +6,19 @@ const WRITERS = 8;
 
 /**
  * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
- * @returns how many writes were acknowledged in all, the ids of those acknowledged but gone afterwards, and how long the
- * slowest start took until everything listened
+ * @returns how many writes were acknowledged in all, the ids of those acknowledged but gone afterwards, those that the
+ * audit log does not tell of, what is wrong with its chain, and how long the slowest start took until everything listened
  */
 export async function killUnderWrites(
   fleet: Fleet,
   rounds: number,
-): Promise<{ acked: number; lost: string[]; slowestStartMs: number }> {
+): Promise<{
+  acked: number;
+  lost: string[];
+  untold: string[];
+  fault: string | null;
+  slowestStartMs: number;
+}> {
   const acked = new Map<string, string>();
   let slowestStartMs = 0;
   for (let round = 0; round < rounds; round++) {
@@ -51,6 +57,24 @@ export async function killUnderWrites(
   // The channel may still be waiting out its backoff from the last kill.
   const { silences } = await until('the master answers', 20_000, () => fleet.api.listAlerts());
   const kept = new Map(silences.map((s) => [`${s.id}`, s.comment]));
-  const lost = [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id);
-  return { acked: acked.size, lost, slowestStartMs };
+  const told = new Set<string>();
+  for (let before: number | null = null; ; ) {
+    const page: Awaited<ReturnType<typeof fleet.api.listAudit>> = await fleet.api.listAudit({
+      limit: 1000,
+      before,
+      action: 'silence.create',
+    });
+    for (const r of page.records) if (r.outcome === 'ok') told.add(r.subject);
+    before = page.next;
+    if (before === null) break;
+  }
+  const untold = [...acked.keys()].filter((id) => !told.has(id));
+  const { fault } = await fleet.api.verifyAudit();
+  return {
+    untold,
+    fault,
+    acked: acked.size,
+    lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id),
+    slowestStartMs,
+  };
 }

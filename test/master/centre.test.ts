@@ -320,6 +320,23 @@ hops:
     });
   });
 
+  it('a large fleet follows a few hundred a turn, each node once', async () => {
+    await core('core-1', '203.0.113.1');
+    const edges = Array.from({ length: 250 }, (_, i) => `e-${i}`);
+    for (const name of edges) await m.join(name);
+    await m.create('v1', edge);
+    await m.publish('v1', { nodeType: 'edge' });
+    const told = () => edges.filter((name) => m.offers(name).length === 2).length;
+    await core('core-2', '203.0.113.2');
+    await m.pass(1);
+    expect(told()).toBeGreaterThan(100);
+    expect(told()).toBeLessThan(250);
+    await m.pass(2);
+    expect(told()).toBe(250);
+    await m.pass(3);
+    expect(told()).toBe(250);
+  });
+
   it('what a change was followed by outlives a master that ended in between', async () => {
     await core('core-1', '203.0.113.1');
     await m.join('hk-1');
@@ -330,5 +347,39 @@ hops:
     await later.connect('hk-1');
     await later.pass(2, ['hk-1']);
     expect(text(last(later.offers('hk-1'))?.body)).toContain('203.0.113.2:8443');
+  });
+});
+
+describe('overlapping selectors, a joiner, other labels', () => {
+  const port = (name: string) => /:(\d+)"/.exec(text(last(m.offers(name))?.body))?.[1];
+
+  it('each node ends with the closest, and its timeline says by whom and why', async () => {
+    await m.join('hk-1');
+    await m.join('hk-2', { ring: 'canary' });
+    await m.join('sg-1', {}, { region: 'sg' });
+    await m.create('all', edgeDocument(7000));
+    await m.create('edges', edgeDocument(7001));
+    await m.create('hk', edgeDocument(7002));
+    await m.create('canary', edgeDocument(7003));
+    await m.create('own', edgeDocument(7004));
+    await m.publish('own', { nodes: ['hk-1'] });
+    await m.publish('canary', { labels: { ring: 'canary' } });
+    await m.publish('all');
+    await m.publish('hk', { nodeType: 'edge', regions: ['hk'] });
+    await m.publish('edges', { nodeType: 'edge' });
+    expect(['hk-1', 'hk-2', 'sg-1'].map(port)).toEqual(['7004', '7003', '7001']);
+    await m.join('hk-3');
+    await m.join('hk-4', { ring: 'canary' });
+    await m.join('us-1', {}, { region: 'us', nodeType: 'core' });
+    expect(['hk-3', 'hk-4', 'us-1'].map(port)).toEqual(['7002', '7003', '7000']);
+    await m.connect('hk-2', { labels: {} });
+    await m.connect('hk-3', { labels: { ring: 'canary' } });
+    await m.pass(2, ['hk-1', 'hk-2', 'hk-3', 'hk-4', 'sg-1', 'us-1']);
+    expect(['hk-2', 'hk-3'].map(port)).toEqual(['7002', '7003']);
+    expect(m.offers('hk-1').length + m.offers('hk-4').length).toBe(2);
+    await m.ack('hk-3', last(m.offers('hk-3'))?.hash as never);
+    expect(m.services.nodes.detail('hk-3').events.map((e) => e.text)).toContain(
+      'applied canary, published by lin(1000): test',
+    );
   });
 });

@@ -121,6 +121,14 @@ describe('publish', () => {
     expect(m.node('hk-1').configSync).toBe('in_sync');
     await beat('ff'.repeat(32));
     expect(m.node('hk-1')).toMatchObject({ configSync: 'applying', effective: { version: null } });
+    expect(
+      m.store
+        .snapshot()
+        .list('event')
+        .map((e) => e.text),
+    ).toContain(
+      `drifted: its engine runs ffffffffffff instead of ${`${hash}`.slice(0, 12)} (v1), which is offered again`,
+    );
     expect(m.offers('hk-1').map((o) => o.hash)).toEqual([hash, hash]);
   });
 
@@ -289,14 +297,17 @@ describe('what is told again', () => {
     const { revision } = m.store.snapshot();
     await m.nack('hk-1', hash(1));
     expect(m.store.snapshot().revision).toBe(revision);
-    expect(said()).toEqual(['applied v1', expect.stringMatching(/^refused v2 in prepare: /)]);
+    expect(said()).toEqual([
+      'applied v1, published by lin(1000): test',
+      expect.stringMatching(/^refused v2 in prepare: /),
+    ]);
   });
 
   it('one that was never heard is said once, by the hello', async () => {
     await m.disconnect('hk-1');
     await m.connect('hk-1', { effectiveHash: hash() });
     await m.ack('hk-1', hash());
-    expect(said()).toEqual(['applied v1']);
+    expect(said()).toEqual(['applied v1, published by lin(1000): test']);
   });
 
   it('a late refusal is not laid to the version that is wanted by now', async () => {

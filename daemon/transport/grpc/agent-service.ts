@@ -101,7 +101,8 @@ export class AgentTransport {
       services,
       log: this.needs.log,
       door: {
-        remoteOf: (call) => this.operator(call).remote,
+        // As people write it, not as a socket for both families does.
+        remoteOf: (call) => this.operator(call).remote.replace(/^::ffff:(?=\d+\.)/, ''),
         peerOf: () => null,
         known: (call) => this.operator(call).known(),
         busy: (call) => this.listener.connection(call.getPeer())?.busy() ?? (() => {}),

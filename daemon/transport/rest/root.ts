@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { authorise } from '../../service/write.ts';
+import { finished } from './document.ts';
 import { bearerOf, JSON_TYPE } from './route.ts';
 import type { RestNeeds } from './server.ts';
 
@@ -27,7 +28,7 @@ export function addRoot(app: FastifyInstance, needs: RestNeeds): void {
 
   let document: Buffer | null = null;
   app.get('/openapi.json', { config: always, schema: { hide: true } }, (_request, reply) => {
-    document ??= Buffer.from(JSON.stringify(app.swagger()));
+    document ??= Buffer.from(JSON.stringify(finished(app.swagger())));
     return reply.type(JSON_TYPE).send(document);
   });
 

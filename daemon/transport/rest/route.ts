@@ -5,6 +5,7 @@ import { ACTIONS, type Action, type Caller, may } from '../../../proto/vocab/can
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { Revision } from '../../../proto/vocab/ids.ts';
 import type { Mutation } from '../../service/api.ts';
+import { OPTIONAL_BODY } from './document.ts';
 import { HttpRefusal, PROBLEMS, Problem, type ProblemCode } from './problem.ts';
 
 /** Who may call it: an action of the table, one of several (the body says which), whoever is known, or anybody. */
@@ -16,6 +17,8 @@ export interface Reply {
   readonly body?: z.ZodType;
   readonly stream?: boolean;
 }
+
+export const STREAM_EVENTS = ['begin', 'resumed', 'put', 'deleted', 'synced', 'figures', 'end'] as const;
 
 export interface Answer {
   readonly status?: number;
@@ -78,7 +81,6 @@ declare module 'fastify' {
   }
 }
 
-const NO_SCHEMA = z.undefined();
 /** A body that may be left out: none, or an empty one. */
 const NOTHING = z.preprocess((v) => v ?? undefined, z.strictObject({}).optional());
 
@@ -102,6 +104,15 @@ const EntityHeaders = MutationHeaders.extend({
 const TaggedHeaders = z.looseObject({
   'if-none-match': z.string().max(256).optional().describe('an ETag: 304 while it is still that'),
 });
+
+/** One event of a stream; `data` is JSON. */
+const StreamEvent = z
+  .object({
+    event: z.enum(STREAM_EVENTS),
+    id: z.string().optional().describe('a revision: send it as since to go on from there'),
+    data: z.string(),
+  })
+  .meta({ id: 'StreamEvent' });
 
 /** Adds one route, with its checks, its documentation and its answer's headers. */
 export function route<
@@ -132,6 +143,7 @@ export function route<
       ...(takesBody ? { body: spec.body ?? NOTHING } : {}),
       ...(headers ? { headers } : {}),
       security: spec.may === 'anybody' ? [] : [{ bearer: [] }],
+      ...(takesBody && (spec.body?.safeParse(undefined).success ?? true) ? { [OPTIONAL_BODY]: true } : {}),
       ...{ 'x-may': typeof spec.may === 'string' ? [spec.may] : spec.may },
       response: responses(spec, takesBody),
     },
@@ -265,12 +277,12 @@ function responses(
           description: reply.description,
           content: {
             'application/json': { schema: reply.body },
-            ...(reply.stream ? { 'text/event-stream': { schema: z.string() } } : {}),
+            ...(reply.stream ? { 'text/event-stream': { schema: StreamEvent } } : {}),
           },
         }
       : z.undefined().describe(reply.description);
   }
-  if (spec.tagged) out[304] = NO_SCHEMA.describe('it is still what If-None-Match names');
+  if (spec.tagged) out[304] = z.undefined().describe('it is still what If-None-Match names');
   const codes = new Set<ProblemCode>(['invalid', 'not_acceptable', 'throttled', 'internal', 'unavailable']);
   if (spec.may !== 'anybody') for (const c of ['unauthenticated', 'forbidden'] as const) codes.add(c);
   if (spec.params) codes.add('not_found');

@@ -8,12 +8,12 @@ import type { z } from 'zod';
 import type { Action, Caller } from '../../../proto/vocab/can.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import { safeText } from '../../../proto/vocab/safe-text.ts';
-import { VERSION } from '../../../proto/vocab/version.ts';
 import type { Services } from '../../service/api.ts';
 import type { Clock, Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
 import { accepts } from './accept.ts';
 import { Callers } from './callers.ts';
+import { DOCUMENT } from './document.ts';
 import { Methods } from './methods.ts';
 import { HttpRefusal, retryAfter, toProblem } from './problem.ts';
 import { addRoot } from './root.ts';
@@ -182,13 +182,17 @@ export class RestTransport {
     });
     made.setErrorHandler((error, request, reply) => this.refuse(error, request, reply));
     made.setNotFoundHandler((request) => {
-      const allow = this.methods.of(request.url.split('?', 1)[0] ?? '');
-      if (allow.length === 0) throw new HttpRefusal('not_found', 'there is nothing at this path');
-      throw new HttpRefusal('method_not_allowed', `${request.method} is not for this path`, {
-        headers: { allow: allow.join(', ') },
-      });
+      throw this.notHere(request);
     });
     return made;
+  }
+
+  private notHere(request: FastifyRequest): HttpRefusal {
+    const allow = this.methods.of(request.url.split('?', 1)[0] ?? '');
+    if (allow.length === 0) return new HttpRefusal('not_found', 'there is nothing at this path');
+    return new HttpRefusal('method_not_allowed', `${request.method} is not for this path`, {
+      headers: { allow: allow.join(', ') },
+    });
   }
 
   private hooks(authenticate: (bearer: string, remote: string) => Caller): void {
@@ -223,6 +227,8 @@ export class RestTransport {
   private admit(request: FastifyRequest): void {
     const { config } = request.routeOptions;
     if (config.always) return;
+    // Before anything is read of it.
+    if (request.is404) throw this.notHere(request);
     if (this.stopping) throw new AppError('unavailable', 'the master is stopping');
     if (this.inFlight > MOST_IN_FLIGHT) {
       throw new HttpRefusal('throttled', 'too much is asked at once: try again', {
@@ -268,16 +274,6 @@ export class RestTransport {
     return `${this.run}-${this.requests.toString(36)}`;
   }
 }
-
-const DOCUMENT = {
-  openapi: '3.1.0',
-  info: {
-    title: 'AI CDN Tunnel',
-    version: VERSION,
-    description: 'The master of a tunnel fleet. Errors are problem details [RFC 9457].',
-  },
-  components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-} as const;
 
 function contextOf(tls: { readonly certificatePem: string; readonly keyPem: string }) {
   return { cert: tls.certificatePem, key: tls.keyPem, minVersion: 'TLSv1.2' } as const;

@@ -5,7 +5,7 @@ import type { Revision } from '../../../proto/vocab/ids.ts';
 import type { Entities, EntityKind, WatchEvent } from '../../../proto/vocab/watch.ts';
 import type { WatchService, WatchSink } from '../../service/api.ts';
 import { HttpRefusal, retryAfter } from './problem.ts';
-import type { Answer } from './route.ts';
+import type { Answer, STREAM_EVENTS } from './route.ts';
 
 /** One list, watched. */
 export interface Watched<K extends EntityKind> {
@@ -202,7 +202,7 @@ class EventStream implements WatchSink {
     this.left();
   }
 
-  private say(event: string, data: unknown, id?: Revision): void {
+  private say(event: (typeof STREAM_EVENTS)[number], data: unknown, id?: Revision): void {
     const text = `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
     this.reply?.raw.write(text);
   }

@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import net from 'node:net';
+import { join } from 'node:path';
 import tls from 'node:tls';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { TunnelDocument } from '../../../../proto/document/document.ts';
@@ -12,6 +13,7 @@ import { createTestCa, type TestCa, writeIdentity } from '../../../../test/harne
 import type { ApplyResult } from '../../port.ts';
 import { localData } from '../data/local.ts';
 import { DataPlane } from '../data/plane.ts';
+import { encodeRequest } from '../data/relay-codec.ts';
 import { Control } from './control.ts';
 import { LogRing } from './logs.ts';
 
@@ -389,6 +391,76 @@ describe('certificates', () => {
     await control.refresh();
     expect(logs.after(0, 100).lines.at(-1)?.text).toMatch(/are in use now/);
     expect((await control.calls.reload({})).unchanged).toBe(true);
+  });
+});
+
+describe('what a document names as sealed', () => {
+  const sealed = (name: string) => join(identity.dir, 'sealed', name);
+  const own = () => ({ ...identity, sealedDir: join(identity.dir, 'sealed') });
+  const put = async (version: number): Promise<string> => {
+    await mkdir(join(identity.dir, 'sealed'), { recursive: true });
+    const { cert, key } = await ca.issueNode('n1');
+    await writeFile(sealed(`cert.web@${version}`), `${key}\n${cert}\n`);
+    await writeFile(sealed(`secret.edge@${version}`), `hunter2-${version}`);
+    return new X509Certificate(cert).fingerprint256;
+  };
+  const core = (port: number, to: number, version: number): string =>
+    `services: [{name: c, addr: "${HOST}:${port}", handler: {type: relay, auther: a}, listener: {type: tls, tls: {certFile: sealed:cert/web@${version}}}, forwarder: {nodes: [{name: o, addr: "${HOST}:${to}"}]}}]\n` +
+    `authers: [{name: a, auths: [{username: u, password: sealed:secret/edge@${version}}]}]\n`;
+  const applied = async (yaml: string): Promise<ApplyResult> => {
+    const document = read(yaml);
+    const { generation } = await control.calls.info({});
+    return control.calls.apply({
+      ...{ document, hash: configHash(document), baseGeneration: generation, identity: own() },
+    });
+  };
+  /** Through the relay as `u` with this password: what it answers, and with which certificate. */
+  const through = async (port: number, password: string) => {
+    const socket = tls.connect({ port, host: HOST, rejectUnauthorized: false });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    const print = socket.getPeerX509Certificate()?.fingerprint256 ?? '';
+    socket.write(encodeRequest({ auth: { username: 'u', password }, target: null }));
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    return { print, status: answer[1], socket };
+  };
+
+  it('is used; a new version takes its place under the listener while streams go on', async () => {
+    const [to, port] = [await origin('A'), await freePort()];
+    const first = await put(1);
+    await applied(core(port, to, 1));
+    const one = await through(port, 'hunter2-1');
+    expect([one.print, one.status]).toEqual([first, 0]);
+    const second = await put(2);
+    expect(await applied(core(port, to, 2))).toMatchObject({ kept: ['c'], opened: [], closed: [] });
+    const two = await through(port, 'hunter2-2');
+    expect([two.print, two.status]).toEqual([second, 0]);
+    expect((await through(port, 'hunter2-1')).status).not.toBe(0);
+    expect(await says(one.socket, 'still old')).toBe('still old');
+    one.socket.destroy();
+    two.socket.destroy();
+  });
+
+  it('is read back by its name, and the hash is of that; no answer and no line holds a value', async () => {
+    const [to, port] = [await origin('A'), await freePort()];
+    await put(1);
+    await applied(core(port, to, 1));
+    const effective = await control.calls.effective({});
+    expect(effective.hash).toBe(configHash(read(core(port, to, 1))));
+    const answers = [effective, await control.calls.info({}), await control.calls.reload({})];
+    expect(JSON.stringify([answers, logs.after(0, 1000)])).not.toMatch(/hunter2|PRIVATE KEY/);
+  });
+
+  it('missing, it is refused with its place, and nothing changes', async () => {
+    const [to, port] = [await origin('A'), await freePort()];
+    await put(1);
+    await applied(core(port, to, 1));
+    const { problems } = await control.calls.validate({ document: read(core(port, to, 9)), identity: own() });
+    expect(problems.map((p) => [p.path, p.message])).toEqual([
+      ['authers[0].auths[0].password', `${sealed('secret.edge@9')}: there is no such file`],
+    ]);
+    await expect(applied(core(port, to, 9))).rejects.toMatchObject({ code: 'invalid' });
+    expect((await through(port, 'hunter2-1')).status).toBe(0);
   });
 });
 

@@ -18,6 +18,7 @@ import { type Drain, Drains } from './drains.ts';
 import type { Log, LogRing } from './logs.ts';
 import { type Loaded, loadMaterials, stampOf } from './materials.ts';
 import { type Plan, planDocument } from './plan.ts';
+import { loadSecrets, revealed, type Secrets } from './sealed.ts';
 import type { CallTable } from './server.ts';
 
 /** What is in force. */
@@ -29,6 +30,8 @@ interface Running {
   readonly fingerprint: string;
   readonly stamp: string;
   readonly materials: Loaded['materials'];
+  /** Absent: an earlier release kept none. */
+  readonly secrets?: Secrets;
 }
 
 /** What a control process that comes after this one has to know; plain data. The plan is worked out anew. */
@@ -90,7 +93,7 @@ export class Control {
       this.#generation = memo.generation;
       this.#reason = memo.reason;
       const { running } = memo;
-      this.#running = running && { ...running, plan: planDocument(running.document, running.identity) };
+      this.#running = running && { ...running, plan: planOf(running) };
     }
     this.calls = {
       info: async () => this.#info(),
@@ -269,15 +272,21 @@ export class Control {
     }
   }
 
-  async #prepare(document: TunnelDocument, identity: EngineIdentity): Promise<{ plan: Plan } & Loaded> {
+  async #prepare(
+    document: TunnelDocument,
+    identity: EngineIdentity,
+  ): Promise<{ plan: Plan; secrets: Secrets } & Loaded> {
     let plan: Plan;
+    let sealed: Awaited<ReturnType<typeof loadSecrets>>;
     try {
-      plan = planDocument(document, identity);
+      sealed = await loadSecrets(document, identity.sealedDir ?? '');
+      plan = planOf({ document, identity, secrets: sealed.secrets });
     } catch (cause) {
       throw new AppError('invalid', 'this is not a tunnel document', { cause });
     }
-    const loaded = await loadMaterials(plan.refusals.length > 0 ? [] : plan.wants);
-    return { plan, ...loaded, refusals: [...plan.refusals, ...loaded.refusals] };
+    const early = [...plan.refusals, ...sealed.refusals];
+    const loaded = await loadMaterials(early.length > 0 ? [] : plan.wants);
+    return { plan, secrets: sealed.secrets, ...loaded, refusals: [...early, ...loaded.refusals] };
   }
 
   async #validate(document: TunnelDocument, identity: EngineIdentity): Promise<ValidateResult> {
@@ -307,14 +316,14 @@ export class Control {
         `the engine is at generation ${this.#generation}, not ${baseGeneration}; read it again and decide anew`,
       );
     }
-    const { plan, materials, fingerprint, refusals } = await this.#prepare(document, identity);
+    const { plan, materials, secrets, fingerprint, refusals } = await this.#prepare(document, identity);
     if (refusals.length > 0) throw refused(refusals);
     const own = configHash(document);
     if (hash !== own) throw new AppError('invalid', `the document's hash is ${own}, not ${hash}`);
     const stamp = await stampOf(plan.wants);
     const done = await this.#swap(document, this.#carried(plan), materials);
     this.#generation += 1;
-    this.#running = { document, hash: own, identity, plan, fingerprint, stamp, materials };
+    this.#running = { document, hash: own, identity, plan, fingerprint, stamp, materials, secrets };
     this.#reason = 'applied';
     this.#remember();
     const list = (names: readonly string[]): string => names.join(', ') || 'none';
@@ -362,6 +371,10 @@ export class Control {
       hint: 'remove that service in one version and add this one in the next',
     };
   }
+}
+
+function planOf({ document, identity, secrets }: Pick<Running, 'document' | 'identity' | 'secrets'>): Plan {
+  return planDocument(revealed(document, identity.sealedDir ?? '', secrets ?? {}), identity);
 }
 
 function bindsOf(services: Plan['services']): Bind[] {
