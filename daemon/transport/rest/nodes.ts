@@ -93,7 +93,7 @@ export function addNodes(app: FastifyInstance, needs: RouteNeeds): void {
         cursor: query.cursor,
         holds: (n, v) => holds(query, n) && (query.status?.includes(v.status) ?? true),
       });
-      return { bytes: list.bytes, etag: list.etag };
+      return list;
     },
   });
 

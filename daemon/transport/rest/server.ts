@@ -17,7 +17,7 @@ import { DOCUMENT } from './document.ts';
 import { Methods } from './methods.ts';
 import { HttpRefusal, retryAfter, toProblem } from './problem.ts';
 import { addRoot } from './root.ts';
-import { deniedOf, identify } from './route.ts';
+import { deniedOf, identify, TaggedHeaders } from './route.ts';
 import { addRoutes } from './routes.ts';
 import { Watches } from './watch.ts';
 
@@ -282,6 +282,7 @@ function contextOf(tls: { readonly certificatePem: string; readonly keyPem: stri
 const MOST_SHOWN_ISSUES = 16;
 
 function validator(schema: z.ZodType, part: string) {
+  if (schema === TaggedHeaders) return (data: unknown) => ({ value: data });
   return (data: unknown): { value: unknown } | { error: Error } => {
     const read = schema.safeParse(data);
     if (read.success) return { value: read.data };
