@@ -280,10 +280,35 @@ function contextOf(tls: { readonly certificatePem: string; readonly keyPem: stri
 }
 
 const MOST_SHOWN_ISSUES = 16;
+const MOST_REMEMBERED = 64;
+const LONGEST_REMEMBERED = 256;
 
-function validator(schema: z.ZodType, part: string) {
+function validator(schema: z.ZodType, part: string): Check {
   if (schema === TaggedHeaders) return (data: unknown) => ({ value: data });
-  return (data: unknown): { value: unknown } | { error: Error } => {
+  if (part === 'querystring') return remembered(checker(schema, part));
+  return checker(schema, part);
+}
+
+type Check = (data: unknown) => { value: unknown } | { error: Error };
+
+/** The same questions come again and again, and what is read of one is never changed. */
+function remembered(check: Check): Check {
+  const known = new Map<string, { value: unknown }>();
+  return (data) => {
+    const key = JSON.stringify(data);
+    const before = known.get(key);
+    if (before) return before;
+    const read = check(data);
+    if ('value' in read && key.length <= LONGEST_REMEMBERED) {
+      if (known.size >= MOST_REMEMBERED) known.clear();
+      known.set(key, read);
+    }
+    return read;
+  };
+}
+
+function checker(schema: z.ZodType, part: string): Check {
+  return (data) => {
     const read = schema.safeParse(data);
     if (read.success) return { value: read.data };
     const refusals = read.error.issues.slice(0, MOST_SHOWN_ISSUES).map((i) => ({
