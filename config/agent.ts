@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { isNodeName, isWord, type NodeName } from '../proto/vocab/ids.ts';
@@ -88,6 +89,12 @@ export const AGENT_KEYS = {
     'auto',
     'processes that carry streams, for an engine started here: auto (one a core, at most 8) or a number; 0: one process for all',
   ),
+  'engine.dns': key(
+    listOf(reading<string>(text, dnsServer), { min: 0 }),
+    [],
+    "DNS servers for names of cores and origins, for an engine started here; none: the system's",
+    'list',
+  ),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
 };
 
@@ -112,6 +119,18 @@ function workerCount(v: string | number) {
     : { message: `${quote(String(v))} is no number of workers`, hint: 'auto, or a whole number up to 64' };
 }
 
+function dnsServer(v: string) {
+  const m = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(v);
+  const port = Number(m?.[3] ?? 53);
+  const host = isIPv6(m?.[1] ?? '') ? `[${m?.[1]}]` : isIPv4(m?.[2] ?? '') ? (m?.[2] ?? '') : '';
+  return host !== '' && port >= 1 && port <= 65_535
+    ? { ok: `${host}:${port}` }
+    : {
+        message: `${quote(v)} is no DNS server`,
+        hint: 'an address, such as 192.0.2.53 or "[2001:db8::53]:53"',
+      };
+}
+
 function oneOfBooleans() {
   return z.boolean({ error: 'must be true or false' });
 }
@@ -131,7 +150,12 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
     master: { addr: v['master.addr'], token: v['master.token'] },
     gost: { configPath: v['gost.config_path'] },
     stateDir: v.state_dir,
-    engine: { socket: v['engine.socket'], spawn: v['engine.spawn'], workers: v['engine.workers'] },
+    engine: {
+      socket: v['engine.socket'],
+      spawn: v['engine.spawn'],
+      workers: v['engine.workers'],
+      dns: v['engine.dns'],
+    },
     log: { level: v['log.level'] },
   } as const;
 }

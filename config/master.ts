@@ -54,7 +54,11 @@ export const MASTER_KEYS = {
     null,
     'signs log-ins; at least 32 characters; made and kept under state_dir when not given',
   ),
-  'jwt.expiration': key(duration({ min: '1m', max: '24h' }), '15m', 'how long a log-in lasts'),
+  'jwt.expiration': key(
+    duration({ min: '1m', max: '24h' }),
+    '15m',
+    'how long a log-in is good before it is refreshed',
+  ),
   state_dir: key(absolutePath, '/var/lib/ai-cdn', 'where the master keeps its keys'),
   socket: key(socketPath, '/run/ai-cdn/master.sock', 'where consoles on this host connect'),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),

@@ -60,7 +60,7 @@ describe('shipped files', () => {
       master: { addr: [{ host: 'master.ai-cdn.local', port: 50_051 }], token: null },
       gost: { configPath: '/etc/ai-cdn/gost.yml' },
       stateDir: '/var/lib/ai-cdn',
-      engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto' },
+      engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto', dns: [] },
       log: { level: 'info' },
     });
     const text = readFileSync(file, 'utf8');
@@ -148,6 +148,7 @@ describe('precedence', () => {
         AICDN_MASTER_ADDR: 'a.example, [2001:db8::1]:7, b:9',
         AICDN_NODE_LABELS: 'rack=r12, tier=gold',
         AICDN_ENGINE_SPAWN: 'true',
+        AICDN_ENGINE_DNS: '192.0.2.53,[2001:db8::53]:5353',
       },
       flags: { 'node.type': 'core', 'node.region': 'cn' },
     });
@@ -158,6 +159,22 @@ describe('precedence', () => {
     ]);
     expect(settings.node.labels).toEqual({ rack: 'r12', tier: 'gold' });
     expect(settings.engine.spawn).toBe(true);
+    expect(settings.engine.dns).toEqual(['192.0.2.53:53', '[2001:db8::53]:5353']);
+    expect(
+      refusalsOf(() =>
+        loadAgentSettings({
+          ...none,
+          flags: {
+            'node.type': 'core',
+            'node.region': 'cn',
+            'master.addr': 'a',
+            'engine.dns': 'dns.example',
+          },
+        }),
+      ),
+    ).toEqual([
+      '--engine.dns[0] bad_value: "dns.example" is no DNS server | an address, such as 192.0.2.53 or "[2001:db8::53]:53"',
+    ]);
   });
 
   test('a wrong variable and a wrong flag are named as what they are', () => {

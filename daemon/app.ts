@@ -128,12 +128,13 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
           certificatePem: server.certificatePem,
           keyPem: server.keyPem,
           caPem: ca.certificatePem,
+          otherCasPem: ca.trustedPem.slice(1),
         },
         storeId: store.id,
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, log, clock, random },
+      { sessions, services, operators: services, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });

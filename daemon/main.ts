@@ -1,19 +1,24 @@
-import { Command, CommanderError } from 'commander';
-import { loadMasterSettings } from '../config/master.ts';
+import { Argument, Command, CommanderError } from 'commander';
+import { loadMasterSettings, type MasterSettings } from '../config/master.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startMaster, writeWhole } from './app.ts';
+import { CA_STEPS, type CaStep } from './ca/rotation.ts';
 import { createRings } from './drivers/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
+import { caStatus, makeBootstrapCode, rotateCa, verifyAudit } from './offline.ts';
 import { createServices } from './service/services.ts';
 
 // Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
 const DEFAULT_CONFIG = '/etc/ai-cdn/master.yml';
 
-interface RunOptions {
+interface SettingsOptions {
   readonly config?: string;
   readonly set: readonly string[];
+}
+
+interface RunOptions extends SettingsOptions {
   readonly readyFile?: string;
 }
 
@@ -29,6 +34,50 @@ program
   .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
   .option('--ready-file <path>', 'written once everything listens: addresses, socket, CA and pid as JSON')
   .action(run);
+
+program
+  .command('bootstrap-code')
+  .description(
+    'make a one-time code for the first admin, while the master does not run and there is no admin',
+  )
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    const code = await makeBootstrapCode(settingsOf(options));
+    process.stdout.write(`${code}\n`);
+  });
+
+program
+  .command('audit')
+  .description('the audit log, while the master does not run')
+  .command('verify')
+  .description(
+    'follow the whole chain; exit code 1 and the first thing that is wrong when it was tampered with',
+  )
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    const { ok, text } = await verifyAudit(settingsOf(options));
+    process.stdout.write(`${text}\n`);
+    if (!ok) process.exit(1);
+  });
+
+const ca = program.command('ca').description("the fleet's CA, while the master does not run");
+ca.command('status')
+  .description('where a replacement of the CA stands, and which nodes its next step waits for')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    process.stdout.write(`${await caStatus(settingsOf(options))}\n`);
+  });
+ca.command('rotate')
+  .description('give the fleet another CA, in three steps with days between them: begin, switch, retire')
+  .addArgument(new Argument('<step>').choices(CA_STEPS))
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (step: CaStep, options: SettingsOptions) => {
+    process.stdout.write(`${await rotateCa(settingsOf(options), step)}\n`);
+  });
 
 program
   .command('version')
@@ -51,13 +100,17 @@ function flagsOf(set: readonly string[]): Record<string, string> {
   return flags;
 }
 
-async function run(options: RunOptions): Promise<void> {
-  const { settings } = loadMasterSettings({
+function settingsOf(options: SettingsOptions): MasterSettings {
+  return loadMasterSettings({
     file: options.config ?? DEFAULT_CONFIG,
     fileOptional: options.config === undefined,
     env: process.env,
     flags: flagsOf(options.set),
-  });
+  }).settings;
+}
+
+async function run(options: RunOptions): Promise<void> {
+  const settings = settingsOf(options);
   const log = createLog(settings.log.level);
   warningsTo(log);
   // Before anything is started: a signal while starting stops what there is.

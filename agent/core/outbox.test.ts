@@ -35,9 +35,9 @@ describe('the outbox', () => {
   it('keeps the last word under one key, the newest of many, and counts on', () => {
     let o = put(sent(put(EMPTY_OUTBOX, 'config', status('n1')), 'config', 1), 'config', status('n2'));
     expect(unsent(o).map((e) => e.message)).toEqual([status('n2')]);
-    for (let n = 0; n < 300; n++) o = put(o, `e${n}`, event(`${n}`));
-    expect(o.entries).toHaveLength(128);
-    expect(o.entries.at(-1)?.key).toBe('e299');
+    for (let n = 0; n < 1100; n++) o = put(o, `e${n}`, event(`${n}`));
+    expect(o.entries).toHaveLength(1024);
+    expect(o.entries.at(-1)?.key).toBe('e1099');
     expect(counted(counted(o)).sequence).toBe(2);
   });
 });

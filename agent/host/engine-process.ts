@@ -18,6 +18,8 @@ export interface EngineProcessSettings {
   readonly document: string;
   readonly identity: EngineIdentity;
   readonly workers: number | 'auto';
+  /** `host:port`; none: the system's. */
+  readonly dns: readonly string[];
   readonly logFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -62,11 +64,12 @@ export class EngineProcess {
   }
 
   #start(): Failure {
-    const { program, socket, document, identity, workers, logFile } = this.#settings;
+    const { program, socket, document, identity, workers, dns, logFile } = this.#settings;
     const flags = ['--socket', socket, '--document', document, '--workers', String(workers)];
     flags.push('--identity-cert', identity.certFile, '--identity-key', identity.keyFile);
     flags.push('--identity-ca', identity.caFile);
     if (identity.sealedDir !== undefined) flags.push('--sealed-dir', identity.sealedDir);
+    for (const server of dns) flags.push('--dns', server);
     let out: number;
     try {
       out = this.#openLog();

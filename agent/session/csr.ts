@@ -28,22 +28,24 @@ export async function newKey(commonName: string): Promise<NewKey> {
 }
 
 /**
- * Key, leaf and CA as they are kept.
- * @param chainDer leaf first, the CA last
- * @param pin sha256 hex the CA must have
+ * Key, leaf and CAs as they are kept. There are two while the fleet's CA is being replaced: peers show certificates of
+ * either.
+ * @param chainDer leaf first, then the CA that issued it and others
+ * @param pin sha256 hex that one of the CAs must have
  */
 export function issued(
   keyPem: string,
   chainDer: readonly Uint8Array[],
   pin?: string,
 ): { readonly keyPem: string; readonly certificatePem: string; readonly caPem: string } {
-  const ca = chainDer.at(-1);
-  if (!ca || chainDer.length < 2)
+  const [leaf, ...cas] = chainDer;
+  if (!leaf || cas.length === 0)
     throw new AppError('internal', 'the master answered without a certificate chain');
-  if (pin !== undefined && createHash('sha256').update(ca).digest('hex') !== pin) {
+  const pinned = (ca: Uint8Array): boolean => createHash('sha256').update(ca).digest('hex') === pin;
+  if (pin !== undefined && !cas.some(pinned)) {
     throw new AppError('forbidden', 'the master issued by another CA than the token names');
   }
-  return { keyPem, certificatePem: pemOfDer(chainDer.slice(0, -1)), caPem: pemOfDer([ca]) };
+  return { keyPem, certificatePem: pemOfDer([leaf]), caPem: pemOfDer(cas) };
 }
 
 /**

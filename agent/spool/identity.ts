@@ -10,6 +10,7 @@ export interface IdentityPem {
   readonly keyPem: string;
   /** Leaf first. */
   readonly certificatePem: string;
+  /** One, or two while the fleet's CA is being replaced. */
   readonly caPem: string;
 }
 
@@ -86,10 +87,11 @@ export class IdentitySpool {
 /** @throws Error that says what does not fit */
 export function readIdentity(pem: IdentityPem): Identity {
   const leaf = new X509Certificate(pem.certificatePem);
-  const ca = new X509Certificate(pem.caPem);
+  const cas = pem.caPem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
   if (!leaf.checkPrivateKey(createPrivateKey(pem.keyPem)))
     throw new Error('the key is of another certificate');
-  if (!leaf.verify(ca.publicKey)) throw new Error('the certificate is of another CA');
+  if (!cas.some((ca) => leaf.verify(new X509Certificate(ca).publicKey)))
+    throw new Error('the certificate is of another CA');
   const node = nodeOfSubjectAltName(leaf.subjectAltName);
   if (node === null) throw new Error('the certificate names no node');
   return {

@@ -16,6 +16,7 @@ import {
   selfSigned,
 } from './certificates.ts';
 import { readKept, writeKept } from './kept-file.ts';
+import { CA_FILES } from './rotation.ts';
 
 const CA_NAME = 'AI CDN Tunnel fleet CA';
 const CA_TTL_MS = 10 * 365 * 86_400_000;
@@ -31,6 +32,8 @@ export interface ServerCertificate {
 }
 
 export interface FleetCa extends Ca {
+  /** Who is trusted, PEM: the one that issues, and while it is being replaced the other one as well. */
+  readonly trustedPem: readonly string[];
   /** This start made it: agents of an earlier one will not know it. */
   readonly created: boolean;
   /** For the listener that agents reach: its names and addresses, and those every master has. A year long. */
@@ -49,11 +52,11 @@ export async function openCa(
   { dir }: { readonly dir: string },
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<FleetCa> {
-  const file = path.join(dir, 'ca.pem');
+  const file = path.join(dir, CA_FILES.current);
   const kept = await readKept(file).catch((cause: Error) => {
     throw unusable(file, cause.message, cause);
   });
-  const pem = kept ?? (await make(clock.now(), random));
+  const pem = kept ?? (await makeCa(clock.now(), random));
   if (kept === null)
     await writeKept(file, pem).catch((cause: Error) => {
       throw new AppError(
@@ -65,12 +68,14 @@ export async function openCa(
   const issuer = await load(file, pem, clock.now());
   const caDer = new Uint8Array(issuer.certificate.rawData);
   const caPem = issuer.certificate.toString('pem');
+  const others = await beside(dir, caDer, clock.now());
 
   return {
     created: kept === null,
     pin: createHash('sha256').update(caDer).digest('hex'),
     certificatePem: caPem,
     certificateDer: caDer,
+    trustedPem: [caPem, ...others.map((c) => c.toString('pem'))],
 
     async issueNode({ csrDer, name, now, ttlMs }) {
       const publicKey = await keyOfRequest(csrDer);
@@ -85,7 +90,7 @@ export async function openCa(
         ttlMs,
       });
       return {
-        chainDer: [new Uint8Array(leaf.rawData), caDer],
+        chainDer: [new Uint8Array(leaf.rawData), caDer, ...others.map((c) => new Uint8Array(c.rawData))],
         serial,
         notAfter: leaf.notAfter.getTime(),
       };
@@ -111,12 +116,30 @@ export async function openCa(
   };
 }
 
-async function make(now: Millis, random: Random): Promise<string> {
+/** The one to come and the one that goes, while the fleet's CA is being replaced. One that expired is nobody's. */
+async function beside(dir: string, current: Uint8Array, now: Millis): Promise<x509.X509Certificate[]> {
+  const out: x509.X509Certificate[] = [];
+  for (const name of [CA_FILES.next, CA_FILES.old]) {
+    const file = path.join(dir, name);
+    const pem = await readKept(file).catch((cause: Error) => {
+      throw unusable(file, cause.message, cause);
+    });
+    if (pem === null) continue;
+    const { certificate } = await load(file, pem, 0);
+    const same = Buffer.from(certificate.rawData).equals(current);
+    if (!same && certificate.notAfter.getTime() > now) out.push(certificate);
+  }
+  return out;
+}
+
+/** A key and its certificate, PEM. @param next its name tells it from the one it comes after */
+export async function makeCa(now: Millis, random: Random, next = false): Promise<string> {
   const keys = await generateKeys();
+  const serial = serialNumber(random);
   const certificate = await selfSigned({
     keys,
-    name: CA_NAME,
-    serial: serialNumber(random),
+    name: next ? `${CA_NAME} ${serial.slice(0, 8)}` : CA_NAME,
+    serial,
     now,
     ttlMs: CA_TTL_MS,
   });

@@ -1,10 +1,9 @@
 import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
-import { type CommandResult, type CommandTask, isSettled } from '../../proto/vocab/command.ts';
+import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
-import { due, isOut, reported } from '../core/command/task.ts';
 import { winner } from '../core/config-version/select.ts';
 import {
   answered,
@@ -18,10 +17,10 @@ import {
   stands,
 } from '../core/node/axes.ts';
 import type { AgentEvents } from './api.ts';
-import { nodesOf } from './commands.ts';
-import { cancels, dispatch, dispatchTo, openTasks, sends } from './dispatch.ts';
+import { CommandResults } from './command-results.ts';
+import { merge, nothing } from './decisions.ts';
 import type { FollowedLogs } from './followed-logs.ts';
-import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeResult, safeStanding } from './ingest.ts';
+import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
 import { type Templates, unfitness } from './rendering.ts';
@@ -45,7 +44,6 @@ const ODD_READINGS = 2;
 /** Words of agents that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
-type Task = Omit<CommandTask, 'modRevision'>;
 type Body = (node: Node, view: Snapshot, now: Millis) => Decision<null>;
 interface Word {
   readonly name: NodeName;
@@ -58,9 +56,14 @@ export class AgentsService implements AgentEvents {
   private readonly needs: Needs;
   private greet: (name: NodeName) => void = () => {};
   private waiting: Word[] = [];
+  private readonly results: CommandResults;
 
   constructor(needs: Needs) {
     this.needs = needs;
+    this.results = new CommandResults({
+      ...needs,
+      settle: (before, after, view) => this.settle(before, after, view),
+    });
   }
 
   /** Told of every node that connects: one that somebody looks at reports each second from the start. */
@@ -77,8 +80,12 @@ export class AgentsService implements AgentEvents {
     this.decide(name, 'hello', (node, view, now) => {
       const met = greeted(node, said);
       const next = aimed(met, this.needs.templates, view, now);
-      const told = said.ledgerOpen.reduce((d, r) => merge(d, this.takeResult(view, name, r, now)), nothing());
-      const commands = this.commandsDue(view, name, now, tasksOf(told));
+      const told = this.results.take(
+        view,
+        said.ledgerOpen.map((r) => [name, r]),
+        now,
+      );
+      const commands = this.results.due(view, name, now, told);
       const event: EventDraft = {
         kind: 'node',
         who: name,
@@ -140,13 +147,13 @@ export class AgentsService implements AgentEvents {
     const { sessions, clock } = this.needs;
     sessions.heard(name, clock.now());
     if (!isSettled(result.state)) sessions.tookCommand(name, result.commandId, clock.now());
-    this.decide(name, 'command status', (node, view, now) => {
-      const told = this.takeResult(view, name, result, now);
-      const engine = result.after && safeEngine(result.after);
-      // Told again, it is an old reading: the engine may have gone on since.
-      const fresh = told.ops.length > 0 && engine !== null;
-      return fresh ? merge(told, this.settle(node, { ...node, engine }, view)) : told;
-    });
+    if (this.results.later(name, result)) return;
+    this.decide(name, 'command status', (_node, view, now) => this.results.take(view, [[name, result]], now));
+  }
+
+  /** Once a second: what waits to be written together. */
+  tick(): Promise<unknown> {
+    return this.results.tick();
   }
 
   standing(name: NodeName, standing: Standing): void {
@@ -248,59 +255,6 @@ export class AgentsService implements AgentEvents {
     return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;
   }
 
-  private takeResult(view: Snapshot, name: NodeName, result: CommandResult, now: Millis): Decision<null> {
-    const task = view.get('command', result.commandId);
-    if (!task?.results[name]) return nothing();
-    const said = reported(task, name, safeResult(result), now);
-    if (said === task) return nothing();
-    const { link } = this.needs;
-    // What has settled makes room: for the next node of this command, and for the next command of this node.
-    const { task: next, effects } = dispatch(said, view, link, now);
-    const settled = next.results[name];
-    const more =
-      settled && isSettled(settled.state)
-        ? dispatchTo(name, view, link, now, new Map([[next.id, next]]))
-        : { ops: [], effects: [] };
-    const events: EventDraft[] =
-      next.endedAt !== null && task.endedAt === null
-        ? [
-            {
-              kind: 'command',
-              who: task.createdBy,
-              subject: task.id,
-              level: next.state === 'succeeded' ? 'info' : 'warn',
-              text: `${task.type} ${next.state} on ${nodesOf(task)}`,
-            },
-          ]
-        : [];
-    return {
-      ops: [{ op: 'put', kind: 'command', key: next.id, value: next }, ...more.ops],
-      events,
-      effects: [...effects, ...more.effects],
-      result: null,
-    };
-  }
-
-  /** What it may have is said again, what was taken back of it too; then what it has room for. */
-  private commandsDue(
-    view: Snapshot,
-    name: NodeName,
-    now: Millis,
-    changed: ReadonlyMap<string, Task>,
-  ): Pick<Decision<null>, 'ops' | 'effects'> {
-    const { link } = this.needs;
-    const again: Effect[] = [];
-    for (const stored of openTasks(view)) {
-      const t = changed.get(stored.id) ?? stored;
-      const r = t.results[name];
-      if (!r || !isOut(r)) continue;
-      if (t.cancelledAt !== undefined) again.push(cancels(link, name, t.id));
-      else if (due(t, name, now)) again.push(sends(link, name, t));
-    }
-    const more = dispatchTo(name, view, link, now, changed);
-    return { ops: more.ops, effects: [...again, ...more.effects] };
-  }
-
   /** The disk takes writes again: what it refused, in its order. */
   retry(): void {
     const words = this.waiting;
@@ -354,13 +308,6 @@ export function aimed(node: Node, templates: Templates, view: Snapshot, now: Mil
   return { ...retarget(node, null), configSync: 'failed', failure };
 }
 
-/** Tasks as a decision leaves them. */
-function tasksOf(d: Decision<null>): ReadonlyMap<string, Task> {
-  const out = new Map<string, Task>();
-  for (const op of d.ops) if (op.op === 'put' && op.kind === 'command') out.set(op.key, op.value);
-  return out;
-}
-
 function standingEvent(before: Node, after: Node): EventDraft | null {
   const of = { kind: 'node', who: after.name, subject: after.name, level: 'info' } as const;
   if ((before.stopped ?? false) !== (after.stopped ?? false)) {
@@ -375,22 +322,6 @@ function standingEvent(before: Node, after: Node): EventDraft | null {
     drained: 'is drained: no stream is left',
   };
   return before.drain === after.drain ? null : { ...of, text: said[after.drain] };
-}
-
-export function nothing(): Decision<null> {
-  return { ops: [], events: [], effects: [], result: null };
-}
-
-/** Later puts of the same key win: each was made from the one before. */
-export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
-  const ops = new Map<string, Draft>();
-  for (const op of [...a.ops, ...b.ops]) ops.set(`${op.kind}/${op.key}`, op);
-  return {
-    ops: [...ops.values()],
-    events: [...a.events, ...b.events],
-    effects: [...(a.effects ?? []), ...(b.effects ?? [])],
-    result: null,
-  };
 }
 
 /** Agents say again after a reconnect what may not have been heard: the timeline is told of what is new only. */

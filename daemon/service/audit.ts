@@ -130,9 +130,13 @@ export class AuditTrail {
     return [...out, headOp(this.head)];
   }
 
-  /** Records that made no commit are in no journal yet: what makes the journal know of them, or `null`. */
-  mark(view: Snapshot): Draft[] | null {
-    if (this.broken !== null || this.durable.seq <= journalledHead(view).seq) return null;
+  /**
+   * Records that made no commit are in no journal yet: what makes the journal know of them, or `null`.
+   * @param last nothing comes after: the journal keeps no copy of what the log has, so that a cut end shows as one
+   */
+  mark(view: Snapshot, last = false): Draft[] | null {
+    const known = this.durable.seq <= journalledHead(view).seq;
+    if (this.broken !== null || (known && !(last && view.count('audit') > 0))) return null;
     return this.ops(view);
   }
 
@@ -260,18 +264,8 @@ export class AuditTrail {
   }
 
   private async restore(view: Snapshot, found: string[]): Promise<void> {
-    const pending = view
-      .list('audit')
-      .map((p) => p.record)
-      .filter((r) => r.seq > this.durable.seq)
-      .sort((a, b) => a.seq - b.seq);
-    const whole: AuditRecord[] = [];
-    let at = this.durable;
-    for (const record of pending) {
-      if (seal(record, at).hash !== record.hash) break;
-      whole.push(record);
-      at = record;
-    }
+    const whole = pendingAfter(view, this.durable);
+    const at = whole.at(-1) ?? this.durable;
     const [first] = whole;
     if (!first) return;
     await this.file.append(first.seq, Buffer.from(whole.map(lineOf).join('')));
@@ -313,8 +307,9 @@ export async function verifyFile(
   upTo = Number.POSITIVE_INFINITY,
 ): Promise<AuditVerdict> {
   const check = new ChainCheck(expected.seq === 0 ? null : expected);
-  for (const first of await file.segments()) {
-    for (const line of linesOf(await file.read(first))) {
+  const segments = await file.segments();
+  for (const [i, first] of segments.entries()) {
+    for (const line of linesOf(await file.read(first), i === segments.length - 1)) {
       if (check.head.seq >= upTo) break;
       check.take(line);
     }
@@ -323,7 +318,34 @@ export async function verifyFile(
   return { ok: fault === null, records: check.records, head: check.head.hash, fault };
 }
 
-async function lastRecord(file: AuditFile): Promise<AuditHead | null> {
+/** The log and the journal of a master that does not run, each against the other. Nothing is changed. */
+export async function verifyStopped(
+  file: Pick<AuditFile, 'segments' | 'read'>,
+  view: Snapshot,
+): Promise<AuditVerdict & { readonly waiting: number }> {
+  const last = (await lastRecord(file)) ?? EMPTY_HEAD;
+  const waiting = pendingAfter(view, last);
+  // What a crash kept from the log is in the journal: the next start writes it.
+  const known = waiting.length > 0 ? last : journalledHead(view);
+  return { ...(await verifyFile(file, known)), waiting: waiting.length };
+}
+
+/** Records of the journal that follow on the log's end. */
+function pendingAfter(view: Snapshot, last: AuditHead): AuditRecord[] {
+  const later = view
+    .list('audit')
+    .map((p) => p.record)
+    .filter((r) => r.seq > last.seq)
+    .sort((a, b) => a.seq - b.seq);
+  const out: AuditRecord[] = [];
+  for (const record of later) {
+    if (seal(record, out.at(-1) ?? last).hash !== record.hash) break;
+    out.push(record);
+  }
+  return out;
+}
+
+async function lastRecord(file: Pick<AuditFile, 'segments' | 'read'>): Promise<AuditHead | null> {
   for (const first of (await file.segments()).toReversed()) {
     for (const line of linesOf(await file.read(first)).toReversed()) {
       const record = readRecord(line);
@@ -333,9 +355,10 @@ async function lastRecord(file: AuditFile): Promise<AuditHead | null> {
   return null;
 }
 
-function linesOf(bytes: Uint8Array): string[] {
+/** @param open the last segment: what stands behind its last line end is still being written, or never was */
+function linesOf(bytes: Uint8Array, open = true): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const lines = text.split('\n');
-  if (lines.at(-1) === '') lines.pop();
-  return lines;
+  const rest = lines.pop();
+  return rest === '' || rest === undefined || open ? lines : [...lines, rest];
 }

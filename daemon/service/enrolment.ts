@@ -18,7 +18,7 @@ import type {
   Snapshot,
 } from './ports.ts';
 import type { Templates } from './rendering.ts';
-import { authorise, guardRevision, type Writer } from './write.ts';
+import { authorise, type Decide, guardRevision, type Writer } from './write.ts';
 
 /** Makes and compares join tokens; implemented by daemon/ca. */
 export interface TokenMint {
@@ -44,7 +44,8 @@ interface Needs {
 }
 
 const DAY_MS = 86_400_000;
-const CERTIFICATE_MS = 7 * DAY_MS;
+/** How long a node's certificate is good. */
+export const CERTIFICATE_MS = 7 * DAY_MS;
 /** For so long after its end a certificate may still renew. */
 export const GRACE_MS = 30 * DAY_MS;
 const TOKEN_MS = 30 * 60_000;
@@ -176,7 +177,9 @@ export class EnrolmentService implements Api {
       now: clock.now(),
       ttlMs: this.certificateMs,
     });
-    await writer.write(`node ${name}`, 'agent', (view, now) => {
+    const caller = { actor: `node ${name}`, role: null, source: args.remote };
+    const about = { caller, action: 'node.enrol', subject: name, requestId: '', reason: '' };
+    const decide: Decide<null> = (view, now) => {
       const token = this.checkToken(view, args, now);
       const old = view.get('node', name);
       if (old && old.identity !== 'revoked' && token.replace !== true) {
@@ -211,7 +214,8 @@ export class EnrolmentService implements Api {
         effects: old ? [() => link.disconnect(name, `${name} was joined anew on another host`)] : [],
         result: null,
       };
-    });
+    };
+    await writer.told(about, decide, () => name);
     return { node: name, issued, renewAfter: clock.now() + this.certificateMs / 2 };
   }
 

@@ -1,6 +1,7 @@
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
-import { type AgentsService, aimed, merge, nothing } from './agents.ts';
+import { type AgentsService, aimed } from './agents.ts';
+import { merge, nothing } from './decisions.ts';
 import type { Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import { registryFacts } from './scope.ts';

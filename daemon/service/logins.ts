@@ -3,7 +3,7 @@ import { type Caller, ROLES, type Role } from '../../proto/vocab/can.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import { isUserName, type Session } from '../../proto/vocab/people.ts';
-import { Throttle } from '../core/people/throttle.ts';
+import { type Refusal, Throttle } from '../core/people/throttle.ts';
 import type { About, AuditTrail } from './audit.ts';
 import type {
   AccessClaims,
@@ -82,9 +82,13 @@ export class Logins {
 
   /**
    * The user whose password it is; the same work for a name that nobody has.
-   * @throws AppError `unauthenticated`, recorded; `unavailable` when throttled
+   * @param about of the record of a failure; `null`: the caller makes it
+   * @throws AppError `unauthenticated`; `unavailable` when throttled
    */
-  async compared(args: { name: string; password: string; remote: string }, about: About): Promise<User> {
+  async compared(
+    args: { name: string; password: string; remote: string },
+    about: About | null,
+  ): Promise<User> {
     const { name, password, remote } = args;
     if (name.length > LONGEST_NAME || password.length > LONGEST_PASSWORD) {
       throw new AppError(
@@ -99,7 +103,7 @@ export class Logins {
     const user = view.get('user', name);
     const right = await passwords.verify(password, user?.passwordHash ?? null);
     if (!user || !right || user.disabled) {
-      await audit.tell(about, 'unauthenticated');
+      if (about) await audit.tell(about, 'unauthenticated');
       throw wrong();
     }
     counted.right();
@@ -221,31 +225,38 @@ export class Logins {
    * Counted as a failure from here on, by account and by address. An address that the user has a session from is
    * counted by itself, so that strangers do not lock people out.
    */
-  private async admitted(view: Snapshot, name: string, remote: string, about: About) {
+  private async admitted(view: Snapshot, name: string, remote: string, about: About | null) {
     const now = this.needs.clock.now();
     const known = view.list('session').some((s) => s.user === name && s.remote === remote);
     const account = known ? `${name} ${remote}` : name;
-    const address = networkOf(remote);
-    const refusal = this.accounts.refusal(account, now) ?? this.addresses.refusal(address, now);
-    if (refusal !== null) {
-      // One record a wait: a flood of guesses must not become a flood of records.
-      if (refusal.first)
-        await this.needs.audit.tell({ ...about, reason: 'too many failures' }, 'unavailable');
-      const { waitMs } = refusal;
-      throw new AppError(
-        'unavailable',
-        `too many failed logins; try again in ${Math.ceil(waitMs / 1000)} s`,
-        { retryAfterMs: waitMs },
-      );
-    }
+    const refusal = this.accounts.refusal(account, now);
+    if (refusal !== null) throw await this.refused(refusal, about);
+    // In one turn with the look at both: a thousand at once must not all pass before the first is counted.
+    const address = this.counted(remote);
+    if ('refusal' in address) throw await this.refused(address.refusal, about);
     this.accounts.attempt(account, now);
-    const undo = this.addresses.attempt(address, now);
     return {
       right: () => {
         this.accounts.clear(account);
-        undo();
+        address.right();
       },
     };
+  }
+
+  /** An attempt of this address: a failure, unless `right` says otherwise. At once. */
+  counted(remote: string): { readonly right: () => void } | { readonly refusal: Refusal } {
+    const address = networkOf(remote);
+    const now = this.needs.clock.now();
+    const refusal = this.addresses.refusal(address, now);
+    return refusal === null ? { right: this.addresses.attempt(address, now) } : { refusal };
+  }
+
+  /** What to say, recorded once a wait: a flood of guesses must not become a flood of records. */
+  async refused({ waitMs, first }: Refusal, about: About | null): Promise<AppError> {
+    if (first && about) await this.needs.audit.tell({ ...about, reason: 'too many failures' }, 'unavailable');
+    return new AppError('unavailable', `too many failures; try again in ${Math.ceil(waitMs / 1000)} s`, {
+      retryAfterMs: waitMs,
+    });
   }
 
   /** The oldest sessions of a user that has as many as there may be. */

@@ -331,7 +331,7 @@ export interface Ca {
 }
 
 export interface IssuedCertificate {
-  /** Leaf first, the CA last. */
+  /** Leaf first, then the CA that issued it, then others that are to be trusted as well. */
   readonly chainDer: readonly Uint8Array[];
   readonly serial: string;
   readonly notAfter: Millis;

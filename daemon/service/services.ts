@@ -87,8 +87,6 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
-/** A tick that comes this late says that the master did not run meanwhile. */
-const LATE_TICK_MS = 2500;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -134,21 +132,21 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     audited(noun, service, { writer, audit: trail });
 
   /** The journal learns of records that made no commit. */
-  const markAudit = () =>
+  const markAudit = (last = false) =>
     writer.write('master', 'audit', (view) => {
-      const ops = trail.mark(view);
+      const ops = trail.mark(view, last);
       return ops && { ops, events: [], result: null };
     });
 
   let ticks = 0;
   let lastTick: Millis = clock.now();
-  let lastCall: Millis = clock.now();
   let ticking: Promise<unknown> | null = null;
   let retrying: Promise<void> | null = null;
 
   async function tickOnce(now: Millis, since: Millis): Promise<void> {
     const prunes = ticks % PRUNE_EVERY === 0 ? [prune(writer)] : [];
     const done = await Promise.allSettled([
+      agents.tick(),
       alerts.evaluate(),
       commands.tick(),
       follower.follow(),
@@ -214,11 +212,12 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     tick() {
       const now = clock.now();
-      if (now - lastCall > LATE_TICK_MS) {
-        sessions.resumed(now);
-        log.warn('the master did not run for a while: nodes were not listened to', { ms: now - lastCall });
+      const missed = sessions.passes(now);
+      if (missed !== 0) {
+        log.warn('the master did not run for a while, or its clock was set: nodes were not listened to', {
+          ms: missed,
+        });
       }
-      lastCall = now;
       watch.tick(now);
       retrying ??= trail.retry().finally(() => {
         retrying = null;
@@ -247,7 +246,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       await retrying;
       await writer.settled();
       await trail.settled();
-      await markAudit().catch((error: unknown) => log.warn('audit', { error: String(error) }));
+      await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));
     },
   };
 }

@@ -10,6 +10,8 @@ export interface Session extends Presence {
   readonly health: 'ok' | 'engine_lost' | 'degraded';
 }
 
+/** A tick comes each second. */
+const LATE_MS = 2500;
 const NEVER: Presence = { connected: false, lastSeen: null };
 
 /** Who is here and when each was last heard of. In memory only: a heartbeat never touches the disk. */
@@ -19,25 +21,37 @@ export class Sessions {
   private readonly odd = new Map<NodeName, number>();
   private readonly drainsOf = new Map<NodeName, readonly DrainView[]>();
   private listeningSince: Millis;
+  private at: Millis;
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
 
   constructor(timing: PresenceTiming) {
     this.timing = timing;
     this.listeningSince = timing.masterStartedAt;
+    this.at = timing.masterStartedAt;
   }
 
   /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
   status(node: Node, now: Millis, fleet: number): NodeStatus {
+    this.passes(now);
     const heartbeatMs = stretchedHeartbeat(this.timing.heartbeatMs, fleet);
     const masterStartedAt = this.listeningSince;
     const p = this.presence(node.name);
-    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt;
+    // Later than now: heard of by a clock that was wrong.
+    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt && p.lastSeen <= now + LATE_MS;
     return nodeStatus(node, heard ? p : NEVER, now, { heartbeatMs, masterStartedAt });
   }
 
-  /** The master itself did not run until now (a stopped process, a suspended host, a clock set): as after a start. */
-  resumed(now: Millis): void {
+  /**
+   * Time passes. What is later than the next tick would be, or earlier than before, says that the master did not run
+   * meanwhile (a stopped process, a suspended host) or that its clock was set: nobody was listened to, as after a start.
+   * @returns by how much, in ms, or 0
+   */
+  passes(now: Millis): number {
+    const step = now - this.at;
+    this.at = now;
+    if (Math.abs(step) <= LATE_MS) return 0;
     this.listeningSince = now;
+    return step;
   }
 
   presence(name: NodeName): Presence {

@@ -7,7 +7,7 @@ import type { Mutation, PeopleService } from './api.ts';
 import type { AuditTrail } from './audit.ts';
 import { aboutOf, type Logins, same, sessionsEnded, sha256 } from './logins.ts';
 import type { Draft, Passwords, Random, Snapshot, User } from './ports.ts';
-import { authorise, type EventDraft, guardRevision, type Writer } from './write.ts';
+import { authorise, codeOf, type EventDraft, guardRevision, type Writer } from './write.ts';
 
 interface Needs {
   readonly writer: Writer;
@@ -115,8 +115,11 @@ export class Users {
     if (!own)
       throw new AppError('precondition', `${name} is no user of this master and has no password here`);
     checkPassword(args.newPassword, name);
-    const about = { ...aboutOf('user.password', name, m.caller.source), caller: m.caller };
-    await logins.compared({ name, password: args.oldPassword, remote: m.caller.source }, about);
+    await logins.compared({ name, password: args.oldPassword, remote: m.caller.source }, null).catch((e) => {
+      // The caller is who they are: to be told to log in again would be no help.
+      if (codeOf(e) === 'unauthenticated') throw new AppError('forbidden', 'the old password is wrong');
+      throw e;
+    });
     const passwordHash = await passwords.hash(args.newPassword);
     const { revision } = await writer.mutate(
       m,
@@ -138,6 +141,8 @@ export class Users {
     const { name, password, remote } = args;
     const about = { ...aboutOf('bootstrap', isUserName(name) ? name : 'unknown', remote) };
     audit.check();
+    const counted = logins.counted(remote);
+    if ('refusal' in counted) throw await logins.refused(counted.refusal, about);
     // Looked at before the password is hashed, so that guesses cost nothing; decided again in the commit.
     await this.told(about, () => checkCode(writer.view(), args.code));
     await this.told(about, () => checkUser(name, 'admin', password));
@@ -156,6 +161,7 @@ export class Users {
       },
       () => name,
     );
+    counted.right();
     return logins.answer({ name, role: 'admin' }, result, remote);
   }
 

@@ -10,8 +10,8 @@ export interface Change {
   readonly conflated: boolean;
 }
 
-/** A part of a snapshot stays below the 256 KiB limit of a message. */
-const PART_BYTES = 200 * 1024;
+/** A part of a snapshot: a reader that has stopped reading holds one of them and what its sink lets wait. */
+const PART_BYTES = 16 * 1024;
 const PART_ENTITIES = 500;
 /** A subscriber that has not read for this long is ended; it comes back for what it missed. */
 const PATIENCE_MS = 30_000;
@@ -20,42 +20,65 @@ const MOST_IN_CHANGE = 512;
 
 const keyOf = (e: EntityKey): string => `${e.kind}/${e.key}`;
 
-/** The later of two changes wins, entity by entity. */
-export function mergeChanges(a: Change, b: Change): Change {
-  const put = new Map(a.put.map((e) => [keyOf(e), e]));
-  const deleted = new Map(a.deleted.map((k) => [keyOf(k), k]));
-  for (const e of b.put) {
-    put.set(keyOf(e), e);
-    deleted.delete(keyOf(e));
+/** All of them as one, behind `since`: the latest of each entity wins. */
+export function mergeChanges(since: Revision, changes: readonly Change[]): Change {
+  const put = new Map<string, Entity>();
+  const deleted = new Map<string, EntityKey>();
+  for (const c of changes) {
+    for (const e of c.put) {
+      put.set(keyOf(e), e);
+      deleted.delete(keyOf(e));
+    }
+    for (const k of c.deleted) {
+      put.delete(keyOf(k));
+      deleted.set(keyOf(k), k);
+    }
   }
-  for (const k of b.deleted) {
-    put.delete(keyOf(k));
-    deleted.set(keyOf(k), k);
-  }
-  return { revision: b.revision, put: [...put.values()], deleted: [...deleted.values()], conflated: true };
+  const revision = changes.at(-1)?.revision ?? since;
+  return { revision, put: [...put.values()], deleted: [...deleted.values()], conflated: true };
+}
+
+/** One event a change, whoever is sent it: a sink packs each once. */
+const events = new WeakMap<Change, WatchEvent>();
+
+function eventOf(c: Change): WatchEvent {
+  const event = events.get(c) ?? { kind: 'change', ...c };
+  events.set(c, event);
+  return event;
 }
 
 /**
- * One console. open -> full (its sink is not drained: changes are merged, figures left out) -> open | ended.
- * Never waited for.
+ * One console. open -> full (its sink is not drained: what it misses is looked up once it is, figures are left out)
+ * -> open | ended. Never waited for, and while it is full it costs nothing.
  */
 export class Subscriber {
   private readonly sink: WatchSink;
   private readonly clock: Clock;
   /** Begins a snapshot of what stands now. */
   private readonly anew: (s: Subscriber) => void;
+  /** What has changed behind this revision; `null`: not all of it is kept. */
+  private readonly missed: (since: Revision) => Change | null;
   private full = false;
   private fullSince: Millis = 0;
   private over = false;
   /** The rest of the snapshot, while it is being sent. */
   private parts: Iterator<WatchEvent> | null = null;
-  private pending: Change | null = null;
+  /** It was told everything up to here, and not what came then. */
+  private behind: Revision | null = null;
   private latest: WatchEvent[] = [];
 
-  constructor(sink: WatchSink, clock: Clock, anew: (s: Subscriber) => void) {
+  constructor(
+    sink: WatchSink,
+    needs: {
+      clock: Clock;
+      anew: (s: Subscriber) => void;
+      missed: (since: Revision) => Change | null;
+    },
+  ) {
     this.sink = sink;
-    this.clock = clock;
-    this.anew = anew;
+    this.clock = needs.clock;
+    this.anew = needs.anew;
+    this.missed = needs.missed;
   }
 
   snapshot(begin: WatchEvent, entities: Iterable<Entity>, revision: Revision): void {
@@ -63,9 +86,10 @@ export class Subscriber {
     this.pump();
   }
 
-  resume(resumed: WatchEvent, missed: Change): void {
+  /** @param since what it knows: commits that changed nothing it is shown still move its revision */
+  resume(resumed: WatchEvent, missed: Change, since: Revision): void {
     this.tell(resumed);
-    if (missed.put.length > 0 || missed.deleted.length > 0) this.change(missed);
+    if (missed.revision > since) this.change(missed);
   }
 
   /** Without regard to fullness: small, and rare. */
@@ -77,13 +101,13 @@ export class Subscriber {
 
   change(c: Change): void {
     if (this.over) return;
-    if (this.full || this.parts) this.pending = this.pending ? mergeChanges(this.pending, c) : c;
+    if (this.full || this.parts) this.behind ??= c.revision - 1;
     else this.sendChange(c);
   }
 
   private sendChange(c: Change): void {
     if (c.put.length + c.deleted.length > MOST_IN_CHANGE) this.anew(this);
-    else this.send({ kind: 'change', ...c });
+    else this.send(eventOf(c));
   }
 
   /** Figures are worth nothing later: a full subscriber gets the next ones. */
@@ -118,9 +142,12 @@ export class Subscriber {
     }
     if (this.full || this.over) return;
     for (const event of this.latest.splice(0)) this.send(event);
-    const { pending } = this;
-    this.pending = null;
-    if (pending) this.sendChange({ ...pending, conflated: true });
+    const { behind } = this;
+    this.behind = null;
+    if (behind === null) return;
+    const missed = this.missed(behind);
+    if (missed === null) this.anew(this);
+    else this.sendChange(missed);
   }
 
   private send(event: WatchEvent): void {
@@ -131,13 +158,22 @@ export class Subscriber {
   }
 }
 
+/** Of each version of an entity once, however many begin to watch. */
+const sizes = new WeakMap<object, number>();
+
+/** JSON is longer than the wire's form of the same: an upper bound that costs one stringify. */
+function sizeOf(e: Entity): number {
+  const size = sizes.get(e.value) ?? JSON.stringify(e.value).length + 32;
+  sizes.set(e.value, size);
+  return size;
+}
+
 function* partsOf(begin: WatchEvent, entities: Iterable<Entity>, revision: Revision): Generator<WatchEvent> {
   yield begin;
   let part: Entity[] = [];
   let bytes = 0;
   for (const e of entities) {
-    // JSON is longer than the wire's form of the same: an upper bound that costs one stringify.
-    const size = JSON.stringify(e).length;
+    const size = sizeOf(e);
     if (part.length > 0 && (bytes + size > PART_BYTES || part.length >= PART_ENTITIES)) {
       yield { kind: 'part', entities: part };
       part = [];

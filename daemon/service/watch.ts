@@ -71,10 +71,14 @@ export class WatchService implements Api {
       revision: view.revision,
       caller: { actor: caller.actor, role: caller.role },
     };
-    const subscriber = new Subscriber(sink, this.needs.clock, (s) => this.anew(s, begin));
+    const subscriber = new Subscriber(sink, {
+      clock: this.needs.clock,
+      anew: (s) => this.anew(s, begin),
+      missed: (since) => this.since(since),
+    });
     this.subscribers.set(watchId, subscriber);
     const missed = this.missed(args, view.revision);
-    if (missed) subscriber.resume({ kind: 'resumed', ...begin }, missed);
+    if (missed) subscriber.resume({ kind: 'resumed', ...begin }, missed, args.sinceRevision ?? 0);
     else {
       if (args.sinceRevision !== null) subscriber.tell(this.compacted());
       subscriber.snapshot({ kind: 'begin', ...begin }, this.entities(view), view.revision);
@@ -182,16 +186,17 @@ export class WatchService implements Api {
   ): Change | null {
     const { sinceRevision: since } = args;
     if (since === null || args.storeId !== this.settings.storeId || since > revision) return null;
-    const first = this.ring[0]?.revision ?? revision + 1;
+    return this.since(since);
+  }
+
+  /** What is kept of the changes behind this revision, as one; `null` when it is not all there. */
+  private since(since: Revision): Change | null {
+    const first = this.ring[0]?.revision ?? since + 1;
     if (since < first - 1) return null;
-    return this.ring
-      .filter((c) => c.revision > since)
-      .reduce<Change>((a, c) => mergeChanges(a, c), {
-        revision: since,
-        put: [],
-        deleted: [],
-        conflated: true,
-      });
+    return mergeChanges(
+      since,
+      this.ring.filter((c) => c.revision > since),
+    );
   }
 
   private *entities(view: Snapshot): Generator<Entity> {

@@ -76,7 +76,10 @@ export class Writer {
     return this.run(actor, src, undefined, decide);
   }
 
-  /** As `write`, with a record in the audit log, on disk before this settles; its subject is known from the result. */
+  /**
+   * As `write`, with a record in the audit log, on disk before this settles; of a refusal in the decision as well.
+   * @param subject of what was done, from the result
+   */
   async told<R>(
     about: About,
     decide: Decide<R>,
@@ -84,7 +87,14 @@ export class Writer {
   ): Promise<{ revision: Revision; result: R }> {
     this.audit.check();
     const { actor, source } = about.caller;
-    return this.must(await this.run(actor, source, undefined, decide, { about, subject }));
+    try {
+      return this.must(await this.run(actor, source, undefined, decide, { about, subject }));
+    } catch (error) {
+      if (!(error instanceof Recorded) && this.audit.degraded() === null) {
+        await this.audit.tell(about, codeOf(error));
+      }
+      throw error;
+    }
   }
 
   /** What is known of a mutation that was refused. */

@@ -122,8 +122,10 @@ function checkServiceTls({ handler, listener }: Service, path: string, problems:
     });
 }
 
-function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Problems): void {
+function checkHopNode(node: HopNode, path: string, problems: Problems): void {
+  const { dialer, connector } = node;
   const at = `${path}.dialer`;
+  checkProbe(node, `${path}.probe`, problems);
   if (connector.type === 'forward' && connector.auth)
     problems.refuseAt(`${path}.connector.auth`, {
       message: 'a forward connector sends no credentials',
@@ -170,6 +172,20 @@ function checkHopNode({ dialer, connector }: HopNode, path: string, problems: Pr
     });
 }
 
+function checkProbe({ addr, dialer, connector, probe }: HopNode, path: string, problems: Problems): void {
+  if (probe === undefined) return;
+  if (probe.addr !== '' && probe.addr !== addr)
+    problems.refuseAt(`${path}.addr`, {
+      message: 'a tcp probe goes to the node itself and no farther',
+      hint: `write addr: ${JSON.stringify(addr)}`,
+    });
+  if (connector.type === 'forward' && !isMux(dialer.type))
+    problems.refuseAt(path, {
+      message: 'would open a stream on the node: a forward connection begins with the stream itself',
+      hint: 'remove it, or write connector.type: relay, or a dialer of type mtls or mwss',
+    });
+}
+
 /** Settings of layers that the type does not have would be silently ignored. */
 function checkLayers(at: string, type: ListenerType, what: 'listener' | 'dialer', problems: Problems): void {
   const refuse = (key: string, hint: string): void => {
@@ -177,6 +193,8 @@ function checkLayers(at: string, type: ListenerType, what: 'listener' | 'dialer'
       problems.refuseAt(`${at}.${key}`, { message: `a ${type} ${what} has none`, hint });
   };
   if (!isWebSocket(type)) for (const key of ['path', 'host']) refuse(key, 'it is of ws, wss and mwss');
+  if (!isMux(type))
+    refuse('maxStreams', 'it is of mtls and mwss; connections are limited by climiters: ["$ 1000"]');
   if (!isMux(type))
     for (const key of ['mux.version', 'mux.connections']) refuse(key, 'it is of mtls and mwss');
 }

@@ -50,6 +50,18 @@ it.each<[what: string, from: string, to: string, want: Partial<DocumentDiff>]>([
   expect(documentDiff(read(BOTH), read(BOTH.replace(from, to)))).toEqual({ ...NONE, ...want });
 });
 
+it('limits of sessions and buffers change under a listener that stays', () => {
+  const core = (metadata: string): TunnelDocument =>
+    read(BOTH.replace('type: tls\n  forwarder', `type: mtls\n    metadata: {${metadata}}\n  forwarder`));
+  const before = core('mux.version: 2');
+  for (const metadata of ['maxStreams: 10', 'readBufferSize: 1MB'])
+    expect(documentDiff(before, core(metadata))).toEqual({
+      ...NONE,
+      rerouted: ['core'],
+      unchanged: ['edge'],
+    });
+});
+
 it('a service that is gone is closed', () => {
   const two = read(BOTH);
   const one: TunnelDocument = { ...two, services: two.services.slice(1) };

@@ -33,10 +33,11 @@ export function documentDiff(from: TunnelDocument | null, to: TunnelDocument): D
 }
 
 function listenerOf(s: Service): string {
-  return canonicalJson([s.addr, s.listener]);
+  const { maxStreams: _most, readBufferBytes: _bytes, ...listener } = s.listener;
+  return canonicalJson([s.addr, listener]);
 }
 
-/** All that decides where a connection goes and who may open one, through every reference. */
+/** All that decides where a connection goes, how, and who may open one, through every reference. */
 function routeOf(doc: TunnelDocument, s: Service): string {
   const chain = doc.chains.find((c) => c.name === s.handler.chain) ?? null;
   const hops = (chain?.hops ?? []).map((name) => doc.hops.find((h) => h.name === name) ?? null);
@@ -44,5 +45,7 @@ function routeOf(doc: TunnelDocument, s: Service): string {
   const guards = (['limiter', 'climiter', 'rlimiter', 'admission'] as const).map(
     (g) => (doc[`${g}s`] ?? []).find((one) => one.name === s[g]) ?? null,
   );
-  return canonicalJson([s.handler, s.forwarder, s.enableStats, s.dialTimeoutMs, chain, hops, auther, guards]);
+  const { maxStreams = null, readBufferBytes = null } = s.listener;
+  const own = [s.handler, s.forwarder, s.enableStats, s.dialTimeoutMs, maxStreams, readBufferBytes];
+  return canonicalJson([...own, chain, hops, auther, guards]);
 }

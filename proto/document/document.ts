@@ -47,6 +47,10 @@ export interface Listener {
   readonly identity: boolean;
   /** Of ws, wss, mwss. */
   readonly path?: string;
+  /** Of mtls and mwss: streams open at once in one session. */
+  readonly maxStreams?: number;
+  /** What is read of a connection, or of a session's stream, ahead of a slow reader. */
+  readonly readBufferBytes?: number;
 }
 
 export interface Service {
@@ -93,9 +97,13 @@ export interface HopNode {
     readonly host?: string;
     /** Of mtls and mwss: smux sessions kept to the node. */
     readonly connections?: number;
+    /** As a listener's. */
+    readonly readBufferBytes?: number;
   };
   readonly backup: boolean;
   readonly weight: number;
+  /** A handshake every so often; absent: only what streams find out. `addr` is the node's own, gost wants it again. */
+  readonly probe?: { readonly addr: string; readonly intervalMs: number; readonly timeoutMs: number };
 }
 
 export interface Hop {
@@ -115,13 +123,16 @@ export interface Auther {
   readonly auths: readonly Auth[];
 }
 
-/** `$`: all together, `$$`: each address (of a limiter: each connection), else an address, or each address of a range. */
+/**
+ * `$`: all together, `$$`: each address (of a limiter: each connection), else an address, or each address of a range.
+ * Counted over all processes of a node, and over all services that name it.
+ */
 export interface CountLimit {
   readonly key: string;
   readonly limit: number;
 }
 
-/** Bytes a second from clients and to them; `null`: no limit. */
+/** Bytes a second from clients and to them, of the node over time; `null`: no limit. */
 export interface BandwidthLimit {
   readonly key: string;
   readonly in: number | null;

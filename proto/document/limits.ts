@@ -46,7 +46,7 @@ export function parseBandwidthLimit(text: string): BandwidthLimit | string {
 }
 
 /** Bytes; units are gost's, of 1024. */
-function parseSize(text: string): number | null {
+export function parseSize(text: string): number | null {
   const m = /^(\d{1,9}(?:\.\d{1,3})?)(?:([KMGT]?)i?B)$/i.exec(text);
   if (text === '0') return 0;
   const unit = UNITS[(m?.[2] ?? '').toUpperCase()];

@@ -148,10 +148,46 @@ it('reads $${ as ${ and leaves the rest of a text alone', () => {
   expect(doc.hops[0]?.nodes[0]?.connector.auth?.password).toBe('${a} $b $$');
 });
 
+it('reads sizes as gost does, bare or with a unit, where one is written', () => {
+  const core = (metadata: string): string =>
+    `services: [{name: r, addr: ":1", handler: {type: relay}, listener: {type: mtls, metadata: {${metadata}}}, forwarder: {nodes: [{name: o, addr: "o:1"}]}}]`;
+  const listener = { type: 'mtls', tls: null, identity: true };
+  for (const [written, bytes] of [
+    ['65536', 65_536],
+    ['64KB', 65_536],
+    ['"1.5MiB"', 1_572_864],
+  ])
+    expect(read(core(`readBufferSize: ${written}`)).services[0]?.listener).toEqual({
+      ...listener,
+      readBufferBytes: bytes,
+    });
+  const limited = read(core('maxStreams: 10000'));
+  expect(limited.services[0]?.listener).toEqual({ ...listener, maxStreams: 10_000 });
+  expect(requiredCapabilities(limited)).toEqual(['handler.relay', 'listener.mtls', 'mux.maxStreams']);
+  const dialling = read(SMALL.replace('{type: tls}', '{type: tls, metadata: {readBufferSize: 32KB}}'));
+  expect(dialling.hops[0]?.nodes[0]?.dialer).toMatchObject({ type: 'tls', readBufferBytes: 32_768 });
+  expect(requiredCapabilities(dialling)).toContain('readBufferSize');
+});
+
 it.each([
   ['edge', ['connector.relay', 'dialer.tls', 'handler.tcp', 'listener.tls']],
   ['core', ['handler.relay', 'listener.tls']],
   ['both', ['connector.relay', 'dialer.tls', 'handler.relay', 'handler.tcp', 'listener.tls']],
 ])('what the %s needs of an engine', (name, needs) => {
   expect(requiredCapabilities(read(fixture(name)))).toEqual(needs);
+});
+
+it('a probe needs a node that can, and says nothing where there is none', () => {
+  const written = SMALL.replace(
+    'dialer: {type: tls}',
+    'dialer: {type: tls}, probe: {addr: "core.example:8443", timeout: 3s}',
+  );
+  const doc = read(written);
+  expect(doc.hops[0]?.nodes[0]?.probe).toEqual({
+    addr: 'core.example:8443',
+    intervalMs: 30_000,
+    timeoutMs: 3_000,
+  });
+  expect(requiredCapabilities(doc)).toContain('probe');
+  expect(requiredCapabilities(read(SMALL))).not.toContain('probe');
 });

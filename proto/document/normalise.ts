@@ -20,7 +20,7 @@ import type {
   TlsFiles,
   TunnelDocument,
 } from './document.ts';
-import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit } from './limits.ts';
+import { parseBandwidthLimit, parseConnectionLimit, parseRateLimit, parseSize } from './limits.ts';
 import { isMux, isSecure, isWebSocket } from './transports.ts';
 import { child, items, type Tree, unescapeText } from './tree.ts';
 
@@ -148,11 +148,17 @@ function service(tree: Tree): Service {
 
 function listener(tree: Tree | undefined, handler: HandlerType): Listener {
   const type = choice(tree, 'type', TRANSPORTS, 'tcp');
-  const path = isWebSocket(type) ? { path: textOrNull(child(tree, 'metadata'), 'path') ?? PATH } : {};
-  if (!isSecure(type)) return { type, tls: null, identity: false, ...path };
+  const metadata = child(tree, 'metadata');
+  const maxStreams = number(metadata, 'maxStreams', 0);
+  const layers = {
+    ...(isWebSocket(type) ? { path: textOrNull(metadata, 'path') ?? PATH } : {}),
+    ...(isMux(type) && maxStreams > 0 ? { maxStreams } : {}),
+    ...readBuffer(metadata),
+  };
+  if (!isSecure(type)) return { type, tls: null, identity: false, ...layers };
   const files = tlsFiles(child(tree, 'tls'));
   const identity = handler !== 'tcp' && files.certFile === null;
-  return { type, tls: identity ? null : files, identity, ...path };
+  return { type, tls: identity ? null : files, identity, ...layers };
 }
 
 function hopNode(tree: Tree): HopNode {
@@ -169,7 +175,14 @@ function hopNode(tree: Tree): HopNode {
     dialer: dialer(child(tree, 'dialer')),
     backup: bool(metadata, 'backup', false),
     weight: number(metadata, 'weight', 1),
+    ...probe(child(tree, 'probe')),
   };
+}
+
+function probe(tree: Tree | undefined): Pick<HopNode, 'probe'> {
+  if (tree === undefined) return {};
+  const intervalMs = duration(tree, 'interval', 30_000);
+  return { probe: { addr: text(tree, 'addr'), intervalMs, timeoutMs: duration(tree, 'timeout', 10_000) } };
 }
 
 function dialer(tree: Tree | undefined): HopNode['dialer'] {
@@ -180,6 +193,7 @@ function dialer(tree: Tree | undefined): HopNode['dialer'] {
     ...(isWebSocket(type) ? { path: textOrNull(metadata, 'path') ?? PATH } : {}),
     ...(isWebSocket(type) && host !== null ? { host } : {}),
     ...(isMux(type) ? { connections: number(metadata, 'mux.connections', CONNECTIONS) } : {}),
+    ...readBuffer(metadata),
   };
   if (!isSecure(type)) return { type, tls: null, identity: false, ...layers };
   const tls = child(tree, 'tls');
@@ -190,6 +204,12 @@ function dialer(tree: Tree | undefined): HopNode['dialer'] {
     identity: files.certFile === null && files.caFile === null,
     ...layers,
   };
+}
+
+function readBuffer(metadata: Tree | undefined): { readBufferBytes?: number } {
+  const value = scalar(metadata, 'readBufferSize');
+  const bytes = typeof value === 'string' ? parseSize(value) : value;
+  return typeof bytes === 'number' ? { readBufferBytes: bytes } : {};
 }
 
 function proxy(metadata: Tree | undefined): { proxyProtocol?: ProxyVersion } {

@@ -20,7 +20,7 @@ describe('whole documents', () => {
         "line 9, column 15: services[0].handler.dialer.host: unknown variable \${CORE_NODE} (variables are rendered on the master; $\${ is how a text says \${)",
         "line 12, column 13: services[0].listener.type: quic is not carried by this engine (it needs gost as the engine; between nodes write mtls)",
         "line 13, column 7: services[0].listener.config: is ignored by gost (write listener.metadata)",
-        "line 14, column 9: services[0].listener.config.max-incoming-streams: is ignored by gost (write metadata.maxStreams)",
+        "line 14, column 9: services[0].listener.config.max-incoming-streams: is ignored by gost (write metadata.maxStreams; of mtls and mwss)",
         "line 15, column 9: services[0].listener.config.congestion-control: is ignored by gost (remove it; gost has no such setting)",
       ]
     `);

@@ -50,7 +50,7 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     '    type: tls\n    config:\n      read-buffer-size: 1\n  forwarder',
     [
       'line 21, column 5: services[1].listener.config: is ignored by gost (write listener.metadata)',
-      'line 22, column 7: services[1].listener.config.read-buffer-size: is ignored by gost (write metadata.readBufferSize)',
+      'line 22, column 7: services[1].listener.config.read-buffer-size: is ignored by gost (write metadata.readBufferSize: 64KB)',
     ],
   ],
   [
@@ -206,6 +206,44 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     ],
   ],
   [
+    '    connector:\n',
+    '    probe: {interval: 10s}\n    connector:\n',
+    [
+      "line 37, column 12: hops[0].nodes[0].probe.addr: is missing (write the node's own addr again; without it gost does not probe)",
+    ],
+  ],
+  [
+    '    connector:\n',
+    '    probe: {type: http, addr: "203.0.113.10:8443", interval: 10ms, httpPath: /}\n    connector:\n',
+    [
+      'line 37, column 19: hops[0].nodes[0].probe.type: http is not carried by this engine (it carries tcp)',
+      'line 37, column 62: hops[0].nodes[0].probe.interval: must be 1000ms to 3600s',
+      'line 37, column 68: hops[0].nodes[0].probe.httpPath: not carried by this engine',
+    ],
+  ],
+  [
+    '    connector:\n',
+    '    probe: {addr: "203.0.113.10:80"}\n    connector:\n',
+    [
+      'line 37, column 19: hops[0].nodes[0].probe.addr: a tcp probe goes to the node itself and no farther (write addr: "203.0.113.10:8443")',
+    ],
+  ],
+  [
+    '    connector:\n      type: relay',
+    '    probe: {addr: "203.0.113.10:8443"}\n    connector:\n      type: forward',
+    [
+      'line 37, column 12: hops[0].nodes[0].probe: would open a stream on the node: a forward connection begins with the stream itself (remove it, or write connector.type: relay, or a dialer of type mtls or mwss)',
+    ],
+  ],
+  [
+    'strategy: fifo',
+    'strategy: lowestlatency\n    maxLatency: 1s',
+    [
+      'line 32, column 15: hops[0].selector.strategy: lowestlatency is not carried by this engine (it carries round, rr, rand, random, fifo, ha, hash, least)',
+      'line 33, column 5: hops[0].selector.maxLatency: not carried by this engine',
+    ],
+  ],
+  [
     'strategy: fifo',
     'strategy: parallel',
     [
@@ -273,6 +311,22 @@ const EDITS: readonly (readonly [from: string, to: string, says: readonly string
     '    type: tls\n  forwarder',
     '    type: mtls\n    metadata: {mux.version: 1}\n  forwarder',
     ['line 21, column 29: services[1].listener.metadata.mux.version: must be 2'],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: tls\n    metadata: {maxStreams: 10000, readBufferSize: 64}\n  forwarder',
+    [
+      'line 21, column 28: services[1].listener.metadata.maxStreams: a tls listener has none (it is of mtls and mwss; connections are limited by climiters: ["$ 1000"])',
+      'line 21, column 51: services[1].listener.metadata.readBufferSize: must be 4KB to 16MB',
+    ],
+  ],
+  [
+    '    type: tls\n  forwarder',
+    '    type: mtls\n    metadata: {maxStreams: 0, readBufferSize: 64 kilobytes}\n  forwarder',
+    [
+      'line 21, column 28: services[1].listener.metadata.maxStreams: must be 1 to 65536',
+      'line 21, column 47: services[1].listener.metadata.readBufferSize: 64 kilobytes is no size (write 64KB)',
+    ],
   ],
   [
     '    type: tls\n  forwarder',

@@ -8,9 +8,14 @@ export function requiredCapabilities(doc: TunnelDocument): string[] {
     all.add(`listener.${s.listener.type}`).add(`handler.${s.handler.type}`);
     if (s.proxyProtocol !== undefined) all.add('proxy.read');
     if (s.handler.proxyProtocol !== undefined) all.add('proxy.write');
+    if (s.listener.maxStreams !== undefined) all.add('mux.maxStreams');
+    if (s.listener.readBufferBytes !== undefined) all.add('readBufferSize');
   }
-  for (const node of doc.hops.flatMap((h) => h.nodes))
-    all.add(`dialer.${node.dialer.type}`).add(`connector.${node.connector.type}`);
+  for (const { dialer, connector } of doc.hops.flatMap((h) => h.nodes)) {
+    all.add(`dialer.${dialer.type}`).add(`connector.${connector.type}`);
+    if (dialer.readBufferBytes !== undefined) all.add('readBufferSize');
+  }
+  if (doc.hops.some((h) => h.nodes.some((n) => n.probe !== undefined))) all.add('probe');
   for (const guard of ['limiter', 'climiter', 'rlimiter', 'admission'] as const)
     if (doc.services.some((s) => s[guard] !== undefined)) all.add(guard);
   if (selectorsOf(doc).some((s) => s.strategy === 'least')) all.add('selector.least');

@@ -19,6 +19,8 @@ export type Shape =
   /** A text of its own form; `wrong` says what is wrong with it. */
   | { readonly kind: 'line'; readonly wrong: (text: string) => string | null; readonly hint: string }
   | { readonly kind: 'count'; readonly min: number; readonly max: number }
+  /** Bytes: a whole number, or `64KB`. */
+  | { readonly kind: 'size'; readonly min: number; readonly max: number }
   | { readonly kind: 'duration'; readonly minMs: number; readonly maxMs: number }
   /** `later` are gost's own, not carried by this engine. */
   | {

@@ -35,6 +35,7 @@ const PATH: Shape = { kind: 'path' };
 const PROXY_VERSION: Shape = { kind: 'count', min: 1, max: 2 };
 // Version 1 has no windows: two stalled downloads stop every other stream of the connection.
 const MUX_VERSION: Shape = { kind: 'count', min: 2, max: 2 };
+const READ_BUFFER: Shape = { kind: 'size', min: 4 * 1024, max: 16 * 1024 * 1024 };
 const TRANSPORTS = ['tcp', 'tls', 'ws', 'wss', 'mtls', 'mwss'];
 
 const IGNORED = 'is ignored by gost';
@@ -43,10 +44,11 @@ const SELECTOR = map({
   strategy: read({
     kind: 'choice',
     values: ['round', 'rr', 'rand', 'random', 'fifo', 'ha', 'hash', 'least'],
-    later: ['parallel'],
+    later: ['parallel', 'lowestlatency'],
   }),
   maxFails: read({ kind: 'count', min: 1, max: 1000 }),
   failTimeout: read({ kind: 'duration', minMs: 1, maxMs: 86_400_000 }),
+  ...later('maxLatency'),
 });
 
 // A relay header carries both with one length byte each.
@@ -62,12 +64,14 @@ const LISTENER_METADATA = map({
   path: read(PATH),
   'mux.version': read(MUX_VERSION),
   ...later('host', 'header', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'maxIdleTimeout'),
-  ...later('maxStreams', 'backlog', 'readBufferSize', 'writeBufferSize', 'readTimeout', 'enableCompression'),
+  maxStreams: read({ kind: 'count', min: 1, max: 65_536 }),
+  readBufferSize: read(READ_BUFFER),
+  ...later('backlog', 'writeBufferSize', 'readTimeout', 'enableCompression'),
   ...later('mux', 'mux.keepaliveInterval', 'mux.maxStreamBuffer', 'mptcp'),
   proxyProtocol: wrong(IGNORED, 'write it in the metadata of the service: services[].metadata.proxyProtocol'),
-  'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams'),
+  'max-incoming-streams': wrong(IGNORED, 'write metadata.maxStreams; of mtls and mwss'),
   'congestion-control': wrong(IGNORED, 'remove it; gost has no such setting'),
-  'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize'),
+  'read-buffer-size': wrong(IGNORED, 'write metadata.readBufferSize: 64KB'),
 });
 
 const LISTENER = map({
@@ -174,6 +178,15 @@ const SERVICE = map({
   ...later('logger', 'loggers', 'observer', 'status'),
 });
 
+// Of gost since 3.3.0; earlier ones ignore it.
+const PROBE = map({
+  type: read({ kind: 'choice', values: ['tcp'], later: ['http', 'cmd'] }),
+  addr: must(DIAL, "write the node's own addr again; without it gost does not probe"),
+  interval: read({ kind: 'duration', minMs: 1_000, maxMs: 3_600_000 }),
+  timeout: read({ kind: 'duration', minMs: 100, maxMs: 60_000 }),
+  ...later('httpPath', 'httpHost', 'httpHeaders', 'expectedStatus', 'command'),
+});
+
 const HOP_NODE = map({
   name: must(NAME, 'write name: core-1'),
   addr: must(DIAL, 'write addr: "203.0.113.10:8443"'),
@@ -219,6 +232,7 @@ const HOP_NODE = map({
           host: read({ kind: 'text', maxBytes: 253, secret: false }),
           'mux.version': read(MUX_VERSION),
           'mux.connections': read({ kind: 'count', min: 1, max: 8 }),
+          readBufferSize: read(READ_BUFFER),
           ...later('header', 'enableCompression', 'keepAlive', 'keepalive', 'ttl', 'handshakeTimeout', 'mux'),
           ...later('mux.keepaliveInterval', 'mux.keepaliveTimeout', 'mux.keepaliveDisabled'),
           ...later('mux.maxFrameSize', 'mux.maxReceiveBuffer', 'mux.maxStreamBuffer', 'proxyProtocol'),
@@ -234,6 +248,7 @@ const HOP_NODE = map({
       ...later('maxFails', 'failTimeout', 'priority'),
     }),
   ),
+  probe: read(PROBE),
   ...later('bypass', 'bypasses', 'resolver', 'hosts', 'interface', 'netns', 'sockopts', 'host', 'network'),
   ...later('protocol', 'path', 'filter', 'matcher', 'http', 'tls'),
 });

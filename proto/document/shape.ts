@@ -2,6 +2,7 @@ import { parseDuration } from '../vocab/duration.ts';
 import { safeText } from '../vocab/safe-text.ts';
 import { parseSealedRef } from '../vocab/secret.ts';
 import { parseAddress } from './address.ts';
+import { parseSize } from './limits.ts';
 import { keyPath, type Problems } from './problems.ts';
 import type { KeyRule, Shape } from './rules.ts';
 import { closest } from './spelling.ts';
@@ -99,6 +100,13 @@ function checkScalar(tree: ScalarTree, shape: Shape, path: string, problems: Pro
       else if (value < shape.min || value > shape.max)
         refuse(shape.min === shape.max ? `must be ${shape.min}` : `must be ${shape.min} to ${shape.max}`);
       return;
+    case 'size': {
+      const bytes = typeof value === 'string' ? parseSize(value) : value;
+      if (typeof bytes !== 'number' || !Number.isInteger(bytes)) refuse(`${shown} is no size`, 'write 64KB');
+      else if (bytes < shape.min || bytes > shape.max)
+        refuse(`must be ${shape.min / 2 ** 10}KB to ${shape.max / 2 ** 20}MB`);
+      return;
+    }
     case 'duration': {
       if (typeof value === 'number') {
         refuse('a bare number is no duration', `write "${value > 0 ? shown : 10}s"`);

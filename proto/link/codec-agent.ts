@@ -15,7 +15,7 @@ import type {
   DownEnvelope,
   UpEnvelope,
 } from '../vocab/agent-link.ts';
-import { COMMAND_TYPES, type CommandOptions } from '../vocab/command.ts';
+import { COMMAND_TYPES, type CommandOptions, type CommandType } from '../vocab/command.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { CommandId } from '../vocab/ids.ts';
 import type { MetricsReport } from '../vocab/metrics.ts';
@@ -465,7 +465,7 @@ function decodeDownBody(b: ConnectResponse['body']): AgentDown {
       return {
         kind: 'command',
         id: w.required(b.value.commandId, 'command.command_id') as CommandId,
-        type: w.oneOf(b.value.type, COMMAND_TYPES, 'command.type'),
+        type: knownType(b.value.type),
         timeoutMs: w.spanMillis(b.value.timeout, 'command.timeout'),
         expiresAt: w.millis(b.value.expiresAt, 'command.expires_at'),
         options: decodeOptions(b.value.args),
@@ -518,11 +518,12 @@ function encodeOptions(o: CommandOptions): Record<string, string> {
   };
 }
 
-/** An option of a newer master is refused: carried out without it, the command would be another one. */
+/** Of a newer master: passed over, as carried out without it the command would be another one. */
 function decodeOptions(args: Readonly<Record<string, string>>): CommandOptions {
   const { deadline_ms: deadline, lines, service, hard, ...others } = args;
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw w.invalid('command.args', `${w.head(unknown, 64)} is not known here`);
+  if (unknown !== undefined)
+    throw new AppError('unsupported', 'a command option that this build does not know');
   return {
     ...(deadline === undefined ? {} : { deadlineMs: wholeNumber(deadline, 'command.args.deadline_ms') }),
     ...(lines === undefined ? {} : { lines: wholeNumber(lines, 'command.args.lines') }),
@@ -531,6 +532,13 @@ function decodeOptions(args: Readonly<Record<string, string>>): CommandOptions {
       ? {}
       : { hard: w.oneOf(hard, ['true', 'false'] as const, 'command.args.hard') === 'true' }),
   };
+}
+
+/** One of a newer master is passed over: its conversation goes on, and the command expires there. */
+function knownType(text: string): CommandType {
+  const type = COMMAND_TYPES.find((t) => t === text);
+  if (!type) throw new AppError('unsupported', 'a command that this build does not know');
+  return type;
 }
 
 function wholeNumber(text: string, field: string): number {

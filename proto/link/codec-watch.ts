@@ -6,6 +6,7 @@ import type {
   Entity as WireEntity,
   FleetVitals as WireFleet,
 } from '../gen/aicdn/v1/console.ts';
+import { ROLES } from '../vocab/can.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { FleetVitals } from '../vocab/node.ts';
 import type { NodeDetail, ServiceWindow } from '../vocab/node-detail.ts';
@@ -97,7 +98,7 @@ function decodeBegin(b: SnapshotBegin): WatchBegin {
     watchId: w.required(b.watchId, 'begin.watch_id'),
     caller: {
       actor: w.text(caller.actor, 'begin.caller.actor', w.LONGEST.word),
-      role: w.oneOf(caller.role, ['admin'] as const, 'begin.caller.role'),
+      role: w.oneOf(caller.role, ROLES, 'begin.caller.role'),
     },
     context: w.text(b.context, 'begin.context', w.LONGEST.word),
     masterVersion: w.text(b.masterVersion, 'begin.master_version', w.LONGEST.word),

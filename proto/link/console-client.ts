@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { Metadata } from '@grpc/grpc-js';
-import type { ConsoleServiceClient, FollowLogsResponse, WatchResponse } from '../gen/aicdn/v1/console.ts';
+import {
+  ConsoleServiceClient,
+  type FollowLogsResponse,
+  type WatchResponse,
+} from '../gen/aicdn/v1/console.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
@@ -9,40 +12,32 @@ import * as c from './codec-console.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
 import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
-import { centreCalls, type Unary } from './console-centre.ts';
-import { dialConsole } from './dial.ts';
+import { centreCalls } from './console-centre.ts';
+import { ConsoleChannel, type ConsolePlace, showing, type UnaryMethod } from './console-channel.ts';
 import { fromServiceError } from './error-map.ts';
+import type { PeopleApi } from './people-api.ts';
+import { peopleCalls } from './people-client.ts';
 import { type LinkState, type ResumableSettings, resumable } from './resumable.ts';
 import * as w from './wire.ts';
 
-export interface ConsoleSettings {
-  /** Path of the master's local socket. */
-  readonly socket: string;
+export interface ConsoleTimes {
   readonly readDeadlineMs?: number;
   readonly writeDeadlineMs?: number;
   readonly watch?: ResumableSettings;
 }
+export type ConsoleSettings = ConsolePlace & ConsoleTimes;
 
-/** Over the unix socket. Nothing is dialled before the first call. */
-export function connectConsole(settings: ConsoleSettings): ConsoleApi {
-  const { socket } = settings;
-  const client = dialConsole(socket);
-  const watches = new Set<Watch>();
+/** Over the local socket, or over TLS with a pinned CA and a token. Nothing is dialled before the first call. */
+export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi {
   const readMs = settings.readDeadlineMs ?? 10_000;
   const writeMs = settings.writeDeadlineMs ?? 30_000;
+  const channel = new ConsoleChannel(settings, readMs);
+  // Its methods are called on the channel's connections.
+  const client = ConsoleServiceClient.prototype as ConsoleServiceClient;
+  const watches = new Set<Watch>();
 
-  function call<Q, R, V>(method: Unary<Q, R>, request: Q, deadlineMs: number, read: (r: R) => V): Promise<V> {
-    return new Promise((resolve, reject) => {
-      method.call(client, request, new Metadata(), { deadline: Date.now() + deadlineMs }, (error, reply) => {
-        if (error) return reject(plainly(fromServiceError(error), socket));
-        try {
-          resolve(read(reply));
-        } catch (fault) {
-          reject(fault);
-        }
-      });
-    });
-  }
+  const call = <Q, R, V>(method: UnaryMethod<Q, R>, request: Q, deadlineMs: number, read: (r: R) => V) =>
+    channel.call(method, request, deadlineMs, read);
 
   const write = (m: MutationArgs) => ({
     requestId: m.requestId ?? randomUUID(),
@@ -65,7 +60,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
 
   return {
     watch(args, onEvent, onState) {
-      const watch = openWatch(settings, args, onEvent, onState);
+      const watch = openWatch(channel, settings, args, onEvent, onState);
       const tracked: Watch = {
         ...watch,
         close() {
@@ -159,7 +154,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
         (r) => ({ commands: r.commands.map(c.decodeTask), next: r.next === '' ? null : r.next }),
       ),
     cancelCommand: (m, id) => call(client.cancelCommand, { ...write(m), id }, writeMs, command),
-    followLogs: (a, onLine, onEnd) => followLogs(client, settings.socket, a, onLine, onEnd),
+    followLogs: (a, onLine, onEnd) => followLogs(channel, a, onLine, onEnd),
     getNode: (name) =>
       call(client.getNode, { name }, readMs, (r) => ({
         node: c.decodeNode(w.present(r.node, 'node')),
@@ -238,69 +233,104 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi {
         }),
       ),
     ...centreCalls({ client, call, write, readMs, writeMs }),
+    ...peopleCalls(channel, client, { readMs, writeMs }),
     close() {
       for (const watch of [...watches]) watch.close();
-      client.close();
+      channel.close();
     },
   };
 }
 
 function openWatch(
-  settings: ConsoleSettings,
+  channel: ConsoleChannel,
+  times: ConsoleTimes,
   args: WatchArgs,
   onEvent: (event: WatchEvent) => void,
   onState: (state: LinkState) => void,
 ): Watch {
   let looking: readonly NodeName[] = [];
-  let live: { readonly watchId: string; readonly client: ConsoleServiceClient } | null = null;
+  let live: {
+    readonly watchId: string;
+    readonly client: ConsoleServiceClient;
+    readonly token: string | null;
+  } | null = null;
 
   function tellLook(): void {
     if (!live) return;
     // Over the watch's own connection: that one stands. A lost one is told again with the next watch.
     live.client.look(
       { watchId: live.watchId, nodes: [...looking] },
-      new Metadata(),
-      { deadline: Date.now() + (settings.readDeadlineMs ?? 10_000) },
+      showing(live.token),
+      { deadline: Date.now() + (times.readDeadlineMs ?? 10_000) },
       () => {},
     );
   }
 
-  const link = resumable(settings.watch ?? {}, {
+  const link = resumable(times.watch ?? {}, {
     onState,
     open(hooks) {
-      const client = dialConsole(settings.socket);
-      const known = args.since();
-      const stream = client.watch({
-        sinceRevision: w.big(known?.revision ?? 0, 'since_revision'),
-        storeId: known?.storeId ?? '',
-        client: args.client,
-      });
       let over = false;
-      const close = (): void => {
-        over = true;
-        live = null;
-        stream.cancel();
-        client.close();
-      };
-      stream.on('data', (message: WatchResponse) => {
+      let end = (): void => {};
+      const token = channel.tokens?.get()?.accessToken ?? null;
+
+      function closed(error: AppError): void {
         if (over) return;
-        let event: WatchEvent;
-        try {
-          event = decodeWatch(message);
-        } catch (error) {
-          if (error instanceof AppError && error.code === 'unsupported') return;
-          return hooks.closed(fromServiceError(error));
+        if (error.code !== 'unauthenticated' || token === null) {
+          hooks.closed(error);
+          return;
         }
-        hooks.opened();
-        if (event.kind === 'begin' || event.kind === 'resumed') {
-          live = { watchId: event.watchId, client };
-          if (looking.length > 0) tellLook();
-        }
-        onEvent(event);
-      });
-      stream.on('error', (error) => hooks.closed(plainly(fromServiceError(error), settings.socket)));
-      stream.on('end', () => hooks.closed(new AppError('unavailable', 'the master ended the stream')));
-      return { close };
+        // The token's time is over, not the watch's: on with the next one, from what is known.
+        over = true;
+        channel.renew(token, error).then(
+          () => hooks.closed(new AppError('unavailable', 'the login was renewed')),
+          (fault: unknown) => hooks.closed(fromServiceError(fault)),
+        );
+      }
+
+      async function begin(): Promise<void> {
+        const client = await channel.dial();
+        if (over) return client.close();
+        const known = args.since();
+        const stream = client.watch(
+          {
+            sinceRevision: w.big(known?.revision ?? 0, 'since_revision'),
+            storeId: known?.storeId ?? '',
+            client: args.client,
+          },
+          showing(token),
+        );
+        end = () => {
+          live = null;
+          stream.cancel();
+          client.close();
+        };
+        stream.on('data', (message: WatchResponse) => {
+          if (over) return;
+          let event: WatchEvent;
+          try {
+            event = decodeWatch(message);
+          } catch (error) {
+            if (error instanceof AppError && error.code === 'unsupported') return;
+            return closed(fromServiceError(error));
+          }
+          hooks.opened();
+          if (event.kind === 'begin' || event.kind === 'resumed') {
+            live = { watchId: event.watchId, client, token };
+            if (looking.length > 0) tellLook();
+          }
+          onEvent(event);
+        });
+        stream.on('error', (error) => closed(channel.plainly(fromServiceError(error))));
+        stream.on('end', () => closed(new AppError('unavailable', 'the master ended the stream')));
+      }
+
+      begin().catch((error: unknown) => closed(fromServiceError(error)));
+      return {
+        close() {
+          over = true;
+          end();
+        },
+      };
     },
   });
 
@@ -316,54 +346,48 @@ function openWatch(
 
 /** Over when the master says so, when it is closed here, or when the connection is lost. */
 function followLogs(
-  client: ConsoleServiceClient,
-  socket: string,
+  channel: ConsoleChannel,
   a: Parameters<ConsoleApi['followLogs']>[0],
   onLine: Parameters<ConsoleApi['followLogs']>[1],
   onEnd: Parameters<ConsoleApi['followLogs']>[2],
 ): { close(): void } {
-  const stream = client.followLogs({
-    node: a.node,
-    lines: w.whole(a.lines, 'lines'),
-    maxMs: w.big(a.maxMs, 'max_ms'),
-  });
   let over = false;
+  let stop = (): void => {};
   const end = (reason: string): void => {
     if (over) return;
     over = true;
+    stop();
     onEnd(reason);
   };
-  stream.on('data', ({ body }: FollowLogsResponse) => {
-    if (over) return;
-    try {
-      if (body?.$case === 'line') onLine(decodeLogLine(body.value, 'line'));
-      else if (body?.$case === 'ended') end(w.text(body.value, 'ended', w.LONGEST.line));
-    } catch (fault) {
+  async function begin(): Promise<void> {
+    const client = await channel.dial();
+    if (over) return client.close();
+    const token = channel.tokens?.get()?.accessToken ?? null;
+    const stream = client.followLogs(
+      { node: a.node, lines: w.whole(a.lines, 'lines'), maxMs: w.big(a.maxMs, 'max_ms') },
+      showing(token),
+    );
+    stop = () => {
       stream.cancel();
-      end(fault instanceof Error ? fault.message : String(fault));
-    }
-  });
-  stream.on('error', (error) => end(plainly(fromServiceError(error), socket).message));
-  stream.on('end', () => end('the master ended the stream'));
+      client.close();
+    };
+    stream.on('data', ({ body }: FollowLogsResponse) => {
+      if (over) return;
+      try {
+        if (body?.$case === 'line') onLine(decodeLogLine(body.value, 'line'));
+        else if (body?.$case === 'ended') end(w.text(body.value, 'ended', w.LONGEST.line));
+      } catch (fault) {
+        end(fault instanceof Error ? fault.message : String(fault));
+      }
+    });
+    stream.on('error', (error) => end(channel.plainly(fromServiceError(error)).message));
+    stream.on('end', () => end('the master ended the stream'));
+  }
+  begin().catch((error: unknown) => end(fromServiceError(error).message));
   return {
     close() {
       over = true;
-      stream.cancel();
+      stop();
     },
   };
-}
-
-/** gRPC's own words for "nobody there" say it in its terms; these say where. */
-function plainly(error: AppError, socket: string): AppError {
-  if (error.code !== 'unavailable' || !error.message.startsWith('No connection established')) return error;
-  const why = /connect (E[A-Z]+)/.exec(error.message)?.[1];
-  const more =
-    why === 'EACCES'
-      ? ': not permitted; join the group of the socket'
-      : why === 'ENOENT'
-        ? ': there is no such socket'
-        : why === 'ECONNREFUSED'
-          ? ': nobody listens there'
-          : '';
-  return new AppError('unavailable', `no master answers at ${socket}${more}`, { cause: error });
 }

@@ -11,7 +11,7 @@ import * as w from './wire.ts';
 
 /** The most a peer may send in one message. */
 export const MOST_MESSAGE_BYTES = 256 * 1024;
-/** A console asks for whole lists of its own master, over a local socket. */
+/** A console asks for whole lists of its own master. */
 const MOST_CONSOLE_BYTES = 32 * 1024 * 1024;
 const DIAL_DEADLINE_MS = 30_000;
 
@@ -42,6 +42,21 @@ export function dialConsole(socketPath: string): ConsoleServiceClient {
   return new ConsoleServiceClient(`unix:${socketPath}`, credentials.createInsecure(), {
     ...COMMON,
     // A stopped master keeps its socket open: only an unanswered ping tells.
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.max_receive_message_length': MOST_CONSOLE_BYTES,
+    'grpc.max_send_message_length': MOST_MESSAGE_BYTES,
+  });
+}
+
+/** The console's calls on the agents' port. @param caPem of the fleet's CA, pinned */
+export function dialConsoleAt(address: string, caPem: string): ConsoleServiceClient {
+  const { host, port } = parseAddress(address);
+  const target = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return new ConsoleServiceClient(target, channelCredentials({ caPem, identity: null }), {
+    ...COMMON,
+    'grpc.ssl_target_name_override': MASTER_TLS_NAME,
+    'grpc.default_authority': MASTER_TLS_NAME,
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.max_receive_message_length': MOST_CONSOLE_BYTES,

@@ -7,7 +7,7 @@ export function coreDocument(ports: { a: number; b: number; originA: number; ori
   addr: "127.0.0.1:${port}"
   handler: {type: relay}
   # No certFile: the node's own identity, and only nodes of this fleet may dial in.
-  listener: {type: tls}
+  listener: {type: mtls, metadata: {mux.version: 2}}
   forwarder:
     nodes:
     - {name: origin-${name}, addr: "127.0.0.1:${origin}"}
@@ -33,5 +33,5 @@ hops:
   - name: cn-1
     addr: "127.0.0.1:\${label.core_port}"
     connector: {type: relay}
-    dialer: {type: tls}
+    dialer: {type: mtls, metadata: {mux.version: 2}}
 `;

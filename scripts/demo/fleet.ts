@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { connectConsole } from '../../proto/link/console-client.ts';
+import type { PeopleApi } from '../../proto/link/people-api.ts';
 import type { NodeType } from '../../proto/vocab/node.ts';
 import { coreDocument, EDGE_DOCUMENT } from './documents.ts';
 import { freePorts } from './ports.ts';
@@ -82,7 +83,7 @@ export class Fleet {
   readonly nodes: readonly NodePlan[];
   private readonly helpers: Child[] = [];
   private readonly everStarted = new Set<number>();
-  private console: ConsoleApi | null = null;
+  private console: (ConsoleApi & PeopleApi) | null = null;
   private stopping: Promise<void> | null = null;
 
   private constructor(dir: string, ports: FleetPorts, only: readonly string[] | undefined) {
@@ -160,7 +161,7 @@ export class Fleet {
     return path.join(this.dir, 'log');
   }
 
-  get api(): ConsoleApi {
+  get api(): ConsoleApi & PeopleApi {
     const api = this.console ?? connectConsole({ socket: this.socket });
     this.console = api;
     return api;

@@ -83,7 +83,8 @@ beforeAll(async () => {
   }).split('- name: svc-b');
   const core = own
     .replace('handler: {type: relay}', 'handler: {type: relay, auther: edges}')
-    .replace('listener: {type: tls}', 'listener: {type: tls, tls: {certFile: ${cert.core}}}');
+    .replace('listener: {type: mtls,', 'listener: {type: mtls, tls: {certFile: ${cert.core}},');
+  expect(core).toContain('${cert.core}');
   await publish(
     'core-2',
     `${core}- name: svc-b${more}authers: [{name: edges, auths: [{username: e1, password: "\${secret.edge}"}]}]\n`,
@@ -107,7 +108,7 @@ hops:
   - name: cn-1
     addr: "127.0.0.1:\${label.core_port}"
     connector: {type: relay, auth: {username: e1, password: "\${secret.edge}"}}
-    dialer: {type: tls, tls: {serverName: core.test, caFile: "\${secret.core-ca}"}}
+    dialer: {type: mtls, tls: {serverName: core.test, caFile: "\${secret.core-ca}"}}
 `,
     'hk-1',
   );

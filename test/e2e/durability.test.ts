@@ -8,8 +8,10 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-it('kill -9 of the master under writes, ten times: nothing acknowledged is lost', async () => {
-  const { acked, lost } = await killUnderWrites(fleet, 10);
+it('kill -9 of the master under writes, ten times: nothing acknowledged is lost, nor its audit record', async () => {
+  const { acked, lost, untold, fault } = await killUnderWrites(fleet, 10);
   expect(acked).toBeGreaterThan(10);
   expect(lost).toEqual([]);
+  expect(untold).toEqual([]);
+  expect(fault).toBeNull();
 });

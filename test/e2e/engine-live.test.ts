@@ -1,19 +1,18 @@
 import { once } from 'node:events';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import net from 'node:net';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { VERSION } from '../../proto/vocab/version.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
 import {
   childrenOf,
-  ENGINE,
   HOST,
   keepAsking,
   LiveEngine,
   type LiveStream,
   namedOrigin,
   openStream,
+  release,
   request,
 } from '../harness/live-engine.ts';
 import { createTestCa, type TestCa, writeIdentity } from '../harness/test-ca.ts';
@@ -88,16 +87,6 @@ async function openedSoFar(): Promise<number> {
   return services.reduce((sum, s) => sum + s.opened, 0);
 }
 
-/** The same program under another version and another path. */
-async function release(version: string): Promise<string> {
-  const file = join(live.dir, version, 'engine.mjs');
-  await mkdir(dirname(file));
-  if (version === VERSION) await copyFile(ENGINE, file);
-  const text = await readFile(ENGINE, 'utf8');
-  await writeFile(file, text.replace(`VERSION = "${VERSION}"`, `VERSION = "${version}"`));
-  return file;
-}
-
 describe('an engine of two workers', () => {
   it('carries 50 streams and all new requests over 10 changes of each kind', async () => {
     await live.apply(documentOf());
@@ -170,6 +159,50 @@ describe('an engine of two workers', () => {
     expect(await openedSoFar()).toBe(LIVE + 1);
   });
 
+  it('knows what a worker had counted that died before it was asked', async () => {
+    await live.apply(documentOf());
+    await openStreams();
+    const { data } = await live.pids();
+    // It leaves its figures once a second.
+    await new Promise((r) => setTimeout(r, 3_000));
+    process.kill(data[0] ?? 0, 'SIGKILL');
+    await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
+    expect(await openedSoFar()).toBe(LIVE);
+  });
+
+  it('replaces a data worker that hangs: the streams of the other go on', async () => {
+    await live.apply(documentOf());
+    await openStreams();
+    const { data } = await live.pids();
+    const victim = data[0] ?? 0;
+    process.kill(victim, 'SIGSTOP');
+    const info = await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
+    expect(info.workers?.map((w) => w.pid)).not.toContain(victim);
+    const { lines } = await live.engine.logs(0, 1_000);
+    expect(lines.map((l) => l.text)).toContain(
+      `the data worker ${victim} has not answered for 15 s and is killed`,
+    );
+    await expectAllAlive(streams.filter((s) => s.over === null));
+    expect((await request(plain, false)).origin).toBe('A');
+    expect(info.workers?.map((w) => w.pid)).toContain(data[1]);
+  });
+
+  it('replaces a control that hangs: no stream notices', async () => {
+    await live.apply(documentOf());
+    await openStreams();
+    const { control, data } = await live.pids();
+    process.kill(control, 'SIGSTOP');
+    // Its socket still takes connections: nobody would answer on it.
+    while ((await childrenOf(live.child.pid ?? 0)).includes(control))
+      await new Promise((r) => setTimeout(r, 50));
+    const info = await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
+    expect(info.workers?.map((w) => w.pid)).toEqual(data);
+    const { lines } = await live.engine.logs(0, 1_000);
+    expect(lines.map((l) => l.text).join()).toMatch(`the control worker ${control} did not answer for 15 s`);
+    expect((await live.apply(documentOf({ origin: 1 }))).generation).toBe(2);
+    await expectAllAlive();
+  });
+
   it('replaces a control that is killed: no stream notices, and it knows what is carried', async () => {
     const { documentHash } = await live.apply(documentOf());
     await openStreams();
@@ -221,7 +254,7 @@ describe('an engine of two workers', () => {
     const ask = asking();
     let before = await live.engine.info();
     for (const version of ['0.2.0', '0.3.0', '0.4.0']) {
-      const done = await live.engine.upgrade({ exec: await release(version), deadlineMs: 60_000 });
+      const done = await live.engine.upgrade({ exec: await release(live, version), deadlineMs: 60_000 });
       expect(done).toMatchObject({ version, workers: [{ version }, { version }] });
       expect(done.streamsKept).toBeGreaterThanOrEqual(LIVE);
       const info = await live.until((i) => i.version === version);
@@ -261,7 +294,7 @@ hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${more}", connector: {type: re
     );
     streams = await Promise.all(Array.from({ length: 10 }, () => openStream(plain, false)));
     const ask = keepAsking([{ port: plain, secure: false }]);
-    const { workers } = await live.engine.upgrade({ exec: await release('0.2.0'), deadlineMs: 60_000 });
+    const { workers } = await live.engine.upgrade({ exec: await release(live, '0.2.0'), deadlineMs: 60_000 });
     expect(workers.map((w) => w.version)).toEqual(['0.2.0', '0.2.0']);
     await live.until((i) => i.version === '0.2.0');
     await new Promise((r) => setTimeout(r, 500));

@@ -4,10 +4,11 @@ import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alive } from '../../scripts/demo/process.ts';
 import { collectGarbage, INSPECTED } from '../harness/collect-garbage.ts';
-import { type Malformed, malformed, seeded } from '../harness/malformed.ts';
+import { type Malformed, malformed } from '../harness/malformed-rest.ts';
 import { edgeDocument } from '../harness/memory-master.ts';
 import { RestDocument } from '../harness/rest-document.ts';
 import { type RestFleet, startRestFleet } from '../harness/rest-fleet.ts';
+import { chanceOf } from '../harness/wild-streams.ts';
 
 let rest: RestFleet;
 beforeAll(async () => {
@@ -82,7 +83,7 @@ describe('10,000 malformed requests', () => {
     const operations = document.operations.filter(
       (o) => !['postAuthLogout', 'postAuthPassword'].includes(o.id),
     );
-    const random = seeded(20_261_124);
+    const random = chanceOf(20_261_124);
     const agent = new Agent({ keepAlive: true, maxSockets: AT_ONCE });
     const statuses = new Map<number, number>();
     const wrong: string[] = [];

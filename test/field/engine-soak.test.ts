@@ -19,6 +19,8 @@ const SEED = Number(process.env['SOAK_SEED'] ?? 1);
 const AT_ONCE = 120;
 // What is cut while its last bytes are under way has two times five seconds.
 const SETTLE_MS = 12_000;
+/** Of each of mtls and mwss. */
+const SESSIONS = 4;
 const MEMORY = 96 * 1024 * 1024;
 
 interface Process {
@@ -32,7 +34,9 @@ interface Process {
 let ca: TestCa;
 let dir: string;
 let processes: Process[] = [];
-let ports: { tcp: number; tls: number; both: number };
+const WAYS = ['tcp', 'tls', 'both', 'ws', 'wss', 'mtls', 'mwss'] as const;
+type Way = (typeof WAYS)[number];
+let ports: Record<Way, number>;
 let origin: net.Server;
 let removals: (() => Promise<void>)[] = [];
 let chance: Chance = chanceOf(SEED);
@@ -60,7 +64,8 @@ async function startEngine(name: string, document: string): Promise<Process> {
   const identity = ['--identity-cert', id.certFile, '--identity-key', id.keyFile, '--identity-ca', id.caFile];
   const child = spawn(
     process.execPath,
-    [program('engine'), '--socket', socket, '--document', file, ...identity],
+    // One process, so that what is counted is what carries.
+    [program('engine'), '--socket', socket, '--document', file, '--workers', '0', ...identity],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let told = '';
@@ -88,8 +93,10 @@ beforeAll(async () => {
   });
   await new Promise<void>((r) => origin.listen(0, HOST, 4096, r));
   const to = (origin.address() as net.AddressInfo).port;
-  const [tcp = 0, tls = 0, both = 0, coreTcp = 0, coreTls = 0] = await freePorts(5);
-  ports = { tcp, tls, both };
+  const tunnels = WAYS.filter((w) => w !== 'both');
+  const free = await freePorts(WAYS.length + tunnels.length);
+  ports = Object.fromEntries(WAYS.map((w, i) => [w, free[i]])) as Record<Way, number>;
+  const cores = Object.fromEntries(tunnels.map((w, i) => [w, free[WAYS.length + i]]));
   const web = await ca.issue('web', { dns: 'localhost' });
   const [certFile, keyFile] = [join(dir, 'web.pem'), join(dir, 'web.key')];
   await writeFile(certFile, web.cert);
@@ -97,24 +104,22 @@ beforeAll(async () => {
   const forwarder = `{nodes: [{name: o, addr: "${HOST}:${to}"}]}`;
   const core = await startEngine(
     'core',
-    `services:
-  - {name: svc-tcp, addr: "${HOST}:${coreTcp}", handler: {type: relay}, forwarder: ${forwarder}}
-  - {name: svc-tls, addr: "${HOST}:${coreTls}", handler: {type: relay}, listener: {type: tls}, forwarder: ${forwarder}}
-`,
+    `services:\n${tunnels.map((w) => `  - {name: svc-${w}, addr: "${HOST}:${cores[w]}", handler: {type: relay}, listener: {type: ${w}}, forwarder: ${forwarder}}\n`).join('')}`,
   );
   const edge = await startEngine(
     'edge',
     `services:
-  - {name: tcp, addr: "${HOST}:${tcp}", handler: {type: tcp, chain: tcp}}
-  - {name: tls, addr: "${HOST}:${tls}", handler: {type: tcp, chain: tls}}
-  - {name: both, addr: "${HOST}:${both}", handler: {type: tcp, chain: tls}, listener: {type: tls, tls: {certFile: "${certFile}", keyFile: "${keyFile}"}}}
-chains: [{name: tcp, hops: [{name: tcp}]}, {name: tls, hops: [{name: tls}]}]
+${tunnels.map((w) => `  - {name: ${w}, addr: "${HOST}:${ports[w]}", handler: {type: tcp, chain: ${w}}}`).join('\n')}
+  - {name: both, addr: "${HOST}:${ports.both}", handler: {type: tcp, chain: tls}, listener: {type: tls, tls: {certFile: "${certFile}", keyFile: "${keyFile}"}}}
+chains: [${tunnels.map((w) => `{name: ${w}, hops: [{name: ${w}}]}`).join(', ')}]
 hops:
-  - {name: tcp, nodes: [{name: n, addr: "${HOST}:${coreTcp}", connector: {type: relay}}]}
-  - {name: tls, nodes: [{name: n, addr: "${HOST}:${coreTls}", connector: {type: relay}, dialer: {type: tls}}]}
+${tunnels.map((w) => `  - {name: ${w}, nodes: [{name: n, addr: "${HOST}:${cores[w]}", connector: {type: relay}, dialer: {type: ${w}}}]}`).join('\n')}
 `,
   );
-  processes = [edge, core];
+  // The sessions kept to a core are there before the first stream, and stay.
+  while ((await descriptorsOf(core.child)) < core.descriptors + 2 * SESSIONS) await sleep(20);
+  processes = [];
+  for (const p of [edge, core]) processes.push({ ...p, descriptors: await descriptorsOf(p.child) });
 });
 
 afterAll(async () => {
@@ -128,7 +133,7 @@ afterAll(async () => {
   removals = [];
 });
 
-async function run(way: 'tcp' | 'tls' | 'both', connections: number): Promise<void> {
+async function run(way: Way, connections: number): Promise<void> {
   let left = connections;
   const worker = async (): Promise<void> => {
     while (left-- > 0) {
@@ -167,7 +172,7 @@ async function settle(p: Process): Promise<Awaited<ReturnType<typeof left>>> {
 }
 
 describe('streams that end in every way there is', () => {
-  it.each(['tcp', 'tls', 'both'] as const)('leave nothing behind: %s', async (way) => {
+  it.each(WAYS)('leave nothing behind: %s', async (way) => {
     chance = chanceOf(SEED);
     await run(way, CONNECTIONS / 4);
     const before = await Promise.all(processes.map(settle));

@@ -261,9 +261,7 @@ describe.each(ROWS)('$title', { timeout: 30_000 }, (row) => {
     await rm(own, { recursive: true, force: true });
   });
 
-  // Seldom, the first empty stream on a fresh smux session to a Go core stays without its OK; which side is at fault is
-  // not found.
-  it('carries 0, 1, 65,535 and 65,537 bytes as they are', { retry: 2, timeout: 15_000 }, async () => {
+  it('carries 0, 1, 65,535 and 65,537 bytes as they are', { timeout: 15_000 }, async () => {
     for (const n of [0, 1, 65_535, 65_537]) {
       const bytes = randomBytes(n);
       const { length, hash } = await talk(ports.echo, n === 0 ? [] : [bytes], n);
@@ -310,7 +308,8 @@ describe.each(ROWS)('$title', { timeout: 30_000 }, (row) => {
     });
     const { text, how } = await talkThenEnd(ports.asking, 'something');
     // A Go edge closes the whole of a TLS or websocket connection with one direction, as gost does: no answer.
-    // A websocket has no half of its own: to a peer that does not know our seal, our edge closes the whole as well.
+    // A websocket has no half of its own: from a peer that does not know our seal, our edge keeps an end while it sees
+    // that an answer is due, or hears one, and this origin waits for the end.
     const whole = row.ours === 'core' ? row.transport !== 'tcp' : isWebSocket(row.transport);
     if (whole && !isMux(row.transport)) {
       expect(text).toBe('');
@@ -319,6 +318,23 @@ describe.each(ROWS)('$title', { timeout: 30_000 }, (row) => {
     expect({ text, how }).toEqual({ text: 'you said something', how: 'end' });
     expect(await question).toBe('something');
   });
+
+  // This origin, as many do, takes an end for a client that left: only an end held back brings an answer.
+  if (row.ours === 'edge' && isWebSocket(row.transport) && !isMux(row.transport))
+    it('answers a client that has ended its own direction', async () => {
+      const asked = events.next();
+      const over = talkThenEnd(ports.events, 'GET / HTTP/1.1\r\nHost: o\r\nConnection: close\r\n\r\n');
+      const answer = await asked;
+      // Time for the end to come through, if anything hands it on.
+      await new Promise((r) => setTimeout(r, 200));
+      answer.begin();
+      answer.token('late');
+      answer.end();
+      const { text, how } = await over;
+      expect(text).toContain('"content":"late"');
+      expect(text.includes('data: [DONE]')).toBe(true);
+      expect(how).toBe('end');
+    });
 
   it('turns a refusal by the origin into an error of the client', async () => {
     const { length, how } = await talk(ports.dead, [Buffer.from('GET / HTTP/1.1\r\n\r\n')], 1);

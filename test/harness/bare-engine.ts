@@ -10,8 +10,15 @@ export async function startBareEngine(args: {
   dir: string;
   document: string;
   identity?: { certFile: string; keyFile: string; caFile: string };
+  /** Its own choice when left out. */
+  workers?: number;
+  /** More of its flags. */
+  more?: readonly string[];
+  env?: Record<string, string>;
+  /** What starts it: a command that takes another as its arguments, such as `ip netns exec NAME`. */
+  within?: readonly string[];
 }): Promise<Running> {
-  const { dir, document, identity } = args;
+  const { dir, document, identity, workers, more = [], env = {}, within = [] } = args;
   const file = join(dir, 'effective.yml');
   await writeFile(file, document);
   const flags = ['--socket', join(dir, 'engine.sock'), '--document', file];
@@ -19,9 +26,16 @@ export async function startBareEngine(args: {
     const { certFile, keyFile, caFile } = identity;
     flags.push('--identity-cert', certFile, '--identity-key', keyFile, '--identity-ca', caFile);
   }
-  const engine = new Running(process.execPath, [...ENGINE_NODE_FLAGS, ENGINE, ...flags], {
-    NODE_ENV: 'production',
-  });
+  if (workers !== undefined) flags.push('--workers', String(workers));
+  const [program = '', ...words] = [
+    ...within,
+    process.execPath,
+    ...ENGINE_NODE_FLAGS,
+    ENGINE,
+    ...flags,
+    ...more,
+  ];
+  const engine = new Running(program, words, { NODE_ENV: 'production', ...env });
   const said = await engine.wrote(/generation 1 carries|is not carried.*/);
   if (said.startsWith('is not')) {
     await engine.stop();

@@ -6,11 +6,15 @@ import { Running } from './running.ts';
 
 const SOURCE = join(import.meta.dirname, '../peers');
 
+export type Listening = Running & { readonly port: number };
+
 /** The Go program of `test/peers`, built once into a directory of its own. */
 export interface GoPeer {
   readonly binary: string;
   /** Starts it and waits until it says where it listens. */
-  start(...args: string[]): Promise<Running & { readonly port: number }>;
+  start(...args: string[]): Promise<Listening>;
+  /** The same by a command that takes another as its arguments, such as `ip netns exec NAME`. */
+  startWithin(within: readonly string[], ...args: string[]): Promise<Listening>;
   remove(): Promise<void>;
 }
 
@@ -29,13 +33,16 @@ export async function buildGoPeer(): Promise<GoPeer> {
     const missing = e.code === 'ENOENT';
     throw new Error(missing ? 'go is not on PATH; apt-get install golang-go' : `test/peers: ${e.message}`);
   }
+  const startWithin = async (within: readonly string[], ...args: string[]): Promise<Listening> => {
+    const [program = '', ...words] = [...within, binary, ...args];
+    const running = new Running(program, words);
+    const port = Number(await running.wrote(/^listening \S*:(\d+)$/m));
+    return Object.assign(running, { port });
+  };
   return {
     binary,
-    start: async (...args) => {
-      const running = new Running(binary, args);
-      const port = Number(await running.wrote(/^listening \S*:(\d+)$/m));
-      return Object.assign(running, { port });
-    },
+    start: (...args) => startWithin([], ...args),
+    startWithin,
     remove: () => rm(dir, { recursive: true, force: true }),
   };
 }

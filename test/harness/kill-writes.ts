@@ -6,12 +6,13 @@ const WRITERS = 8;
 
 /**
  * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
- * @returns how many writes were acknowledged in all, and the ids of those acknowledged but gone afterwards
+ * @returns how many writes were acknowledged in all, the ids of those acknowledged but gone afterwards, those that the
+ * audit log does not tell of, and what is wrong with its chain
  */
 export async function killUnderWrites(
   fleet: Fleet,
   rounds: number,
-): Promise<{ acked: number; lost: string[] }> {
+): Promise<{ acked: number; lost: string[]; untold: string[]; fault: string | null }> {
   const acked = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
     let stop = false;
@@ -47,5 +48,23 @@ export async function killUnderWrites(
   // The channel may still be waiting out its backoff from the last kill.
   const { silences } = await until('the master answers', 20_000, () => fleet.api.listAlerts());
   const kept = new Map(silences.map((s) => [`${s.id}`, s.comment]));
-  return { acked: acked.size, lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id) };
+  const told = new Set<string>();
+  for (let before: number | null = null; ; ) {
+    const page: Awaited<ReturnType<typeof fleet.api.listAudit>> = await fleet.api.listAudit({
+      limit: 1000,
+      before,
+      action: 'silence.create',
+    });
+    for (const r of page.records) if (r.outcome === 'ok') told.add(r.subject);
+    before = page.next;
+    if (before === null) break;
+  }
+  const untold = [...acked.keys()].filter((id) => !told.has(id));
+  const { fault } = await fleet.api.verifyAudit();
+  return {
+    untold,
+    fault,
+    acked: acked.size,
+    lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id),
+  };
 }

@@ -1,15 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import tls from 'node:tls';
 import { createEmbeddedEngine } from '../../agent/engine/embedded/client.ts';
 import type { ApplyResult, Engine, EngineIdentity } from '../../agent/engine/port.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { readDocument } from '../../proto/document/read.ts';
 import type { EngineInfo } from '../../proto/vocab/node.ts';
+import { VERSION } from '../../proto/vocab/version.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
 
 export const HOST = '127.0.0.1';
@@ -181,6 +182,16 @@ export class LiveEngine {
     }
     await rm(this.dir, { recursive: true, force: true });
   }
+}
+
+/** The same program under another version and another path. */
+export async function release(live: LiveEngine, version: string): Promise<string> {
+  const file = join(live.dir, version, 'engine.mjs');
+  await mkdir(dirname(file));
+  if (version === VERSION) await copyFile(ENGINE, file);
+  const text = await readFile(ENGINE, 'utf8');
+  await writeFile(file, text.replace(`VERSION = "${VERSION}"`, `VERSION = "${version}"`));
+  return file;
 }
 
 export async function childrenOf(pid: number): Promise<number[]> {

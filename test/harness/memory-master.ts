@@ -3,7 +3,7 @@ import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
 import { createPasswords } from '../../daemon/ca/passwords.ts';
 import { createRings } from '../../daemon/drivers/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
-import type { AgentLink, AuditFile, Offer } from '../../daemon/service/ports.ts';
+import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
 import { openAuditFile } from '../../daemon/store/audit-file.ts';
 import { createCrashDisk } from '../../daemon/store/crash-disk.ts';
@@ -32,7 +32,7 @@ const CARRIES = [
 ];
 
 /** argon2id as it is, of no strength. */
-export const QUICK_PASSWORDS = { memory: 64, passes: 1, atOnce: 2, mostWaiting: 64 };
+const QUICK_PASSWORDS = { memory: 64, passes: 1, atOnce: 2, mostWaiting: 64 };
 
 export const edgeDocument = (port: number | string): string => `\
 services:
@@ -65,7 +65,7 @@ export class MemoryMaster {
   /** Ids of a master that begins anew are others. */
   private readonly began: number;
 
-  private constructor(store: MemoryStore, now: number, audit: AuditFile) {
+  private constructor(store: MemoryStore, now: number, audit: AuditFile, passwords: Passwords) {
     this.now = now;
     this.began = store.snapshot().revision;
     this.store = store;
@@ -115,7 +115,7 @@ export class MemoryMaster {
         },
         link,
         vault: this.vault,
-        passwords: createPasswords(QUICK_PASSWORDS, { random: realRandom }),
+        passwords,
         tokens: createAccessTokens({ secret: 'of this test, as long as it must be' }),
         rings: createRings(),
         clock: { now: () => this.now },
@@ -126,9 +126,14 @@ export class MemoryMaster {
   }
 
   /** @param audit where its audit log lies; a new one when not given */
-  static async start(store = createMemoryStore(), now = BEGAN, audit?: AuditFile): Promise<MemoryMaster> {
+  static async start(
+    store = createMemoryStore(),
+    now = BEGAN,
+    audit?: AuditFile,
+    passwords = createPasswords(QUICK_PASSWORDS, { random: realRandom }),
+  ): Promise<MemoryMaster> {
     const file = audit ?? (await openAuditFile({ dir: '/audit' }, { disk: createCrashDisk() }));
-    const master = new MemoryMaster(store, now, file);
+    const master = new MemoryMaster(store, now, file, passwords);
     await master.services.start();
     return master;
   }

@@ -44,6 +44,11 @@ export class Running {
     }
   }
 
+  /** On its stdin. */
+  tell(text: string): void {
+    this.#child.stdin.write(text);
+  }
+
   /** Ends its stdin, and waits for it to be gone. */
   async finish(): Promise<void> {
     this.#child.stdin.end();

@@ -24,15 +24,17 @@ export function isWebSocket(t: Transport): boolean {
 export function transportYaml(
   side: 'listener' | 'dialer',
   t: Transport,
-  with_: { tls: TlsFilePaths; serverName: string },
+  with_: { tls: TlsFilePaths; serverName: string; connections?: number },
 ): string {
-  const { tls, serverName } = with_;
+  const { tls, serverName, connections } = with_;
   const parts = [`type: ${t}`];
   if (isSecure(t)) {
     const files = `certFile: ${tls.certFile}, keyFile: ${tls.keyFile}, caFile: ${tls.caFile}`;
     parts.push(`tls: {${files}${side === 'dialer' ? `, secure: true, serverName: ${serverName}` : ''}}`);
   }
   const metadata = [...(isWebSocket(t) ? ['path: /ws'] : []), ...(isMux(t) ? ['mux.version: 2'] : [])];
+  if (side === 'dialer' && isMux(t) && connections !== undefined)
+    metadata.push(`mux.connections: ${connections}`);
   if (metadata.length > 0) parts.push(`metadata: {${metadata.join(', ')}}`);
   return `{${parts.join(', ')}}`;
 }

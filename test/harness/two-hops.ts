@@ -8,6 +8,7 @@ import {
   type Pool,
 } from '../../agent/engine/embedded/data/messages.ts';
 import { DataPlane } from '../../agent/engine/embedded/data/plane.ts';
+import type { Tally } from '../../agent/engine/embedded/data/tally.ts';
 import type { ServiceStats } from '../../agent/engine/port.ts';
 import type { TestCa } from './test-ca.ts';
 
@@ -43,12 +44,17 @@ export function makeService(name: string, more: Partial<DataService>): DataServi
 /** A data plane and what it logged. */
 export class Plane {
   readonly log: string[] = [];
-  readonly data = new DataPlane({
-    log: (_level, text) => this.log.push(text),
-    now: () => Date.now(),
-    clock: () => performance.now(),
-    random: () => 0.5,
-  });
+  readonly data: DataPlane;
+
+  constructor(needs: { tally?: Tally; dns?: readonly string[]; hostsFile?: string } = {}) {
+    this.data = new DataPlane({
+      log: (_level, text) => this.log.push(text),
+      now: () => Date.now(),
+      clock: () => performance.now(),
+      random: () => 0.5,
+      ...needs,
+    });
+  }
 
   async carry(services: readonly DataService[], materials: Record<string, Material> = {}): Promise<void> {
     const listeners = services.map(({ name, listen }) => ({ service: name, listen }));

@@ -451,3 +451,18 @@ describe('a followed log', () => {
     expect(f.ended[0]).toMatch(/10000 lines/);
   });
 });
+
+it('what a large fleet says of one command is written once a second, and all of it counts', async () => {
+  const names = Array.from({ length: 200 }, (_, i) => `n-${i}`);
+  for (const n of names) await m.join(n);
+  const { command } = await run();
+  const { revision } = m.services.nodes.list();
+  for (const state of ['running', 'succeeded'] as const) {
+    for (const n of names) m.services.agents.commandStatus(n as NodeName, said(command.id, state));
+  }
+  await m.services.settled();
+  expect(m.services.nodes.list().revision).toBe(revision);
+  await m.pass(1);
+  expect(m.services.nodes.list().revision).toBe(revision + 1);
+  expect(m.services.commands.get(command.id)).toMatchObject({ state: 'succeeded', endedAt: m.now });
+});

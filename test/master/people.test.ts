@@ -143,7 +143,7 @@ describe('users', () => {
     const change = (caller: Caller, oldPassword: string) =>
       m.services.people.changePassword(by(caller), { oldPassword, newPassword: `${PASSWORD}!` });
     const lin = { actor: 'lin', role: 'viewer', source: REMOTE } as const;
-    await expect(change(lin, 'not the old one!')).rejects.toEqual(refused('unauthenticated'));
+    await expect(change(lin, 'not the old one!')).rejects.toEqual(refused('forbidden', 'old password'));
     for (const actor of ['lin(1000)', 'key:lin', 'local', 'nobody']) {
       await expect(change({ ...lin, actor }, PASSWORD)).rejects.toEqual(refused('precondition'));
     }
@@ -449,7 +449,20 @@ describe('the first start', () => {
     ).toBeUndefined();
   });
 
-  it('used twice at once it makes one admin', async () => {
+  it('guesses at it are counted by address, and a flood of them is a record a wait', async () => {
+    const guess = (remote: string) =>
+      m.services.people.bootstrap({ code: 'AAAAA', name: 'eve', password: PASSWORD, remote }).then(
+        () => 'in',
+        (e: { code: string }) => e.code,
+      );
+    const codes: string[] = [];
+    for (let i = 0; i < 300; i++) codes.push(await guess('198.51.100.1'));
+    expect(codes.filter((c) => c === 'unauthenticated')).toHaveLength(20);
+    expect(await records()).toHaveLength(21);
+    expect(await guess('198.51.100.2')).toBe('unauthenticated');
+  });
+
+  it('used twice at once it makes one admin, and both are recorded', async () => {
     const code = codeOf(m) ?? '';
     const both = await Promise.allSettled(
       ['ann', 'eve'].map((name) =>
@@ -458,6 +471,7 @@ describe('the first start', () => {
     );
     expect(both.map((r) => r.status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(m.services.people.listUsers(admin)).toHaveLength(1);
+    expect((await records()).map((r) => r.split(' ').at(-1)).sort()).toEqual(['ok', 'precondition']);
   });
 });
 

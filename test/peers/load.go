@@ -2,11 +2,11 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"sort"
@@ -19,12 +19,17 @@ import (
 
 // runLoad plays the clients of a benchmark and prints what it saw as one line of JSON.
 //
-//	load bulk  N connections take answers of -bytes one after another for -seconds
-//	load sse   N streams of -rate events a second: how old is an event when it arrives
-//	load hold  N connections with one request each, held until stdin ends; prints how many stand
+//	load ask    N kept connections ask again as soon as they are answered, for -seconds
+//	load bulk   N connections take answers of -bytes one after another for -seconds
+//	load shake  N clients connect, ask once and leave, again and again: with -tls, handshakes in full
+//	load sse    N streams of -rate events a second: how old is an event when it arrives. Says before, a line each,
+//	            when all of them stand and when the first has ended
+//	load first  N new streams one after another: how long until the first byte of the answer
+//	load hold   N connections with one request each, held: says how many stand; a line on stdin, and each asks once
+//	            more and it says how many were answered; until stdin ends
 func runLoad(args []string) error {
 	if len(args) == 0 {
-		return errors.New("load bulk|sse|hold")
+		return errors.New("load ask|bulk|shake|sse|first|hold")
 	}
 	var l load
 	fs := flag.NewFlagSet("load", flag.ExitOnError)
@@ -33,8 +38,12 @@ func runLoad(args []string) error {
 	fs.IntVar(&l.seconds, "seconds", 5, "for how long")
 	fs.IntVar(&l.rate, "rate", 20, "events a second and stream")
 	fs.Int64Var(&l.bytes, "bytes", 64<<20, "of an answer")
+	fs.StringVar(&l.source, "source", "", "address to come from; empty: the system's choice")
+	fs.BoolVar(&l.tls, "tls", false, "over TLS 1.3, whatever the certificate")
 	_ = fs.Parse(args[1:])
-	kinds := map[string]func() error{"bulk": l.bulk, "sse": l.events, "hold": l.hold}
+	kinds := map[string]func() error{
+		"ask": l.asks, "bulk": l.bulk, "shake": l.shakes, "sse": l.events, "first": l.firsts, "hold": l.hold,
+	}
 	kind := kinds[args[0]]
 	if kind == nil {
 		return fmt.Errorf("no load %q", args[0])
@@ -43,27 +52,54 @@ func runLoad(args []string) error {
 }
 
 type load struct {
-	target           string
+	target, source   string
 	n, seconds, rate int
 	bytes            int64
+	tls              bool
 }
 
 func say(result map[string]interface{}) error { return json.NewEncoder(os.Stdout).Encode(result) }
 
-// dial comes from other loopback addresses where one has not enough ports. Only then: a port that is bound before it
-// connects is not shared with connections to elsewhere, nor with those that have just ended.
+// dial comes from other loopback addresses where one has not enough ports.
 func (l *load) dial(i int) (net.Conn, error) {
 	const portsOfOne = 20000
-	d := net.Dialer{Timeout: dialTimeout}
-	if i >= portsOfOne {
+	// Its own probes would only add to those of what is measured.
+	d := net.Dialer{Timeout: dialTimeout, KeepAlive: -1, Control: portAtConnect}
+	if l.source != "" {
+		d.LocalAddr = &net.TCPAddr{IP: net.ParseIP(l.source)}
+	} else if i >= portsOfOne {
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+i/portsOfOne))}
 	}
-	return d.Dial("tcp", l.target)
+	c, err := d.Dial("tcp", l.target)
+	if err != nil || !l.tls {
+		return c, err
+	}
+	// No session cache: every handshake is one in full.
+	tc := tls.Client(c, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13})
+	_ = tc.SetDeadline(time.Now().Add(dialTimeout))
+	if err := tc.Handshake(); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return tc, tc.SetDeadline(time.Time{})
 }
 
 func ask(c net.Conn, path string) error {
 	_, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: origin\r\n\r\n", path)
 	return err
+}
+
+// each runs n at once and waits for all of them.
+func (l *load) each(one func(i int)) {
+	var wg sync.WaitGroup
+	for i := 0; i < l.n; i++ {
+		wg.Add(1)
+		go func(i int) {
+			defer wg.Done()
+			one(i)
+		}(i)
+	}
+	wg.Wait()
 }
 
 // skipHead reads an answer's head; anything but 200 is an error.
@@ -86,17 +122,11 @@ func (l *load) bulk() error {
 	var total, failed atomic.Int64
 	began := time.Now()
 	until := began.Add(time.Duration(l.seconds) * time.Second)
-	var wg sync.WaitGroup
-	for i := 0; i < l.n; i++ {
-		wg.Add(1)
-		go func(i int) {
-			defer wg.Done()
-			if l.take(i, until, &total) != nil && time.Now().Before(until) {
-				failed.Add(1)
-			}
-		}(i)
-	}
-	wg.Wait()
+	l.each(func(i int) {
+		if l.take(i, until, &total) != nil && time.Now().Before(until) {
+			failed.Add(1)
+		}
+	})
 	seconds := time.Since(began).Seconds()
 	return say(map[string]interface{}{"bytes": total.Load(), "seconds": seconds, "failed": failed.Load()})
 }
@@ -135,43 +165,49 @@ func (l *load) take(i int, until time.Time, total *atomic.Int64) error {
 
 func (l *load) events() error {
 	ages := make([][]int64, l.n)
-	var failed atomic.Int64
-	var wg sync.WaitGroup
+	var failed, standing atomic.Int64
+	var ending sync.Once
 	gate := make(chan struct{}, 64)
-	for i := 0; i < l.n; i++ {
-		wg.Add(1)
-		go func(i int) {
-			defer wg.Done()
-			gate <- struct{}{}
-			c, err := l.dial(i)
-			<-gate
-			if err == nil {
-				ages[i], err = readEvents(c, l.rate, l.seconds)
-				c.Close()
-			}
-			if err != nil {
-				failed.Add(1)
-			}
-		}(i)
+	stands := func() {
+		if standing.Add(1) == int64(l.n) {
+			_ = say(map[string]interface{}{"standing": l.n})
+		}
 	}
-	wg.Wait()
+	l.each(func(i int) {
+		gate <- struct{}{}
+		c, err := l.dial(i)
+		<-gate
+		if err == nil {
+			ages[i], err = readEvents(c, l.rate, l.seconds, stands)
+			c.Close()
+		}
+		if err != nil {
+			failed.Add(1)
+		}
+		ending.Do(func() { _ = say(map[string]interface{}{"ending": true}) })
+	})
 	var all []int64
 	for _, a := range ages {
 		all = append(all, a...)
 	}
+	at := quantiles(all)
+	return say(map[string]interface{}{"chunks": len(all), "p50_ms": at(0.5), "p99_ms": at(0.99), "failed": failed.Load()})
+}
+
+// quantiles gives milliseconds for nanoseconds; of none, nothing.
+func quantiles(all []int64) func(q float64) interface{} {
 	sort.Slice(all, func(i, j int) bool { return all[i] < all[j] })
-	at := func(q float64) float64 {
+	return func(q float64) interface{} {
 		if len(all) == 0 {
-			return 0
+			return nil
 		}
 		return float64(all[int(q*float64(len(all)-1))]) / 1e6
 	}
-	return say(map[string]interface{}{"chunks": len(all), "p50_ms": at(0.5), "p99_ms": at(0.99), "failed": failed.Load()})
 }
 
 // readEvents gives the ages of the events in nanoseconds, without those of the first second, in which other streams
 // are still being opened.
-func readEvents(c net.Conn, rate, seconds int) ([]int64, error) {
+func readEvents(c net.Conn, rate, seconds int, stands func()) ([]int64, error) {
 	if err := ask(c, fmt.Sprintf("/sse/%d/%d", rate, seconds)); err != nil {
 		return nil, err
 	}
@@ -179,6 +215,7 @@ func readEvents(c net.Conn, rate, seconds int) ([]int64, error) {
 	if err := skipHead(r); err != nil {
 		return nil, err
 	}
+	stands()
 	expected := rate * seconds
 	ages := make([]int64, 0, expected)
 	for seen := 0; ; {
@@ -204,54 +241,4 @@ func readEvents(c net.Conn, rate, seconds int) ([]int64, error) {
 			ages = append(ages, time.Now().UnixNano()-at)
 		}
 	}
-}
-
-func (l *load) hold() error {
-	conns := make([]net.Conn, l.n)
-	var standing atomic.Int64
-	var first atomic.Value
-	var wg sync.WaitGroup
-	gate := make(chan struct{}, 32)
-	for i := 0; i < l.n; i++ {
-		wg.Add(1)
-		gate <- struct{}{}
-		go func(i int) {
-			defer wg.Done()
-			defer func() { <-gate }()
-			c, err := l.askOnce(i)
-			conns[i] = c
-			if err != nil {
-				first.CompareAndSwap(nil, err.Error())
-			} else {
-				standing.Add(1)
-			}
-		}(i)
-	}
-	wg.Wait()
-	why, _ := first.Load().(string)
-	if err := say(map[string]interface{}{"standing": standing.Load(), "error": why}); err != nil {
-		return err
-	}
-	_, _ = io.Copy(io.Discard, os.Stdin)
-	for _, c := range conns {
-		if c != nil {
-			c.Close()
-		}
-	}
-	return nil
-}
-
-func (l *load) askOnce(i int) (net.Conn, error) {
-	c, err := l.dial(i)
-	if err != nil {
-		return nil, err
-	}
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
-	if err := ask(c, "/"); err != nil {
-		return c, err
-	}
-	if _, err := io.ReadFull(c, make([]byte, len(small))); err != nil {
-		return c, err
-	}
-	return c, c.SetDeadline(time.Time{})
 }

@@ -1,7 +1,7 @@
 // peer speaks the tunnel's wire with the libraries gost itself stands on: the other side in interoperation tests,
 // and a yardstick in benchmarks. `peer core` accepts a transport and connects to a target; `peer edge` accepts tcp and
 // goes through a transport; `peer copy` is one hop without any. `peer origin` and `peer load` are both ends of a
-// benchmark.
+// benchmark, `peer link` is a long or a lossy line between.
 package main
 
 import (
@@ -18,10 +18,10 @@ import (
 
 func main() {
 	commands := map[string]func(args []string) error{
-		"copy": runCopy, "core": runCore, "edge": runEdge, "origin": runOrigin, "load": runLoad,
+		"copy": runCopy, "core": runCore, "edge": runEdge, "origin": runOrigin, "load": runLoad, "link": runLink,
 	}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: peer core|edge|copy|origin|load -help")
+		fmt.Fprintln(os.Stderr, "usage: peer core|edge|copy|origin|load|link -help")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -6,6 +6,7 @@ import type { EngineIdentity } from '../port.ts';
 import { Control } from './control/control.ts';
 import { LogRing } from './control/logs.ts';
 import { ControlServer } from './control/server.ts';
+import { ownDescriptors } from './data/headroom.ts';
 import { localData } from './data/local.ts';
 import { DataPlane } from './data/plane.ts';
 import type { Hello } from './protocol.ts';
@@ -32,8 +33,11 @@ export const CAPABILITIES = [
   'listener.tls',
   'listener.ws',
   'listener.wss',
+  'mux.maxStreams',
+  'probe',
   'proxy.read',
   'proxy.write',
+  'readBufferSize',
   'rlimiter',
   'sealed-files',
   'selector.least',
@@ -50,6 +54,8 @@ export interface EngineSettings {
   /** The last effective document, loaded before any agent is there. */
   readonly document: string | null;
   readonly identity: EngineIdentity;
+  /** DNS servers, `host:port`; none: the system's. */
+  readonly dns?: readonly string[];
 }
 
 /** The engine: control and data in one process, talking by messages. `exit` is called once it has stopped. */
@@ -69,7 +75,9 @@ export async function startEngine(
   const { version, instance, pid, now } = needs;
   const logs = new LogRing({ now, write: needs.write });
   const { log } = logs;
-  const data = localData(new DataPlane({ ...needs, log }).calls);
+  const data = localData(
+    new DataPlane({ ...needs, log, dns: settings.dns ?? [], descriptors: ownDescriptors() }).calls,
+  );
   let stopping = false;
   const stop = async (): Promise<void> => {
     if (stopping) return;

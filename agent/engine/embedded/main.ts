@@ -1,8 +1,10 @@
 import cluster from 'node:cluster';
 import { randomBytes } from 'node:crypto';
+import net from 'node:net';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { parseAddress } from '../../../proto/document/address.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import { safeText } from '../../../proto/vocab/safe-text.ts';
 import { VERSION } from '../../../proto/vocab/version.ts';
@@ -19,6 +21,7 @@ interface Flags {
   readonly identityCa?: string;
   readonly sealedDir?: string;
   readonly workers: number | 'auto';
+  readonly dns: readonly string[];
 }
 
 const MOST_WORKERS = 8;
@@ -45,6 +48,12 @@ const program = new Command('aicdn-engine')
     readWorkers,
     'auto',
   )
+  .option(
+    '--dns <host:port>',
+    "DNS server for names of cores and origins, instead of the system's; may be given again",
+    readDnsServer,
+    [],
+  )
   .action(async (flags: Flags) => run(flags));
 
 function readWorkers(text: string): number | 'auto' {
@@ -52,6 +61,15 @@ function readWorkers(text: string): number | 'auto' {
   const n = Number(text);
   if (Number.isInteger(n) && n >= 0 && n <= 64) return n;
   throw new InvalidArgumentError('It is a whole number up to 64, or auto.');
+}
+
+function readDnsServer(text: string, before: readonly string[]): readonly string[] {
+  const server = parseAddress(text, 'dial');
+  if (typeof server === 'string' || net.isIP(server.host) === 0)
+    throw new InvalidArgumentError(
+      'It is an address and a port, such as 192.0.2.53:53 or [2001:db8::53]:53.',
+    );
+  return [...before, text];
 }
 
 async function run(flags: Flags): Promise<void> {
@@ -68,6 +86,7 @@ async function run(flags: Flags): Promise<void> {
       caFile: path(flags.identityCa),
       sealedDir: path(flags.sealedDir),
     },
+    dns: flags.dns,
   };
   const instance = randomBytes(8).toString('hex');
   const workers = flags.workers === 'auto' ? Math.min(MOST_WORKERS, availableParallelism()) : flags.workers;
@@ -93,8 +112,8 @@ async function runPrimary(
 ): Promise<void> {
   const primary = new Primary(
     // Where it really lies: a link may lead to another release tomorrow.
-    { ...settings, ...more, startedAt: Date.now(), exec: import.meta.filename },
-    { now: PORTS.now, exit: (code) => process.exit(code) },
+    { ...settings, ...more, dns: settings.dns ?? [], startedAt: Date.now(), exec: import.meta.filename },
+    { ...PORTS, exit: (code) => process.exit(code) },
   );
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void primary.stop());
   try {

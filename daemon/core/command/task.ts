@@ -117,13 +117,37 @@ function mapped(task: Stored, f: (r: CommandResult) => CommandResult): CommandTa
  * @throws AppError `not_found` when the command was not for this node
  */
 export function reported<T extends Stored>(task: T, node: NodeName, result: CommandResult, now: Millis): T {
-  const old = Object.hasOwn(task.results, node) ? task.results[node] : undefined;
+  return reportedAll(task, [[node, result]], now);
+}
+
+/** Many at once: a task of a large fleet is copied once for all of them. */
+export function reportedAll<T extends Stored>(
+  task: T,
+  said: readonly (readonly [NodeName, CommandResult])[],
+  now: Millis,
+): T {
+  const news = new Map<NodeName, CommandResult>();
+  for (const [node, result] of said) {
+    const next = heardOf(task, node, news.get(node), result);
+    if (next) news.set(node, next);
+  }
+  if (news.size === 0) return task;
+  return settle({ ...task, results: { ...task.results, ...Object.fromEntries(news) } }, now);
+}
+
+/** `null`: nothing new. */
+function heardOf(
+  task: Stored,
+  node: NodeName,
+  newer: CommandResult | undefined,
+  result: CommandResult,
+): CommandResult | null {
+  const old = newer ?? (Object.hasOwn(task.results, node) ? task.results[node] : undefined);
   if (!old) throw new AppError('not_found', `command ${task.id} is not for ${node}`);
-  if (PROGRESS[result.state] <= PROGRESS[old.state]) return task;
+  if (PROGRESS[result.state] <= PROGRESS[old.state]) return null;
   // When it was sent is our word, not the node's.
   const { sentAt: _, ...said } = result;
-  const kept = old.sentAt === undefined ? said : { ...said, sentAt: old.sentAt };
-  return settle({ ...task, results: { ...task.results, [node]: kept } }, now);
+  return old.sentAt === undefined ? said : { ...said, sentAt: old.sentAt };
 }
 
 /**

@@ -42,7 +42,7 @@ export function nodeStatus(
 ): NodeStatus {
   const within = downAfterMs(timing.heartbeatMs);
   // Joining is being heard of.
-  const joined = node.joinedAt >= timing.masterStartedAt ? node.joinedAt : null;
+  const joined = node.joinedAt >= timing.masterStartedAt && node.joinedAt <= now ? node.joinedAt : null;
   const lastSeen = presence.lastSeen ?? joined;
   if (lastSeen === null) {
     return now - timing.masterStartedAt < Math.max(within, BACK_WITHIN_MS) ? 'unknown' : 'down';

@@ -11,10 +11,11 @@ import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
 import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
-import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
+import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import { type AgentCall, AgentSession } from './agent-session.ts';
 import type { AgentSessions } from './agent-sessions.ts';
+import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
 import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
 
 export interface AgentTransportSettings {
@@ -30,6 +31,8 @@ export interface AgentTransportSettings {
 export interface AgentTransportNeeds {
   readonly sessions: AgentSessions;
   readonly services: { readonly agents: AgentEvents; readonly enrolment: EnrolmentService };
+  /** For operators who log in from elsewhere; without it there are only agents here. */
+  readonly operators?: Omit<Services, 'agents'>;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -38,19 +41,23 @@ export interface AgentTransportNeeds {
 /** Heartbeats a second the master takes. */
 const MOST_HEARTBEATS = 500;
 
-/** The fleet's side of the master: enrolment and the agents' conversations, on one TLS port. */
+/**
+ * The fleet's side of the master, on one TLS port: enrolment and conversations of those with a node's certificate,
+ * and the console's calls of those who show a token.
+ */
 export class AgentTransport {
   readonly listener: FleetListener;
   private readonly grpc: Server;
   private readonly settings: AgentTransportSettings;
   private readonly needs: AgentTransportNeeds;
+  private readonly console: ConsoleCalls | null;
 
   constructor(settings: AgentTransportSettings, needs: AgentTransportNeeds) {
     this.settings = settings;
     this.needs = needs;
     this.grpc = new Server({
       'grpc.max_receive_message_length': MOST_MESSAGE_BYTES,
-      'grpc.max_send_message_length': MOST_MESSAGE_BYTES,
+      'grpc.max_send_message_length': -1, // lists that operators ask for; what agents are sent is bounded where it is made
       'grpc.keepalive_time_ms': 60_000,
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
@@ -64,6 +71,7 @@ export class AgentTransport {
         connect: ((call: AgentCall) => this.connect(call)) as UntypedHandleCall,
       },
     );
+    this.console = needs.operators ? this.consoleOf(needs.operators) : null;
     this.listener = new FleetListener(settings.listener, {
       grpc: this.grpc,
       log: needs.log,
@@ -82,9 +90,41 @@ export class AgentTransport {
   /** Tells the agents to come back later, then closes everything. */
   async stop(): Promise<void> {
     this.listener.stopAccepting();
+    this.console?.endWatches('the master is stopping');
     this.needs.sessions.dismissAll('the master is stopping', 1000);
     await this.listener.drain(1000);
     this.grpc.forceShutdown();
+  }
+
+  private consoleOf(services: Omit<Services, 'agents'>): ConsoleCalls {
+    const calls = new ConsoleCalls({
+      services,
+      log: this.needs.log,
+      door: {
+        // As people write it, not as a socket for both families does.
+        remoteOf: (call) => this.operator(call).remote.replace(/^::ffff:(?=\d+\.)/, ''),
+        peerOf: () => null,
+        known: (call) => this.operator(call).known(),
+        busy: (call) => this.listener.connection(call.getPeer())?.busy() ?? (() => {}),
+      },
+    });
+    this.grpc.addService(CONSOLE_SERVICE, calls.implementation());
+    return calls;
+  }
+
+  /** @throws AppError: a node is no operator, whatever token it shows */
+  private operator(call: AskingCall): Connection {
+    const connection = this.listener.connection(call.getPeer());
+    if (!connection) throw new AppError('unavailable', 'the connection is gone');
+    const who = connection.identity;
+    if (who.kind === 'node') {
+      throw new AppError(
+        'forbidden',
+        `this is node ${who.name}: a node's certificate is no way to the console`,
+      );
+    }
+    if (who.shown) throw new AppError('unauthenticated', who.reason);
+    return connection;
   }
 
   private async enroll(

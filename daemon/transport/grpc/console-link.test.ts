@@ -8,6 +8,8 @@ import { WatchResponse, Entity as WireEntity } from '../../../proto/gen/aicdn/v1
 import { decodeEntity, decodeWatch, encodeEntity } from '../../../proto/link/codec-watch.ts';
 import type { ConsoleApi, LinkState } from '../../../proto/link/console-api.ts';
 import { connectConsole } from '../../../proto/link/console-client.ts';
+import { type TokenKeeper, tokensInMemory } from '../../../proto/link/people-api.ts';
+import type { Caller } from '../../../proto/vocab/can.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { CommandId, NodeName, SilenceId, VersionLabel } from '../../../proto/vocab/ids.ts';
 import type { WatchBegin, WatchEvent } from '../../../proto/vocab/watch.ts';
@@ -45,7 +47,17 @@ async function start(over: Over, reader?: ReadPeer) {
   const readPeer = reader ?? (await peerReader()).read;
   const socket = path.join(dir, 'run', 'master.sock');
   const log = memoryLog();
-  const nouns = ['enrolment', 'nodes', 'configs', 'commands', 'alerts', 'silences', 'watch'] as const;
+  const nouns = [
+    'enrolment',
+    'nodes',
+    'configs',
+    'commands',
+    'alerts',
+    'silences',
+    'watch',
+    'people',
+    'audit',
+  ] as const;
   const services = Object.fromEntries(nouns.map((n) => [n, over[n] ?? refuse(n)])) as unknown as Services;
   const transport = new ConsoleTransport({ socket }, { services, log, readPeer });
   await transport.start();
@@ -102,17 +114,19 @@ describe('calls over a real socket', () => {
     ]);
   });
 
-  test('where the kernel cannot be asked the actor is `local`, and two connections are two callers', async () => {
-    const actors: string[] = [];
+  test('where the kernel cannot be asked the caller is nobody: `local`, who may look and log in, no more', async () => {
+    const callers: Caller[] = [];
     let uid = 4_000_000;
     const { socket } = await start(
       {
+        nodes: { list: () => ({ nodes: [], vitals: [], revision: 7 }) },
         commands: {
           run(m) {
-            actors.push(m.caller.actor);
+            callers.push(m.caller);
             return Promise.reject(new AppError('precondition', 'no'));
           },
         },
+        people: { authenticate: (bearer, source) => ({ actor: bearer, role: 'operator', source }) },
       },
       () => {
         uid += 1;
@@ -128,12 +142,23 @@ describe('calls over a real socket', () => {
       maxParallel: null,
       options: {},
     };
-    for (let i = 0; i < 2; i++) {
-      await expect(consoleAt(socket).runCommand({ reason: '' }, args)).rejects.toMatchObject({
-        code: 'precondition',
-      });
-    }
-    expect(actors.toSorted()).toEqual(['4000001', 'local']);
+    const ask = async (tokens: TokenKeeper | null) => {
+      const api = connectConsole({ socket, tokens });
+      toStop.push(() => api.close());
+      const who = await api.whoAmI();
+      expect((await api.listNodes()).revision).toBe(7);
+      const done = await api.runCommand({ reason: '' }, args).catch((e: AppError) => e.code);
+      return [who?.actor, who?.role, done];
+    };
+    expect(await ask(null)).toEqual(['4000001', 'admin', 'precondition']);
+    expect(await ask(null)).toEqual(['local', 'viewer', 'forbidden']);
+    uid += 1;
+    const tokens = tokensInMemory({ accessToken: 'lin', refreshToken: null });
+    expect(await ask(tokens)).toEqual(['lin', 'operator', 'precondition']);
+    expect(callers.map((c) => [c.actor, c.source])).toEqual([
+      ['4000001', 'unix'],
+      ['lin', 'unix'],
+    ]);
   });
 
   test('a refused document comes back with its lines and columns', async () => {

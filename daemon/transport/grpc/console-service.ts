@@ -42,7 +42,12 @@ export class ConsoleTransport {
     this.calls = new ConsoleCalls({
       services: needs.services,
       log: needs.log,
-      callerOf: (call) => this.caller(call.getPeer()),
+      door: {
+        remoteOf: () => 'unix',
+        peerOf: (call) => this.caller(call.getPeer()),
+        known: () => {},
+        busy: () => () => {},
+      },
     });
     this.grpc.addService(CONSOLE_SERVICE, this.calls.implementation());
   }
@@ -85,11 +90,14 @@ export class ConsoleTransport {
     return `unix:${port}`;
   }
 
-  /** The socket's mode lets in whom it should; the credentials say which of them it is. */
+  /**
+   * The socket's mode lets in root, the master's user and its group, who are admins; the credentials say which of them
+   * it is. One that cannot be read is nobody who could be named in the audit log: it may look, and log in for more.
+   */
   private identify(socket: Socket): Caller {
     const credentials = this.needs.readPeer(socket);
-    const actor = credentials ? actorOf(credentials.uid, readPasswd()) : 'local';
-    return { actor, role: 'admin', source: 'unix' };
+    if (credentials === null) return { actor: 'local', role: 'viewer', source: 'unix' };
+    return { actor: actorOf(credentials.uid, readPasswd()), role: 'admin', source: 'unix' };
   }
 
   private caller(peer: string): Caller {

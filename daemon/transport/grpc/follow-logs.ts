@@ -12,9 +12,14 @@ const MOST_WAITING_BYTES = 2 * 1024 * 1024;
 
 /**
  * One reader of a node's log. Who does not read is dropped, in words, and never waited for.
+ * @returns ends it, in words
  * @throws AppError before anything is sent
  */
-export function followLogs(call: FollowCall, caller: Caller, commands: CommandsService): void {
+export function followLogs(
+  call: FollowCall,
+  caller: Caller,
+  commands: CommandsService,
+): (reason: string) => void {
   const { node, lines, maxMs } = call.request;
   let waiting = 0;
   let over = false;
@@ -47,4 +52,8 @@ export function followLogs(call: FollowCall, caller: Caller, commands: CommandsS
   call.on('cancelled', gone);
   call.on('error', gone);
   call.on('close', gone);
+  return (reason) => {
+    sink.end(reason);
+    follow.close();
+  };
 }

@@ -3,11 +3,32 @@ import * as w from '../../../proto/link/wire.ts';
 import type { Action, Caller } from '../../../proto/vocab/can.ts';
 import type { Mutation } from '../../service/api.ts';
 
-/** Makes a handler of one rpc: who asks is found out and authorised before it runs; `null`: what they may depends on what is asked. */
+/**
+ * Makes a handler of one rpc: who asks is found out and authorised before it runs. `own`: whoever is known, for what
+ * everybody may do to their own, or where the service says who may what is asked.
+ */
 export type Unary = <Q, R>(
-  action: Action | null,
+  action: Action | 'own',
   method: string,
   handle: (request: Q, caller: Caller) => Promise<R> | R,
+) => UntypedHandleCall;
+
+/** Of a call that needs no credentials. */
+export interface Asks {
+  /** `unix`, or the address. */
+  readonly remote: string;
+  /** The token it shows. */
+  readonly bearer: string | null;
+  /** @throws AppError `unauthenticated` */
+  caller(): Caller;
+  /** `null`: nobody is known yet. @throws AppError `unauthenticated` for a token that is not good */
+  callerOrNull(): Caller | null;
+}
+
+/** Makes a handler of one rpc that is there for those who are not logged in yet. */
+export type Open = <Q, R>(
+  method: string,
+  handle: (request: Q, asks: Asks) => Promise<R> | R,
 ) => UntypedHandleCall;
 
 export const LONGEST_REASON = 1024;

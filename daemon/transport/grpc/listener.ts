@@ -20,6 +20,8 @@ export interface ListenerSettings {
   readonly certificatePem: string;
   readonly keyPem: string;
   readonly caPem: string;
+  /** Whose nodes are let in as well, while the fleet's CA is being replaced. */
+  readonly otherCasPem?: readonly string[];
   readonly handshakeMs?: number;
   /** A connection without a call in flight is closed after this. */
   readonly idleMs?: number;
@@ -42,6 +44,8 @@ export interface ListenerNeeds {
 export interface Connection {
   readonly remote: string;
   readonly identity: PeerIdentity;
+  /** It has shown a token that is good: it counts no longer against its address. */
+  known(): void;
   /** A call began; the returned function says it is over. */
   busy(): () => void;
 }
@@ -60,14 +64,14 @@ export class FleetListener {
   private readonly tls: TlsServer;
   private readonly injector: ConnectionInjector;
   private readonly admission: Admission;
-  private readonly ca: X509Certificate;
+  private readonly cas: readonly X509Certificate[];
   private readonly connections = new Map<string, Connection>();
   private readonly sockets = new Set<Socket>();
 
   constructor(settings: ListenerSettings, needs: ListenerNeeds) {
     this.settings = settings;
     this.needs = needs;
-    this.ca = new X509Certificate(settings.caPem);
+    this.cas = [settings.caPem, ...(settings.otherCasPem ?? [])].map((pem) => new X509Certificate(pem));
     this.injector = needs.grpc.createConnectionInjector(ServerCredentials.createInsecure());
     this.tls = createTlsServer({
       ...contextOf(settings),
@@ -167,7 +171,7 @@ export class FleetListener {
       socket.destroy();
       return false;
     }
-    const identity = identify(socket.getPeerX509Certificate(), this.ca, this.needs.clock.now());
+    const identity = identify(socket.getPeerX509Certificate(), this.cas, this.needs.clock.now());
     const idleMs = this.settings.idleMs ?? 10_000;
     let calls = 0;
     let timer: NodeJS.Timeout | undefined;
@@ -178,6 +182,7 @@ export class FleetListener {
     const connection: Connection = {
       remote: socket.remoteAddress,
       identity,
+      known: () => this.admission.known(key),
       busy() {
         calls += 1;
         clearTimeout(timer);
@@ -201,11 +206,11 @@ export class FleetListener {
   }
 }
 
-function contextOf(settings: Pick<ListenerSettings, 'certificatePem' | 'keyPem' | 'caPem'>) {
+function contextOf(settings: Pick<ListenerSettings, 'certificatePem' | 'keyPem' | 'caPem' | 'otherCasPem'>) {
   return {
     cert: settings.certificatePem,
     key: settings.keyPem,
-    ca: settings.caPem,
+    ca: [settings.caPem, ...(settings.otherCasPem ?? [])].join('\n'),
     minVersion: 'TLSv1.2',
     // No resumption: expiry and revocation are looked at for every connection anew.
     secureOptions: constants.SSL_OP_NO_TICKET,

@@ -3,10 +3,11 @@ import type * as g from '../../../proto/gen/aicdn/v1/console.ts';
 import * as c from '../../../proto/link/codec-console.ts';
 import { encodeToken } from '../../../proto/link/codec-token.ts';
 import * as w from '../../../proto/link/wire.ts';
-import { COMMAND_TYPES } from '../../../proto/vocab/command.ts';
+import { COMMAND_TYPES, isReserved } from '../../../proto/vocab/command.ts';
 import type { CommandId } from '../../../proto/vocab/ids.ts';
 import { NODE_TYPES } from '../../../proto/vocab/node.ts';
 import type { Services } from '../../service/api.ts';
+import { authorise } from '../../service/write.ts';
 import { mutation, orNull, type Unary } from './handler.ts';
 
 const LISTED = 50;
@@ -16,11 +17,14 @@ export function orderHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
   const revision = (r: { revision: number }) => w.big(r.revision, 'revision');
   return {
     runCommand: u(
-      null,
+      'own',
       'runCommand',
       async (q: g.RunCommandRequest, caller): Promise<g.RunCommandResponse> => {
+        const type = w.oneOf(q.type, COMMAND_TYPES, 'type');
+        // Who may not is told so before what is wrong with the rest.
+        if (!isReserved(type)) authorise(caller, `command.${type}`);
         const r = await s.commands.run(mutation(q, caller), {
-          type: w.oneOf(q.type, COMMAND_TYPES, 'type'),
+          type,
           target: c.decodeTarget(q.target),
           timeoutMs: q.timeoutMs === 0 ? null : q.timeoutMs,
           expiresMs: q.expiresMs === 0 ? null : q.expiresMs,

@@ -18,12 +18,12 @@ export type PeerIdentity =
  */
 export function identify(
   certificate: X509Certificate | undefined,
-  ca: X509Certificate,
+  cas: readonly X509Certificate[],
   now: Millis,
 ): PeerIdentity {
   const nobody = (reason: string, shown = true): PeerIdentity => ({ kind: 'nobody', reason, shown });
   if (!certificate) return nobody('no certificate was shown', false);
-  if (!certificate.checkIssued(ca) || !certificate.verify(ca.publicKey)) {
+  if (!cas.some((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey))) {
     return nobody('the certificate is from another CA');
   }
   if (certificate.keyUsage && !certificate.keyUsage.includes('1.3.6.1.5.5.7.3.2')) {

@@ -11,7 +11,7 @@ export interface Figures {
 /** What these processes and their children have used, and hold, now. */
 export async function figuresOf(pids: readonly number[]): Promise<Figures> {
   let [cpuSeconds, rssKib] = [0, 0];
-  for (const pid of await withChildren(pids)) {
+  for (const pid of await childrenOf(pids)) {
     // The name in brackets may hold spaces; the fields behind it are counted from there.
     const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
@@ -22,14 +22,20 @@ export async function figuresOf(pids: readonly number[]): Promise<Figures> {
   return { cpuSeconds, rssKib };
 }
 
-async function withChildren(pids: readonly number[]): Promise<number[]> {
+/** Kibibytes that can be had without swapping. */
+export async function memoryFree(): Promise<number> {
+  return Number(/^MemAvailable:\s+(\d+) kB/m.exec(await readFile('/proc/meminfo', 'utf8'))?.[1] ?? 0);
+}
+
+/** These and theirs. */
+export async function childrenOf(pids: readonly number[]): Promise<number[]> {
   const all: number[] = [];
   for (const pid of pids) {
     all.push(pid);
     for (const task of await readdir(`/proc/${pid}/task`)) {
       const children = await readFile(`/proc/${pid}/task/${task}/children`, 'utf8');
       const ids = children.trim().split(' ').filter(Boolean).map(Number);
-      all.push(...(await withChildren(ids)));
+      all.push(...(await childrenOf(ids)));
     }
   }
   return all;

@@ -1,53 +1,45 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, readFile } from 'node:fs/promises';
+import { cpus, release, totalmem } from 'node:os';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-import { buildGoPeer, type GoPeer } from '../../harness/go-peer.ts';
-import type { Running } from '../../harness/running.ts';
-import { createTestCa } from '../../harness/test-ca.ts';
-import type { TlsFilePaths } from '../../harness/transports.ts';
-import { descriptorLimit } from './figures.ts';
-import { type Effort, idle, type Measure, measuresOf, type Sample } from './measures.ts';
+import { type Effort, QUICK, WHOLE } from './effort.ts';
+import { gostPeers } from './gost.ts';
+import { measureLine } from './line.ts';
+import { manyConnections } from './many.ts';
+import { idle, type Measure, measuresOf, type Sample, warm } from './measures.ts';
 import { type Ground, hasTool, OURS, PEERS, type Peer, type Started } from './peers.ts';
-import { failuresOf, ratiosOf, tableOf } from './report.ts';
+import { profileOurs } from './profiled.ts';
+import { EXPECTED, failuresOf, ratiosOf, tablesOf } from './report.ts';
+import { prepare, Stage } from './stage.ts';
 
-const QUICK: Effort = {
-  rounds: 1,
-  rpsSeconds: 1,
-  connectionSeconds: 1,
-  bulkSeconds: 1,
-  streams: [500],
-  streamSeconds: 2,
-  idle: 1_000,
-  many: 0,
-};
-const WHOLE: Effort = {
-  rounds: 3,
-  rpsSeconds: 3,
-  connectionSeconds: 2,
-  bulkSeconds: 2,
-  streams: [500, 2_000],
-  streamSeconds: 4,
-  idle: 4_000,
-  many: 100_000,
-};
-/** What a process needs beside the two descriptors a connection. */
-const OWN_FILES = 500;
-/** Of the ports the system gives out, so many towards one origin. */
-const CONNECTIONS_AN_ORIGIN = 20_000;
+const USAGE = `npm run bench:tunnel -- [--quick] [--json] [--rounds N] [--workers N] [--only PEER,PEER] [--profile DIR]
+
+Measures the engine beside other forwarders on this machine: about a minute with --quick, some twenty without.
+  --quick        one short round: no line with delay and loss, no 100,000 connections, fewer rows
+  --json         one JSON document on stdout, everything else on stderr
+  --rounds N     so many rounds; the peers take turns within each, ratios are medians over the rounds
+  --workers N    threads of haproxy and nginx, carrying processes of ours: 1 when left out, so that load and origin have
+                 a core beside them on a small machine
+  --only A,B     these peers only, such as direct,haproxy,ours,"ours mtls"
+                 (many: the 100,000 connections, line: the line with delay and loss)
+  --profile DIR  afterwards, our engine's busiest worker under V8's profiler, a file a measure
+  GOST_BIN=PATH  the environment's: the real gost as one more peer, one hop and two
+
+Wanted: go; haproxy, nginx, wrk where they are there; root for the line. test/bench/tunnel/README.md says how to read it.
+Exit status: 0 when the ratios could be taken.`;
 
 const { values: flags } = parseArgs({
   options: {
     quick: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     rounds: { type: 'string' },
+    workers: { type: 'string' },
     only: { type: 'string' },
+    profile: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
-const USAGE = `npm run bench:tunnel -- [--quick] [--json] [--rounds N] [--only PEER,PEER]
-Measures the engine beside other forwarders on this machine. A minute with --quick, some six without.`;
 
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -56,116 +48,111 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const rounds =
-    flags.rounds === undefined ? {} : { rounds: Math.max(1, Number.parseInt(flags.rounds, 10) || 1) };
+  const rounds = flags.rounds === undefined ? {} : { rounds: count(flags.rounds) };
+  const workers = count(flags.workers ?? '1');
   const effort = { ...(flags.quick ? QUICK : WHOLE), ...rounds };
-  const stage = new Stage(await mkdtemp(join(tmpdir(), 'aicdn-bench-')));
+  const stage = await Stage.open();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void stage.close().then(() => process.exit(130)));
+    // Ctrl-c comes twice by way of npm.
+    process.on(signal, () => void stage.close().then(() => process.exit(130)));
   }
   try {
-    return await measure(await prepare(stage), effort, stage);
+    return await bench(await prepare(stage, workers), effort, stage);
   } catch (e) {
-    // Origin and clients are of Go: without them nothing can be measured.
-    note(`bench: ${e instanceof Error ? e.message : String(e)}`);
+    note(`bench: ${said(e)}`);
     return 1;
   } finally {
     await stage.close();
   }
 }
 
-/** What has been started and written, to be taken away again. */
-class Stage {
-  readonly dir: string;
-  readonly #running: Running[] = [];
-  #go: GoPeer | null = null;
-
-  constructor(dir: string) {
-    this.dir = dir;
+async function bench(ground: Ground, effort: Effort, stage: Stage): Promise<number> {
+  const only = flags.only?.split(',') ?? null;
+  const wants = (name: string): boolean => only === null || only.includes(name);
+  const results = await measureAll(ground, effort, stage, wants);
+  const many = effort.many > 0 && wants('many') ? await manyConnections(ground, effort.many, stage) : null;
+  const line =
+    effort.line && wants('line')
+      ? await measureLine(ground, stage)
+      : { said: 'Without the line with delay and loss: not with --quick, nor with --only.', results: {} };
+  const profiles = flags.profile === undefined ? [] : await profileTo(flags.profile, ground, effort);
+  const ratios = ratiosOf(results);
+  const failures = failuresOf(results);
+  const where = await machine(ground);
+  if (flags.json) {
+    const samples = Object.fromEntries([...results].map(([peer, m]) => [peer, Object.fromEntries(m)]));
+    const all = { ratios, many, line: line.results, failures, machine: where, samples };
+    process.stdout.write(`${JSON.stringify(all)}\n`);
+    for (const p of profiles) note(p);
+  } else {
+    const figures = Object.entries(ratios).map(([name, value]) => `${name}: ${value}`);
+    const parts = [where, tablesOf(results), figures.join('\n'), many?.said ?? '', line.said, ...profiles];
+    parts.push(failures.map((f) => `failed: ${f}`).join('\n'));
+    process.stdout.write(`${parts.filter((p) => p !== '').join('\n\n')}\n`);
   }
-
-  async build(): Promise<GoPeer> {
-    this.#go = await buildGoPeer();
-    return this.#go;
-  }
-
-  add(...running: readonly Running[]): void {
-    this.#running.push(...running);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.#running.map((r) => r.stop()));
-    await this.#go?.remove();
-    await rm(this.dir, { recursive: true, force: true });
-  }
+  if (only !== null) return 0;
+  const missing = EXPECTED.filter((name) => ratios[name] === undefined);
+  if (missing.length > 0) note(`bench: not taken: ${missing.join(', ')}`);
+  return missing.length === 0 ? 0 : 1;
 }
 
-async function prepare(stage: Stage): Promise<Ground> {
-  const { dir } = stage;
-  const go = await stage.build();
-  const ca = await createTestCa();
-  const { cert, key } = await ca.issue('peer', { dns: 'peer.test' });
-  const tls: TlsFilePaths = {
-    certFile: join(dir, 'cert.pem'),
-    keyFile: join(dir, 'key.pem'),
-    caFile: join(dir, 'ca.pem'),
-  };
-  await writeFile(tls.certFile, cert);
-  await writeFile(tls.keyFile, key, { mode: 0o600 });
-  await writeFile(tls.caFile, ca.ca);
-  return { dir, go, tls, origins: [await startOrigin(go, stage)], files: await descriptorLimit() };
-}
-
-async function startOrigin(go: GoPeer, stage: Stage): Promise<number> {
-  const origin = await go.start('origin');
-  stage.add(origin);
-  return origin.port;
-}
-
-async function measure(ground: Ground, effort: Effort, stage: Stage): Promise<number> {
+async function measureAll(
+  ground: Ground,
+  effort: Effort,
+  stage: Stage,
+  wants: (peer: string) => boolean,
+): Promise<Map<string, Map<string, Sample[]>>> {
   const { go } = ground;
-  const only = flags.only?.split(',');
-  const peers = new Map<string, Started>();
-  for (const peer of PEERS) {
-    if (only !== undefined && !only.includes(peer.name)) continue;
-    const started = await startPeer(peer, ground, stage);
-    if (started !== null) peers.set(peer.name, started);
-  }
+  const peers = await startPeers(ground, effort, stage, wants);
   const results = new Map<string, Map<string, Sample[]>>([...peers.keys()].map((name) => [name, new Map()]));
   const take = async (name: string, measure: string, run: () => Promise<Sample>): Promise<void> => {
+    if (stage.closing) throw new Error('stopped');
     const measures = results.get(name);
+    // Every round has a place, so that rounds are compared with their like.
+    const put = (s: Sample) => measures?.set(measure, [...(measures.get(measure) ?? []), s]);
     try {
-      const sample = await run();
-      measures?.set(measure, [...(measures.get(measure) ?? []), sample]);
+      put(await run());
     } catch (e) {
-      note(`bench: ${name}, ${measure}: ${e instanceof Error ? e.message : String(e)}`);
+      put({});
+      note(`bench: ${name}, ${measure}: ${said(e)}`);
     }
   };
-  // First, while nothing has grown from other loads.
+  if (peers.size > 0) note('warming up');
+  for (const peer of peers.values()) await warm(peer, go, effort.warmSeconds);
+  // Before what the other loads leave behind.
   for (const [name, peer] of peers) {
-    if (peer.processes.length > 0) await take(name, 'idle', () => idle(peer, go, effort.idle));
+    if (peer.processes.length > 0 && (effort.idleOf?.includes(name) ?? true))
+      await take(name, 'idle', () => idle(peer, go, effort.idle));
   }
   const measures = await available(measuresOf(effort));
-  for (let round = 1; round <= effort.rounds; round++) {
+  for (let round = 1; round <= effort.rounds && peers.size > 0; round++) {
     note(`round ${round} of ${effort.rounds}`);
-    for (const m of measures)
-      for (const [name, peer] of peers) await take(name, m.name, () => m.run(peer, go));
+    for (const m of measures) {
+      for (const [name, peer] of peers) {
+        if (!m.tls || peer.tlsPort !== null) await take(name, m.name, () => m.run(peer, go));
+      }
+    }
   }
-  const ratios = ratiosOf(results);
-  const many = effort.many > 0 && peers.has(OURS) ? await manyConnections(ground, effort.many, stage) : null;
-  const failures = failuresOf(results);
-  if (flags.json) {
-    const medians = Object.fromEntries([...results].map(([peer, m]) => [peer, Object.fromEntries(m)]));
-    process.stdout.write(
-      `${JSON.stringify({ ratios, many, failures, machine: await machine(), samples: medians })}\n`,
-    );
-  } else {
-    process.stdout.write(`${await machine()}\n\n${tableOf(results)}\n\n`);
-    for (const [name, value] of Object.entries(ratios)) process.stdout.write(`${name}: ${value}\n`);
-    if (many !== null) process.stdout.write(`${many.said}\n`);
-    for (const f of failures) process.stdout.write(`failed: ${f}\n`);
+  return results;
+}
+
+async function startPeers(
+  ground: Ground,
+  effort: Effort,
+  stage: Stage,
+  wants: (peer: string) => boolean,
+): Promise<Map<string, Started>> {
+  const gost = process.env['GOST_BIN'] ?? '';
+  if (gost === '') note('bench: without gost: GOST_BIN is not set (GOST_BIN=/path/to/gost)');
+  const left = (name: string): boolean =>
+    !name.startsWith(`${OURS} `) || effort.transports.some((t) => name === `${OURS} ${t}`);
+  const all = [...PEERS.filter((p) => left(p.name)), ...(gost === '' ? [] : gostPeers(gost))];
+  const started = new Map<string, Started>();
+  for (const peer of all.filter((p) => wants(p.name))) {
+    const s = await startPeer(peer, ground, stage);
+    if (s !== null) started.set(peer.name, s);
   }
-  return Object.keys(ratios).length > 0 ? 0 : 1;
+  return started;
 }
 
 async function startPeer(peer: Peer, ground: Ground, stage: Stage): Promise<Started | null> {
@@ -178,7 +165,7 @@ async function startPeer(peer: Peer, ground: Ground, stage: Stage): Promise<Star
     stage.add(...started.processes);
     return started;
   } catch (e) {
-    note(`bench: without ${peer.name}: ${e instanceof Error ? e.message : String(e)}`);
+    note(`bench: without ${peer.name}: ${said(e)}`);
     return null;
   }
 }
@@ -192,35 +179,39 @@ async function available(measures: readonly Measure[]): Promise<Measure[]> {
   return able;
 }
 
-/** As many connections through one engine at once as its descriptors allow, of `wanted`. */
-async function manyConnections(
-  ground: Ground,
-  wanted: number,
-  stage: Stage,
-): Promise<{ standing: number; tried: number; said: string }> {
-  const tried = Math.min(wanted, Math.floor((ground.files - OWN_FILES) / 2));
-  const origins = [...ground.origins];
-  while (origins.length * CONNECTIONS_AN_ORIGIN < tried) origins.push(await startOrigin(ground.go, stage));
-  const ours = PEERS.find((p) => p.name === OURS) as Peer;
-  const started = await ours.start({ ...ground, origins, dir: await mkdtemp(join(ground.dir, 'many-')) });
-  stage.add(...started.processes);
-  const { standing = 0, kibPerConnection = 0 } = await idle(started, ground.go, tried);
-  const why = tried < wanted ? `; ${ground.files} descriptors a process allow no more of ${wanted}` : '';
-  const said = `many connections: ${standing} of ${tried} stand, ${kibPerConnection.toFixed(1)} KiB each${why}`;
-  return { standing, tried, said };
+async function profileTo(dir: string, ground: Ground, effort: Effort): Promise<string[]> {
+  const to = resolve(dir);
+  await mkdir(to, { recursive: true });
+  note('once more under the profiler');
+  return profileOurs(ground, effort, to);
 }
 
-async function machine(): Promise<string> {
+async function machine(ground: Ground): Promise<string> {
   const version = async (file: string, ...args: string[]): Promise<string> => {
     const r = await execa(file, args, { reject: false, all: true });
     return r.failed && r.all === '' ? '' : (String(r.all).split('\n')[0] ?? '');
   };
   const load = (await readFile('/proc/loadavg', 'utf8')).split(' ').slice(0, 3).join(' ');
   const all = cpus();
+  const versions = await Promise.all([
+    version('go', 'version'),
+    version('haproxy', '-v'),
+    version('nginx', '-v'),
+    version('wrk', '-v'),
+  ]);
   return [
     `${all.length} × ${all[0]?.model ?? 'unknown processor'}, ${(totalmem() / 2 ** 30).toFixed(1)} GiB, Linux ${release()}, load ${load}`,
-    `Node ${process.version}; ${await version('go', 'version')}; ${await version('haproxy', '-v')}; ${await version('nginx', '-v')}; ${await version('wrk', '-v')}`,
+    [`Node ${process.version}`, ...versions].join('; '),
+    `${ground.workers} workers or threads of each peer, ${ground.files} descriptors a process`,
   ].join('\n');
+}
+
+function count(text: string): number {
+  return Math.max(1, Number.parseInt(text, 10) || 1);
+}
+
+function said(e: unknown): string {
+  return e instanceof Error ? e.message : String(e);
 }
 
 process.exitCode = await main();

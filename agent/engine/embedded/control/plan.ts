@@ -72,7 +72,12 @@ class Planner {
       name: s.name,
       listen: this.#address(s.addr, 'listen', `${path}.addr`),
       tls: this.#listenTls(s, `${path}.listener.tls`),
-      over: { path: s.listener.path ?? null, mux: isMux(s.listener.type) },
+      over: {
+        path: s.listener.path ?? null,
+        mux: isMux(s.listener.type),
+        ...(s.listener.maxStreams === undefined ? {} : { maxStreams: s.listener.maxStreams }),
+        ...buffer(s.listener),
+      },
       proxyIn: s.proxyProtocol !== undefined,
       proxyOut: s.handler.proxyProtocol ?? 0,
       handler: s.handler.type,
@@ -149,8 +154,18 @@ class Planner {
 
   #core(n: HopNode, path: string): UnresolvedNode {
     const { name, addr, backup, weight, connector, dialer } = n;
-    const over = { path: dialer.path ?? null, host: dialer.host ?? null, sessions: dialer.connections ?? 0 };
-    const node = { name, addr, backup, weight, over, speaks: connector.type, auth: connector.auth };
+    const over = {
+      path: dialer.path ?? null,
+      host: dialer.host ?? null,
+      sessions: dialer.connections ?? 0,
+      ...buffer(dialer),
+    };
+    const node = {
+      ...{ name, addr, backup, weight, over, speaks: connector.type, auth: connector.auth },
+      ...(n.probe === undefined
+        ? {}
+        : { probe: { intervalMs: n.probe.intervalMs, timeoutMs: n.probe.timeoutMs } }),
+    };
     if (!isSecure(dialer.type)) return { ...node, tls: null };
     const serverName = dialer.tls?.serverName ?? null;
     if (dialer.identity) {
@@ -208,6 +223,10 @@ class Planner {
 }
 
 type UnresolvedNode = Omit<DataNode, 'host' | 'port'> & { readonly addr: string };
+
+function buffer(of: { readonly readBufferBytes?: number }): { bufferBytes?: number } {
+  return of.readBufferBytes === undefined ? {} : { bufferBytes: of.readBufferBytes };
+}
 
 function plainNode(n: ForwardNode): UnresolvedNode {
   return { name: n.name, addr: n.addr, ...DIRECT };

@@ -25,6 +25,21 @@ export function bury(stats: Stats): Stats {
   }));
 }
 
+/** Of two accounts of one process, service by service the later one: figures only grow. */
+export function later(a: Stats, b: Stats): Stats {
+  const newest = new Map<string, ServiceStats>();
+  for (const s of [...a, ...b]) {
+    const other = newest.get(s.service);
+    if (other === undefined || ageOf(other) < ageOf(s)) newest.set(s.service, s);
+  }
+  return [...newest.values()];
+}
+
+function ageOf(s: ServiceStats): number {
+  const streams = s.opened + s.closed + s.errors + s.abortedClient + s.abortedOrigin + s.abortedTunnel;
+  return streams + s.requests + s.bytesIn + s.bytesOut;
+}
+
 function add(a: ServiceStats, b: ServiceStats): ServiceStats {
   return {
     service: a.service,

@@ -1,6 +1,6 @@
 import type { WorkerInfo } from '../../../../proto/vocab/node.ts';
 import type { ServiceStats } from '../../port.ts';
-import type { Bind, DataCall, DataCalls } from '../data/messages.ts';
+import type { Bind, WorkerCall, WorkerCalls } from '../data/messages.ts';
 import type { Log } from './logs.ts';
 
 // What control needs of the process that forks.
@@ -12,7 +12,11 @@ export interface WorkerFacts extends WorkerInfo {
 
 /** The way to the workers. Calls to one that is gone reject `unavailable`. */
 export interface WorkersLink {
-  call<K extends DataCall>(worker: number, name: K, args: DataCalls[K]['args']): Promise<DataCalls[K]['ok']>;
+  call<K extends WorkerCall>(
+    worker: number,
+    name: K,
+    args: WorkerCalls[K]['args'],
+  ): Promise<WorkerCalls[K]['ok']>;
   /** A process of that program, alive; the one that dies after it is not replaced before `use`. */
   fork(exec: string, role: 'data' | 'control'): Promise<WorkerFacts>;
   use(exec: string): void;
@@ -24,6 +28,8 @@ export interface WorkersLink {
 export interface Sums {
   readonly gone: readonly ServiceStats[];
   readonly told: Readonly<Record<string, readonly ServiceStats[]>>;
+  /** Workers in `gone` that this control found to have left before it came. */
+  readonly found?: readonly number[];
 }
 
 export interface WorkersNeeds {

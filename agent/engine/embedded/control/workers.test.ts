@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import type { ServiceStats } from '../../port.ts';
-import type { DataCall, DataCalls, DataService } from '../data/messages.ts';
+import type { DataCalls, DataService, WorkerCall } from '../data/messages.ts';
 import { WorkersData } from './workers.ts';
 import type { Sums } from './workers-link.ts';
 
@@ -24,11 +24,11 @@ class WorkerTwin {
   stats: readonly ServiceStats[] = [];
   streams = 0;
   /** Called before a call does anything; throws what should go wrong with it. */
-  before: (call: DataCall) => void = () => undefined;
+  before: (call: WorkerCall) => void = () => undefined;
   problems: readonly { service: string; message: string }[] = [];
-  readonly heard: DataCall[] = [];
+  readonly heard: WorkerCall[] = [];
 
-  run(name: DataCall, args: unknown): unknown {
+  run(name: WorkerCall, args: unknown): unknown {
     this.heard.push(name);
     this.before(name);
     switch (name) {
@@ -206,7 +206,7 @@ describe('several workers as one', () => {
 
   it('what cannot be carried fails in the first one and is in none; one that does not follow is replaced', async () => {
     await carry(service('a', 1));
-    const fails = (call: DataCall): void => {
+    const fails = (call: WorkerCall): void => {
       if (call === 'commit') throw new Error('without its certificate');
     };
     twin(1).before = fails;
@@ -259,6 +259,37 @@ describe('several workers as one', () => {
     // The second one died while nobody was there to see it.
     await workers.resume({ plan: null, workers: [facts(3)], sums: kept });
     expect(await opened()).toBe(7);
+  });
+
+  it('of one that dies the last account counts, whoever had it', async () => {
+    twin(1).stats = [statsOf('a', { opened: 3, closed: 1, streams: 2 })];
+    twin(2).stats = [statsOf('a', { opened: 4, closed: 4, bytesIn: 10 })];
+    expect(await opened()).toBe(7);
+    // What it had left with the primary is newer than what it was asked for, or older.
+    twins.delete(1);
+    workers.left(1, 1, [statsOf('a', { opened: 9, closed: 8, streams: 1 }), statsOf('b', { opened: 1 })]);
+    expect(await opened()).toBe(4 + 9 + 1);
+    twins.delete(2);
+    workers.left(2, 2, [statsOf('a', { opened: 4, closed: 4 })]);
+    expect((await workers.calls.stats({})).services).toMatchObject([
+      { service: 'a', opened: 13, closed: 13, abortedTunnel: 1, bytesIn: 10 },
+      { service: 'b', opened: 1, closed: 1 },
+    ]);
+  });
+
+  it('those that died while nobody was there are counted once, by whichever control lives to do so', async () => {
+    twin(1).stats = [statsOf('a', { opened: 3, closed: 3 })];
+    expect(await opened()).toBe(3);
+    twins.clear();
+    const left = [
+      { worker: 1, figures: [statsOf('a', { opened: 5, closed: 5 })] },
+      { worker: 7, figures: [statsOf('a', { opened: 1, closed: 1 })] },
+    ];
+    for (let i = 0; i < 3; i++) {
+      workers = makeWorkers();
+      await workers.resume({ plan: null, workers: [], sums: kept, left });
+    }
+    expect(await opened()).toBe(6);
   });
 
   it('a control that comes after brings all to what was kept', async () => {

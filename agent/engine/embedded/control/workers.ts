@@ -3,7 +3,7 @@ import type { WorkerInfo } from '../../../../proto/vocab/node.ts';
 import type { ConfirmResult, ServiceStats, UpgradeResult } from '../../port.ts';
 import type { Bind, BindProblem, DataCall, DataCalls, DataTable } from '../data/messages.ts';
 import type { Workers } from './control.ts';
-import { addStreams, bury, sumStats } from './sums.ts';
+import { addStreams, bury, later, sumStats } from './sums.ts';
 import type { Sums, WorkerFacts, WorkersNeeds } from './workers-link.ts';
 
 const STATS_MS = 1_500;
@@ -33,6 +33,7 @@ export class WorkersData implements Workers {
   readonly #workers = new Map<number, Worker>();
   #plan: Plan | null = null;
   #gone: readonly ServiceStats[] = [];
+  #found: readonly number[] = [];
   #restarts: number;
   #turn: Promise<void> = Promise.resolve();
   /** Between `bind` and `commit` or `abort`. */
@@ -51,13 +52,22 @@ export class WorkersData implements Workers {
     plan: Plan | null;
     workers: readonly WorkerFacts[];
     sums: Sums | null;
+    /** Who left meanwhile, with what they had counted. */
+    left?: readonly { readonly worker: number; readonly figures: readonly ServiceStats[] }[];
   }): Promise<void> {
-    const { gone, told } = from.sums ?? { gone: [], told: {} };
+    const { gone, told, found = [] } = from.sums ?? { gone: [], told: {} };
     this.#plan = from.plan;
-    const there = new Set(from.workers.map((w) => String(w.id)));
-    const missed = Object.entries(told).flatMap(([id, stats]) => (there.has(id) ? [] : [bury(stats)]));
-    this.#gone = sumStats([gone, ...missed]);
+    const accounts = new Map(Object.entries(told));
+    for (const { worker, figures } of from.left ?? []) {
+      // Counted by one that did not live to say so.
+      if (found.includes(worker)) continue;
+      accounts.set(String(worker), later(accounts.get(String(worker)) ?? [], figures));
+    }
+    for (const w of from.workers) accounts.delete(String(w.id));
+    this.#gone = sumStats([gone, ...[...accounts.values()].map(bury)]);
+    this.#found = (from.left ?? []).map((l) => l.worker);
     for (const w of from.workers) this.joined(w, told[String(w.id)]);
+    this.#keepSums();
     const carrying = from.workers.filter((w) => w.retireBy === null);
     await Promise.allSettled(carrying.map((w) => this.#workers.get(w.id)?.ready));
   }
@@ -90,12 +100,13 @@ export class WorkersData implements Workers {
     });
   }
 
-  left(id: number, restarts: number): void {
+  /** `figures`: as it had left them with the primary. */
+  left(id: number, restarts: number, figures: readonly ServiceStats[] = []): void {
     const worker = this.#workers.get(id);
     this.#restarts = restarts;
     if (worker === undefined) return;
     this.#workers.delete(id);
-    this.#gone = sumStats([this.#gone, bury(worker.told)]);
+    this.#gone = sumStats([this.#gone, bury(later(worker.told, figures))]);
     this.#keepSums();
   }
 
@@ -349,7 +360,7 @@ export class WorkersData implements Workers {
 
   #keepSums(): void {
     const told = Object.fromEntries([...this.#workers.values()].map((w) => [w.id, w.told]));
-    this.#needs.keepSums({ gone: this.#gone, told });
+    this.#needs.keepSums({ gone: this.#gone, told, found: this.#found });
   }
 
   /** Of those that answer, those that left not counted. */

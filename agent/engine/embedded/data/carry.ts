@@ -1,6 +1,7 @@
 import { Brake } from './brake.ts';
 import type { Counters } from './counters.ts';
 import type { Pace } from './guard.ts';
+import { HeldEnd } from './held-end.ts';
 import type { CutBy, Leg, LegEvents } from './leg.ts';
 import { Turns } from './turns.ts';
 
@@ -47,6 +48,8 @@ class Joined implements Stream {
   readonly turns: Turns | null;
   readonly brakeIn: Brake | null;
   readonly brakeOut: Brake | null;
+  /** Of the client, where the upstream must not hear of it yet. */
+  heldEnd: HeldEnd | null = null;
   #open = 2;
   #over = false;
   #blamed = false;
@@ -87,6 +90,7 @@ class Joined implements Stream {
     this.#over = true;
     this.brakeIn?.off();
     this.brakeOut?.off();
+    this.heldEnd?.off();
     if (this.turns === null) this.c.counters.request();
     this.c.counters.closed += 1;
     this.c.onOver();
@@ -117,8 +121,9 @@ class ClientSide implements LegEvents {
   }
 
   end(): void {
-    const { c } = this.#joined;
-    c.up.end();
+    const { c, turns } = this.#joined;
+    if (!c.up.halves) this.#joined.heldEnd = new HeldEnd(c.up, turns);
+    else c.up.end();
     // An ending socket no longer says `drain`; a sealed leg held back by it would never hear of a cut.
     c.client.resume();
   }
@@ -150,6 +155,7 @@ class UpSide implements LegEvents {
     if (!c.client.write(chunk)) c.up.pause();
     brakeOut?.after(chunk.length);
     turns?.fromOrigin(chunk, c.clock());
+    this.#joined.heldEnd?.said();
   }
 
   end(): void {
@@ -161,6 +167,7 @@ class UpSide implements LegEvents {
     }
     if (turns?.outstanding) this.#joined.blame(c.up.sealed ? 'origin' : c.far);
     c.client.end();
+    this.#joined.heldEnd?.tell();
     c.up.resume();
   }
 

@@ -25,6 +25,13 @@ export class Counters implements TurnSink {
     return this.opened - this.closed;
   }
 
+  /** Another one whenever a figure is. */
+  get mark(): number {
+    const { client, origin, tunnel } = this.#aborted;
+    const streams = this.opened + this.closed + this.errors + client + origin + tunnel;
+    return streams + this.#requests + this.bytesIn + this.bytesOut;
+  }
+
   request(): void {
     this.#requests += 1;
   }

@@ -3,13 +3,26 @@ import { HopSessions } from './hop-sessions.ts';
 import type { DataNode } from './messages.ts';
 import type { SteadyLog } from './steady-log.ts';
 
+interface Hop {
+  readonly sessions: HopSessions;
+  readonly unwatch: () => void;
+}
+
+type DialerNeeds = Omit<DialNeeds, 'timeoutMs' | 'signal'> & { log: SteadyLog; random: () => number };
+
+/** Without any session for this long a node is passed over. */
+const AWAY_MS = 3_000;
+
 /** Ways to nodes: a connection a stream, or a stream of the sessions kept to the node. Shared by all services. */
 export class Dialer {
-  readonly #needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number };
-  readonly #hops = new Map<string, HopSessions>();
+  readonly #needs: DialerNeeds;
+  readonly #hops = new Map<string, Hop>();
+  /** Names somebody may dial: known before, and no older than their TTL when DNS fails. */
+  readonly #known = new Map<string, () => void>();
+  readonly #keys = new WeakMap<DataNode, string>();
   #stopped = false;
 
-  constructor(needs: Omit<DialNeeds, 'timeoutMs'> & { log: SteadyLog; random: () => number }) {
+  constructor(needs: DialerNeeds) {
     this.#needs = needs;
   }
 
@@ -28,11 +41,28 @@ export class Dialer {
     return null;
   }
 
+  /** As `reach`, but never by a session that is there: its peer may have fallen silent. Null: it answers. */
+  async probe(node: DataNode, timeoutMs: number): Promise<string | null> {
+    const connected = await connect(node, { ...this.#needs, timeoutMs });
+    if (!connected.ok) return connected.why;
+    connected.carrier.destroy();
+    return null;
+  }
+
+  /** Sessions are kept to it, and for a while none has stood: as good as a probe that failed. */
+  away(node: DataNode): boolean {
+    if (node.over.sessions === 0) return false;
+    const since = this.#hops.get(this.#keyOf(node))?.sessions.awaySince ?? null;
+    return since !== null && this.#needs.now() - since >= AWAY_MS;
+  }
+
   /** From now on these are the nodes: sessions to others end with their last stream, missing ones are dialled. */
   keep(nodes: readonly DataNode[]): void {
-    const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map(keyOf));
-    for (const [key, sessions] of this.#hops) {
+    this.#knowNames(new Set(nodes.map((n) => n.host)));
+    const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map((n) => this.#keyOf(n)));
+    for (const [key, { sessions, unwatch }] of this.#hops) {
       if (wanted.has(key)) continue;
+      unwatch();
       sessions.retire();
       this.#hops.delete(key);
     }
@@ -42,15 +72,33 @@ export class Dialer {
   /** Everything is cut. */
   stop(): void {
     this.#stopped = true;
-    for (const sessions of this.#hops.values()) sessions.stop();
+    for (const { sessions, unwatch } of this.#hops.values()) {
+      unwatch();
+      sessions.stop();
+    }
     this.#hops.clear();
+    this.#needs.names.stop();
+  }
+
+  #knowNames(hosts: ReadonlySet<string>): void {
+    for (const [host, unwatch] of this.#known) {
+      if (hosts.has(host)) continue;
+      unwatch();
+      this.#known.delete(host);
+    }
+    for (const host of hosts)
+      if (!this.#known.has(host))
+        this.#known.set(
+          host,
+          this.#needs.names.watch(host, () => undefined),
+        );
   }
 
   #sessionsOf(node: DataNode): HopSessions {
-    const key = keyOf(node);
+    const key = this.#keyOf(node);
     const found = this.#hops.get(key);
-    if (found !== undefined) return found;
-    const { now, random } = this.#needs;
+    if (found !== undefined) return found.sessions;
+    const { now, random, names } = this.#needs;
     const at = `${node.name} (${node.host}:${node.port})`;
     const sessions = new HopSessions(node, {
       now,
@@ -59,11 +107,20 @@ export class Dialer {
       say: (why) => this.#needs.log.say('warn', at, `a session is gone: ${why}`),
     });
     if (this.#stopped) sessions.stop();
-    else this.#hops.set(key, sessions);
+    else {
+      const unwatch = names.watch(node.host, (addresses) => sessions.moved(addresses));
+      this.#hops.set(key, { sessions, unwatch });
+    }
     return sessions;
   }
-}
 
-function keyOf({ host, port, tls, over }: DataNode): string {
-  return JSON.stringify([host, port, tls?.material, tls?.peers, tls?.serverName, over]);
+  /** What makes two of them one hop; asked for with every stream. */
+  #keyOf(node: DataNode): string {
+    const known = this.#keys.get(node);
+    if (known !== undefined) return known;
+    const { host, port, tls, over } = node;
+    const key = JSON.stringify([host, port, tls?.material, tls?.peers, tls?.serverName, over]);
+    this.#keys.set(node, key);
+    return key;
+  }
 }

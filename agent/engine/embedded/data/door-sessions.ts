@@ -1,61 +1,84 @@
 import type { Duplex } from 'node:stream';
-import { SmuxSession } from '../wire/smux-session.ts';
+import { type SmuxLimits, SmuxSession } from '../wire/smux-session.ts';
 import { every } from './every.ts';
 import { Leg } from './leg.ts';
 import { smuxWire, type Ways } from './wires.ts';
 
+/** Streams that were under way when their session was asked for no more get this long to arrive. */
+const GRACE_MS = 5_000;
+
+/** Who is let in, and where their streams go. */
+export interface Door {
+  readonly door: string;
+  readonly accept: (leg: Leg) => void;
+}
+
 interface Guest {
   readonly session: SmuxSession;
+  readonly ours: boolean;
   readonly door: string;
+  accept: (leg: Leg) => void;
+  /** no -> told -> due, when the grace is over. A peer that is not ours cannot be told. */
+  leaving: 'no' | 'told' | 'due';
+  grace: NodeJS.Timeout | null;
 }
 
 /**
  * The smux sessions that came in at a port. They outlive changes of the service: a new stream of theirs belongs to
- * the service of its time. `door` says who is let in; when it changes, those let in before open nothing more.
+ * the service of its time. When the door changes, those let in before are asked to open nothing more; what they open
+ * all the same goes where it went before, and after a grace nowhere. Who was asked to leave ends with the last stream.
  */
 export class DoorSessions {
-  readonly #accept: (leg: Leg) => void;
   readonly #guests = new Set<Guest>();
   #door: string | null = null;
   #leaving = false;
+  #limits: SmuxLimits = {};
 
-  constructor(accept: (leg: Leg) => void) {
-    this.#accept = accept;
-  }
-
-  add(carrier: Duplex, as: { ways: Ways; ours: boolean; door: string }): void {
-    const { ways, ours, door } = as;
+  add(carrier: Duplex, as: Door & { ways: Ways; ours: boolean }): void {
+    const { ways, ours, door, accept } = as;
     const session = new SmuxSession(
       carrier,
-      { role: 'server' },
+      { role: 'server', words: ours, ...this.#limits },
       {
         every,
-        onOver: () => this.#guests.delete(guest),
+        onOver: () => {
+          if (guest.grace !== null) clearTimeout(guest.grace);
+          this.#guests.delete(guest);
+        },
         onStream: (stream) => {
-          if (this.#door !== door) {
+          if (this.#door !== door && guest.leaving === 'due') {
             stream.resetAndDestroy();
             return;
           }
-          stream.once('close', () => this.#leave(guest));
-          this.#accept(new Leg(smuxWire({ stream, ways, ours })));
+          stream.once('close', () => this.#endIdle(guest));
+          guest.accept(new Leg(smuxWire({ stream, ways, ours })));
         },
       },
     );
-    const guest: Guest = { session, door };
+    const guest: Guest = { session, ours, door, accept, leaving: 'no', grace: null };
     this.#guests.add(guest);
-    this.#leave(guest);
+    this.#look(guest);
   }
 
   /** Null: closed. */
-  turn(door: string | null): void {
-    this.#door = door;
-    for (const guest of this.#guests) this.#leave(guest);
+  turn(to: Door | null): void {
+    this.#door = to?.door ?? null;
+    for (const guest of this.#guests) {
+      if (to !== null && to.door === guest.door) guest.accept = to.accept;
+      this.#look(guest);
+    }
   }
 
-  /** A session ends in its first idle moment: its peer dials anew, and finds another process. */
+  /** Of those that are here, too. */
+  tune(limits: SmuxLimits): void {
+    this.#limits = limits;
+    for (const { session } of this.#guests) session.tune(limits);
+  }
+
+  /** Sessions are asked to leave: their peers dial anew, and find another process. */
   leave(): void {
     this.#leaving = true;
-    for (const guest of this.#guests) this.#leave(guest);
+    for (const guest of this.#guests) this.#look(guest);
   }
 
   /** Everything is cut. */
@@ -64,7 +87,23 @@ export class DoorSessions {
     for (const { session } of this.#guests) session.close();
   }
 
-  #leave({ session, door }: Guest): void {
-    if ((this.#leaving || door !== this.#door) && session.streams === 0) session.close();
+  #look(guest: Guest): void {
+    const goes = this.#leaving || guest.door !== this.#door;
+    if (!guest.ours) guest.leaving = goes ? 'due' : 'no';
+    else if (goes && guest.leaving === 'no') {
+      guest.leaving = 'told';
+      guest.session.leave();
+      guest.grace = setTimeout(() => {
+        guest.leaving = 'due';
+        this.#endIdle(guest);
+      }, GRACE_MS);
+      guest.grace.unref();
+    }
+    this.#endIdle(guest);
+  }
+
+  /** One that was told ends it itself, when it has heard. */
+  #endIdle({ session, leaving }: Guest): void {
+    if (leaving === 'due' && session.streams === 0) session.close();
   }
 }

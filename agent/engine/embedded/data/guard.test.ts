@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { makeNode, makePool, makeService, Plane } from '../../../../test/harness/two-hops.ts';
 import { Guard } from './guard.ts';
 import type { Guards } from './messages.ts';
-import { LocalTally } from './tally.ts';
+import { type Entry, LocalTally, type Tally, type Want } from './tally.ts';
 
 function make(guards: Guards, handler: 'tcp' | 'relay' = 'tcp') {
   let now = 0;
@@ -14,8 +14,8 @@ function make(guards: Guards, handler: 'tcp' | 'relay' = 'tcp') {
   const leaves: (() => void)[] = [];
   const enter = (address: string): boolean => {
     const leave = guard.enter(address);
-    if (typeof leave !== 'string') leaves.push(leave);
-    return typeof leave !== 'string';
+    if (typeof leave === 'function') leaves.push(leave);
+    return typeof leave === 'function';
   };
   const pass = (ms: number): void => {
     now += ms;
@@ -65,6 +65,14 @@ describe('connections', () => {
     expect(flood('127.0.0.1', 'tcp')).toBe(10_000);
   });
 
+  it('that are refused by one limit take nothing of another', () => {
+    const { enter, pass } = make({ climiter: limits(['$', 3], ['$$', 1]), rlimiter: limits(['$', 2]) });
+    expect(['1.1.1.1', '1.1.1.1', '1.1.1.1', '2.2.2.2'].map(enter)).toEqual([true, false, false, true]);
+    expect(['3.3.3.3', '4.4.4.4'].map(enter)).toEqual([false, false]);
+    pass(500);
+    expect(['3.3.3.3', '4.4.4.4'].map(enter)).toEqual([true, false]);
+  });
+
   it('come at a rate; those refused cost nothing', () => {
     const { enter, pass } = make({ rlimiter: limits(['$$', 5]) });
     const burst = (): number => Array.from({ length: 20 }, () => enter('1.1.1.1')).filter(Boolean).length;
@@ -74,6 +82,46 @@ describe('connections', () => {
     expect(burst()).toBe(2);
     pass(10_000);
     expect(burst()).toBe(5);
+  });
+});
+
+describe('somebody else is asked', () => {
+  function ask(handler: 'tcp' | 'relay', guards: Guards, entry: Entry) {
+    const asked: Want[][] = [];
+    const tally: Tally = {
+      enter: async (wants) => {
+        asked.push([...wants]);
+        return entry;
+      },
+      spend: () => 0,
+    };
+    return { asked, guard: new Guard({ name: 's', handler, guards }, { tally, clock: () => 0 }) };
+  }
+  const leave = (): void => undefined;
+
+  it('only where there is a limit, and nobody waits without one', () => {
+    expect(ask('relay', {}, { leave }).guard.enter('203.0.113.1')).toBeTypeOf('function');
+    expect(ask('tcp', {}, { leave }).guard.enter('127.0.0.1')).toBeTypeOf('function');
+    const { guard, asked } = ask('tcp', { climiter: limits(['10.0.0.0/8', 1]) }, { leave });
+    expect(guard.enter('203.0.113.1')).toBeTypeOf('function');
+    expect(asked).toEqual([]);
+  });
+
+  it('once for all that limits it, and says which one was in the way', async () => {
+    const guards = { climiter: limits(['$', 4], ['$$', 2]), rlimiter: limits(['$', 5]) };
+    const refusedBy: Want = { kind: 'place', key: 'climiter l 203.0.113.1', limit: 2 };
+    const { guard, asked } = ask('tcp', guards, { refusedBy });
+    expect(await guard.enter('203.0.113.1')).toBe('more than 2 connections of its address');
+    expect(asked).toEqual([
+      [
+        { kind: 'place', key: 'climiter l $', limit: 4 },
+        refusedBy,
+        { kind: 'rate', key: 'rlimiter l $', limit: 5 },
+      ],
+    ]);
+    const capped = ask('tcp', {}, { leave });
+    expect(await capped.guard.enter('203.0.113.1')).toBe(leave);
+    expect(capped.asked).toMatchObject([[{ limit: 8_192, loose: true }]]);
   });
 });
 

@@ -1,12 +1,14 @@
 import type { BandwidthLimit, CountLimit } from '../../../../proto/document/document.ts';
 import { contains, ipBytes, type Network, parseNetwork } from '../../../../proto/document/network.ts';
 import type { DataService } from './messages.ts';
-import type { Tally } from './tally.ts';
+import type { Entry, Tally, Want } from './tally.ts';
 
-/** Of a public port without a connection limit of its own: one address cannot take all descriptors. */
+/**
+ * Of a public port without a connection limit of its own: one address cannot take all descriptors. Never more for the
+ * node; where several processes carry, each lets in its part of one half without asking, so that nobody is refused
+ * below the other half.
+ */
 const MOST_BY_DEFAULT = 8_192;
-/** A rate lets through what a second of it would, at once. */
-const BURST_MS = 1_000;
 /** Bandwidth runs ahead by this much, so that timers need not be exact. */
 const AHEAD_MS = 50;
 
@@ -52,14 +54,17 @@ export class Guard {
   }
 
   /** A connection from an address: what to call when it closes, or why it is refused. */
-  enter(address: string): Leave | string {
+  enter(address: string): Leave | string | Promise<Leave | string> {
     const bytes = ipBytes(address);
     const admission = this.#of.guards?.admission;
     if (admission !== undefined) {
       const listed = bytes !== null && this.#admitted.some((n) => contains(n, bytes));
       if (listed !== admission.whitelist) return 'not admitted';
     }
-    return this.#takeConnection(address, bytes);
+    const wants = this.#wants(address, bytes);
+    if (wants.length === 0) return NOTHING_TAKEN;
+    const entry = this.#tally.enter(wants);
+    return entry instanceof Promise ? entry.then(leaveOrWhy) : leaveOrWhy(entry);
   }
 
   /** Of one stream; `null`: as fast as it can. */
@@ -98,40 +103,33 @@ export class Guard {
     };
   }
 
-  #takeConnection(address: string, bytes: readonly number[] | null): Leave | string {
-    const taken: string[] = [];
-    const leave = (): void => {
-      for (const key of taken.splice(0)) this.#tally.give(key);
-    };
+  #wants(address: string, bytes: readonly number[] | null): readonly Want[] {
     const { name: service, handler, guards } = this.#of;
     const { climiter, rlimiter } = guards ?? {};
-    const name = climiter === undefined ? `of service ${service}` : climiter.name;
     // A core's clients are edges: few addresses with many connections each.
     const capped = climiter === undefined && handler === 'tcp' && !isLoopback(bytes);
     const most = capped ? BY_DEFAULT : this.#connections;
-    for (const { limit, key } of limitsOf(most, address, bytes)) {
-      const full = `climiter ${name} ${key}`;
-      if (!this.#tally.take(full, limit)) {
-        leave();
-        return `more than ${limit} connections ${key === '$' ? 'at once' : 'of its address'}`;
-      }
-      taken.push(full);
-    }
-    const rates = limitsOf(this.#rates, address, bytes).map(({ limit, key }) => ({
-      limit,
-      key: `rlimiter ${rlimiter?.name} ${key}`,
-    }));
-    // One that is refused costs nothing: who knocks on is let in at the rate there is.
-    const late = rates.find(
-      ({ limit, key }) => this.#tally.early(key) > Math.max(0, BURST_MS - 1000 / limit),
-    );
-    if (late !== undefined) {
-      leave();
-      return `more than ${late.limit} connections a second`;
-    }
-    for (const { limit, key } of rates) this.#tally.spend(key, 1, limit);
-    return leave;
+    const name = climiter === undefined ? `of service ${service}` : climiter.name;
+    return [
+      ...limitsOf(most, address, bytes).map(({ limit, key }): Want => {
+        const place = { kind: 'place', key: `climiter ${name} ${key}`, limit } as const;
+        return capped ? { ...place, loose: true } : place;
+      }),
+      ...limitsOf(this.#rates, address, bytes).map(
+        ({ limit, key }): Want => ({ kind: 'rate', key: `rlimiter ${rlimiter?.name} ${key}`, limit }),
+      ),
+    ];
   }
+}
+
+const NOTHING_TAKEN: Leave = () => undefined;
+
+function leaveOrWhy(entry: Entry): Leave | string {
+  if ('leave' in entry) return entry.leave;
+  const { kind, key, limit, loose } = entry.refusedBy;
+  if (kind === 'rate') return `more than ${limit} connections a second`;
+  if (loose) return 'too many connections of its address';
+  return `more than ${limit} connections ${key.endsWith(' $') ? 'at once' : 'of its address'}`;
 }
 
 const BY_DEFAULT: Matcher<CountLimit> = {

@@ -31,9 +31,11 @@ beforeEach(async () => {
   core = new Plane();
   await core.carry([makeService('svc', { handler: 'relay', ...listen, targets })], { id });
   passing = [];
+  const at = core.port('svc');
   gate = net.createServer((s) => {
-    const up = net.connect({ port: core.port('svc'), host: HOST });
-    for (const end of [s, up]) end.on('error', () => undefined);
+    const up = net.connect({ port: at, host: HOST });
+    s.on('error', () => undefined);
+    up.on('error', () => s.destroy());
     s.pipe(up).pipe(s);
     s.on('close', () => {
       up.destroy();
@@ -87,6 +89,50 @@ describe('sessions kept to a hop', () => {
     (await talk('more')).destroy();
     expect(sockets.filter((s) => s.destroyed).length).toBe(5);
     for (const s of sockets) s.destroy();
+  });
+
+  it('move to others when the core asks them to leave, and end with their last stream', async () => {
+    await until(() => passing.length === 2);
+    const before = await talk('before');
+    const port = core.port('svc');
+    await core.data.calls.leave({});
+    // Nobody else listens there: what is new fails, what is open does not.
+    await until(() => passing.length <= 1);
+    const refused = net.connect({ port: edge.port('in'), host: HOST });
+    refused.on('error', () => undefined);
+    await new Promise((r) => refused.once('close', r));
+    before.write('still');
+    expect(String((await once(before, 'data'))[0])).toBe('still');
+    const next = new Plane();
+    const { port: away } = origin.address() as net.AddressInfo;
+    const targets = makePool([makeNode(away)]);
+    const listen_ = { host: HOST, port };
+    await next.carry([makeService('svc', { handler: 'relay', ...listen, listen: listen_, targets })], { id });
+    (await talk('after')).destroy();
+    before.write('and still');
+    expect(String((await once(before, 'data'))[0])).toBe('and still');
+    before.destroy();
+    await until(() => passing.length === 2);
+    expect((await core.stats('svc')).streams).toBe(0);
+    await next.data.calls.stop({});
+  });
+
+  it('change in number while streams come and go, and nothing is lost', async () => {
+    const { port: gated } = gate.address() as net.AddressInfo;
+    const before = await talk('before');
+    for (const sessions of [1, 4, 3, 2]) {
+      const over = { ...dial.over, sessions };
+      const cores = makePool([makeNode(gated, { ...dial, over })]);
+      const words = Array.from({ length: 20 }, (_, i) => talk(`hello ${i}`));
+      await edge.carry([makeService('in', { listen: { host: HOST, port: 0 }, cores })], { id });
+      for (const socket of [...(await Promise.all(words)), await talk('after')]) socket.destroy();
+      // The one with `before` in it is there beside the new ones.
+      await until(() => passing.length === sessions + 1);
+    }
+    before.write('still');
+    expect(String((await once(before, 'data'))[0])).toBe('still');
+    before.destroy();
+    await until(() => passing.length === 2);
   });
 
   it('end with their last stream when the hop is no longer used', async () => {

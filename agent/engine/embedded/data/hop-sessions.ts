@@ -23,56 +23,121 @@ interface Held {
   readonly session: SmuxSession;
   readonly ways: Ways;
   readonly ours: boolean;
+  readonly address: string;
 }
 
 /**
  * The smux sessions kept to one next hop. What is missing is dialled again, with a growing pause while the hop is
- * away; a stream goes to the session with the fewest, and never waits for the pause.
+ * away; a stream goes to the session with the fewest, and never waits for the pause. A session whose other side
+ * leaves has its successor dialled at once.
  */
 export class HopSessions {
   readonly #node: DataNode;
   readonly #needs: HopSessionsNeeds;
   #held: Held[] = [];
+  /** They open nothing more, and end with their last stream. */
+  readonly #leaving = new Set<SmuxSession>();
+  /** Null: whatever it is dialled to. */
+  #addresses: readonly string[] | null = null;
   #dialling = 0;
   #fails = 0;
   #again: NodeJS.Timeout | null = null;
   #retired = false;
+  #stopped = false;
+  /** When the last one went; never while there is one. */
+  #awaySince: number | null;
+  /** Those that want a session or a stream now. */
+  #asking = 0;
   readonly #waiting = new Set<(failure: DialFailure | null) => void>();
 
   constructor(node: DataNode, needs: HopSessionsNeeds) {
     this.#node = node;
     this.#needs = needs;
+    this.#awaySince = needs.now();
     this.#fill();
   }
 
-  /** A stream, as soon as there is a session. */
-  async open(timeoutMs: number): Promise<Dialled> {
+  /** Since when no session has stood; null while one does. */
+  get awaySince(): number | null {
+    return this.#awaySince;
+  }
+
+  /** A stream, as soon as there is a session. A failure is before anything was sent. */
+  open(timeoutMs: number): Promise<Dialled> {
     const deadline = this.#needs.now() + timeoutMs;
-    for (;;) {
-      const leg = this.#openOn();
-      if (leg !== null) return { ok: true, leg };
-      const failure = await this.#session(deadline - this.#needs.now());
-      if (failure !== null) return failure;
-    }
+    return this.#asked(async () => {
+      for (;;) {
+        const leg = this.#openOn();
+        if (leg !== null) return { ok: true, leg };
+        const failure =
+          this.#held.length > 0
+            ? this.#failure('its sessions have no room for a stream', false)
+            : await this.#session(deadline - this.#needs.now());
+        if (failure !== null) return { ...failure, unsent: true };
+      }
+    });
   }
 
   /** Null when there is a session, or why not. */
-  async reach(timeoutMs: number): Promise<DialFailure | null> {
-    return this.#held.length > 0 ? null : this.#session(timeoutMs);
+  reach(timeoutMs: number): Promise<DialFailure | null> {
+    return this.#asked(async () => (this.#held.length > 0 ? null : this.#session(timeoutMs)));
   }
 
-  /** No more streams; sessions end with their last. */
+  /** The node has these addresses now: sessions to others take no more streams, and are dialled again. */
+  moved(addresses: readonly string[]): void {
+    this.#addresses = addresses;
+    for (const held of this.#held) if (!addresses.includes(held.address)) this.#leave(held.session);
+    this.#fill();
+  }
+
+  /** Who asked before still gets a stream, others do not; sessions end with their last. */
   retire(): void {
     this.#retired = true;
-    this.#stopWaiting();
-    for (const { session } of this.#held) if (session.streams === 0) session.close();
+    this.#stopDialling();
+    this.#endIdle();
   }
 
   /** Everything is cut. */
   stop(): void {
     this.#retired = true;
-    this.#stopWaiting();
-    for (const { session } of this.#held) session.close();
+    this.#stopped = true;
+    this.#stopDialling();
+    for (const done of [...this.#waiting]) done(this.#failure('no longer in use', false));
+    for (const session of [...this.#held.map((h) => h.session), ...this.#leaving]) session.close();
+  }
+
+  async #asked<T>(answer: () => Promise<T>): Promise<T> {
+    this.#asking += 1;
+    try {
+      return await answer();
+    } finally {
+      this.#asking -= 1;
+      this.#endIdle();
+    }
+  }
+
+  #endIdle(): void {
+    for (const session of this.#leaving) if (session.streams === 0) session.close();
+    if (!this.#retired || this.#asking > 0) return;
+    for (const { session } of this.#held) if (session.streams === 0) session.close();
+  }
+
+  #drop(session: SmuxSession): void {
+    this.#held = this.#held.filter((h) => h.session !== session);
+    if (this.#held.length === 0) this.#awaySince ??= this.#needs.now();
+  }
+
+  // held -> leaving
+  #leave(session: SmuxSession): void {
+    this.#drop(session);
+    this.#leaving.add(session);
+    if (session.streams === 0) session.close();
+  }
+
+  // held -> leaving; another takes its place
+  #letGo(session: SmuxSession): void {
+    this.#leave(session);
+    this.#fill();
   }
 
   #openOn(): Leg | null {
@@ -80,9 +145,12 @@ export class HopSessions {
       (a, b) => a.session.streams - b.session.streams,
     )) {
       const stream = session.open();
-      if (stream === null) continue;
+      if (stream === null) {
+        if (session.leaving) this.#letGo(session);
+        continue;
+      }
       stream.once('close', () => {
-        if (this.#retired && session.streams === 0) session.close();
+        if ((this.#retired || this.#leaving.has(session)) && session.streams === 0) this.#endIdle();
       });
       return new Leg(smuxWire({ stream, ways, ours }));
     }
@@ -98,7 +166,7 @@ export class HopSessions {
       };
       const late = setTimeout(() => done(this.#failure(`no session in ${timeoutMs} ms`, true)), timeoutMs);
       this.#waiting.add(done);
-      if (this.#retired) done(this.#failure('no longer in use', false));
+      if (this.#stopped) done(this.#failure('no longer in use', false));
       else this.#fill();
     });
   }
@@ -108,16 +176,15 @@ export class HopSessions {
     return { ok: false, why: `${name} (${host}:${port}): ${why}`, timeout };
   }
 
-  #stopWaiting(): void {
+  #stopDialling(): void {
     if (this.#again !== null) clearTimeout(this.#again);
     this.#again = null;
-    for (const done of [...this.#waiting]) done(this.#failure('no longer in use', false));
   }
 
   #fill(): void {
-    if (this.#again !== null) clearTimeout(this.#again);
-    this.#again = null;
-    while (!this.#retired && this.#held.length + this.#dialling < this.#node.over.sessions) void this.#dial();
+    this.#stopDialling();
+    const most = this.#retired ? Math.min(1, this.#waiting.size) : this.#node.over.sessions;
+    while (this.#held.length + this.#dialling < most) void this.#dial();
   }
 
   async #dial(): Promise<void> {
@@ -128,19 +195,22 @@ export class HopSessions {
       if (this.#held.length === 0 && this.#dialling === 0)
         for (const done of [...this.#waiting]) done(connected);
       this.#later();
-    } else if (this.#retired) connected.wire.reset();
+    } else if (this.#retired && this.#waiting.size === 0) connected.wire.reset();
     else this.#begin(connected);
   }
 
-  #begin({ carrier, wire, ours }: Extract<Connected, { ok: true }>): void {
+  #begin({ carrier, wire, ours, address }: Extract<Connected, { ok: true }>): void {
     const began = this.#needs.now();
+    const { bufferBytes } = this.#node.over;
     const session = new SmuxSession(
       carrier,
-      { role: 'client' },
+      { role: 'client', words: ours, windowBytes: bufferBytes },
       {
         every,
+        onLeaving: () => this.#letGo(session),
         onOver: (why) => {
-          this.#held = this.#held.filter((h) => h.session !== session);
+          if (this.#leaving.delete(session)) return;
+          this.#drop(session);
           if (this.#retired) return;
           this.#needs.say(why);
           if (this.#needs.now() - began >= LIVED_MS) this.#fails = 0;
@@ -148,7 +218,14 @@ export class HopSessions {
         },
       },
     );
-    this.#held.push({ session, ways: wire.ways, ours });
+    this.#held.push({ session, ways: wire.ways, ours, address });
+    // It moved while this one was being dialled.
+    if (this.#addresses?.includes(address) === false) {
+      this.#leave(session);
+      this.#later();
+      return;
+    }
+    this.#awaySince = null;
     for (const done of [...this.#waiting]) done(null);
   }
 

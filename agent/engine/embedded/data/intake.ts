@@ -1,8 +1,9 @@
 import type net from 'node:net';
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import tls from 'node:tls';
 import { ProxyReader } from '../wire/proxy-protocol.ts';
 import { WebSocketAcceptor, type WebSocketStream } from '../wire/websocket.ts';
-import type { DoorSessions } from './door-sessions.ts';
+import type { Door, DoorSessions } from './door-sessions.ts';
 import { every } from './every.ts';
 import { Leg, SEALED, SUBPROTOCOL } from './leg.ts';
 import type { DataService } from './messages.ts';
@@ -18,8 +19,8 @@ export interface IntakeNeeds {
   readonly log: SteadyLog;
   readonly now: () => number;
   readonly sessions: DoorSessions;
-  /** False: refused, and reset already. */
-  readonly admits: (raw: net.Socket, from: string) => boolean;
+  /** False: refused, and reset already, or closed meanwhile. */
+  readonly admits: (raw: net.Socket, from: string) => boolean | Promise<boolean>;
   readonly accept: (leg: Leg) => void;
 }
 
@@ -45,6 +46,7 @@ export class Intake {
     this.#websockets = over.path === null ? null : this.#acceptor(over.path);
   }
 
+  /** `raw` is paused: nothing of it has been read. */
   take(raw: net.Socket): void {
     if (this.#config.proxyIn) this.#readProxy(raw);
     else this.#begin(raw);
@@ -52,9 +54,29 @@ export class Intake {
 
   #begin(raw: net.Socket): void {
     const from = this.#proxied.get(raw)?.from.address ?? raw.remoteAddress ?? '';
-    if (!this.#needs.admits(raw, from)) return;
-    if (this.#secure === null) this.#stream(raw, raw, false);
-    else this.#shakeHands(this.#secure, raw);
+    const admitted = this.#needs.admits(raw, from);
+    if (admitted === true) this.#go(raw);
+    else if (admitted !== false) void admitted.then((yes) => yes && this.#goAtLast(raw));
+  }
+
+  #go(raw: net.Socket): void {
+    if (this.#secure !== null) {
+      this.#shakeHands(this.#secure, raw);
+      return;
+    }
+    // Until now the kernel has kept what came.
+    raw.read(0);
+    this.#stream(raw, raw, false);
+  }
+
+  /** One that was read behind its PROXY header may have ended while it waited, and would not say so a second time. */
+  #goAtLast(raw: net.Socket): void {
+    if (raw.readableEnded) raw.destroy();
+    else {
+      // TLS takes what lies in the buffer, and is not told of an end behind it.
+      if (this.#secure !== null) raw.once('end', () => raw.destroy());
+      this.#go(raw);
+    }
   }
 
   #shakeHands(secure: tls.Server, raw: net.Socket): void {
@@ -66,7 +88,7 @@ export class Intake {
     }
     // A client that ends in mid-handshake is gone; half-open begins when the handshake is done.
     raw.allowHalfOpen = false;
-    secure.emit('connection', raw);
+    withBuffers(this.#config.over.bufferBytes, () => secure.emit('connection', raw));
   }
 
   /** The header may come in pieces, or glued to what follows. */
@@ -102,6 +124,7 @@ export class Intake {
     raw.on('data', data);
     raw.on('end', drop);
     raw.on('close', drop);
+    raw.resume();
   }
 
   #secureServer(ready: ReadyMaterial): tls.Server {
@@ -168,11 +191,12 @@ export class Intake {
 
   #acceptor(path: string): WebSocketAcceptor {
     const sealable = this.#config.handler !== 'tcp';
-    const settings = { path, ...(sealable ? { subprotocol: SUBPROTOCOL } : {}) };
+    const { bufferBytes } = this.#config.over;
+    const settings = { path, bufferBytes, ...(sealable ? { subprotocol: SUBPROTOCOL } : {}) };
     const onStream = (stream: WebSocketStream, raw: net.Socket): void => {
       const ways = this.#waysOf(raw);
       if (this.#config.over.mux)
-        this.#needs.sessions.add(stream, { ways, ours: stream.agreed, door: this.door });
+        this.#needs.sessions.add(stream, { ways, ours: stream.agreed, ...this.#entered() });
       else this.#needs.accept(new Leg(webSocketWire({ stream, ways, sealed: stream.agreed })));
     };
     return new WebSocketAcceptor(settings, { every, onStream });
@@ -184,8 +208,14 @@ export class Intake {
     if (this.#websockets !== null) {
       this.#websockets.accept(socket, raw);
       socket.resume();
-    } else if (over.mux) this.#needs.sessions.add(socket, { ways, ours: sealed, door: this.door });
-    else this.#needs.accept(new Leg(socketWire({ socket, raw, ways, sealed })));
+    } else if (over.mux) {
+      this.#needs.sessions.add(socket, { ways, ours: sealed, ...this.#entered() });
+      socket.resume();
+    } else this.#needs.accept(new Leg(socketWire({ socket, raw, ways, sealed })));
+  }
+
+  #entered(): Door {
+    return { door: this.door, accept: this.#needs.accept };
   }
 
   #waysOf(raw: net.Socket): Ways {
@@ -194,6 +224,17 @@ export class Intake {
 
   #say(text: string): void {
     this.#needs.log.say('warn', `service ${this.#config.name}`, text);
+  }
+}
+
+/** `tls.Server` has no setting for it: its sockets have the default of the moment in which they are made. */
+function withBuffers(bytes: number | undefined, make: () => void): void {
+  const before = getDefaultHighWaterMark(false);
+  if (bytes !== undefined) setDefaultHighWaterMark(false, bytes);
+  try {
+    make();
+  } finally {
+    setDefaultHighWaterMark(false, before);
   }
 }
 

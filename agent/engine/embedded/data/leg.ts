@@ -61,6 +61,8 @@ export class Leg {
     socket.on('error', fault);
     if (raw !== null && raw !== socket) raw.on('error', fault);
     if (socket.destroyed) this.#fault = 'closed before it was used';
+    // It came before its service did, and has said all it had to say: it does not say so twice.
+    if (socket.readableEnded) this.#eof = true;
     socket.on('end', () => {
       this.#eof = true;
       this.#end();
@@ -81,6 +83,11 @@ export class Leg {
     return this.#wire.ways;
   }
 
+  /** Either direction can end without the other. */
+  get halves(): boolean {
+    return this.#wire.halves;
+  }
+
   /** Already over, before anybody attached. */
   get fault(): string | null {
     return this.#fault;
@@ -99,12 +106,15 @@ export class Leg {
     socket.on('drain', () => events.drain());
     // A FIN may have come while the way was being made.
     if (this.#eof) queueMicrotask(() => this.#end());
-    socket.on('data', (chunk) => {
+    const take = (chunk: Buffer): void => {
       if (this.#told) return;
-      if (this.#preface !== null) this.#readPreface(chunk as Buffer);
-      else if (this.#marked) this.#unseal(chunk as Buffer);
-      else events.data(chunk as Buffer);
-    });
+      if (this.#preface !== null) this.#readPreface(chunk);
+      else if (this.#marked) this.#unseal(chunk);
+      else events.data(chunk);
+    };
+    const { reader } = this.#wire;
+    if (reader === null) socket.on('data', take);
+    else reader.to(take);
     socket.resume();
   }
 
@@ -168,6 +178,7 @@ export class Leg {
       this.#writeMark(CUT_MARKS[by]);
       socket.end();
     } else cut(by);
+    this.#wire.reader?.to(null);
     socket.removeAllListeners('data');
     socket.resume();
     const late = setTimeout(() => this.reset(), CUT_GRACE_MS);

@@ -44,3 +44,35 @@ it.each(['', '1603010200010001fc0303'])(
     expect(plane.log).toEqual([]);
   },
 );
+
+it('knows the end of a client that came, and ended, before its service was there', async () => {
+  const heard = Promise.withResolvers<string>();
+  origin = net.createServer({ allowHalfOpen: true }, (s) => {
+    let text = '';
+    s.on('data', (c) => {
+      text += c;
+    });
+    s.on('end', () => {
+      heard.resolve(text);
+      s.end('bye');
+    });
+  });
+  await new Promise<void>((r) => origin.listen(0, HOST, r));
+  const free = net.createServer().listen(0, HOST);
+  await once(free, 'listening');
+  const { port } = free.address() as net.AddressInfo;
+  free.close();
+  await once(free, 'close');
+  plane = new Plane();
+  const listen = { host: HOST, port };
+  expect(await plane.data.calls.bind({ listeners: [{ service: 's', listen }] })).toEqual({ problems: [] });
+  const client = net.connect({ port, host: HOST, allowHalfOpen: true });
+  client.end();
+  await once(client, 'finish');
+  // Its end has been read by then, and nobody was there to hear of it.
+  await new Promise((r) => setTimeout(r, 50));
+  const targets = makePool([makeNode((origin.address() as net.AddressInfo).port)]);
+  await plane.data.calls.commit({ services: [makeService('s', { listen, targets })], materials: {} });
+  expect(await heard.promise).toBe('');
+  expect(String((await once(client, 'data'))[0])).toBe('bye');
+});

@@ -7,6 +7,7 @@ import type {
   Selector,
 } from '../../../../proto/document/document.ts';
 import type { ConfirmResult, ServiceStats } from '../../port.ts';
+import type { Want } from './tally.ts';
 
 // All that control and data say to each other. Plain data only, cloned on the way: data/ knows no files, no document
 // and no client, so that it can run in workers of its own.
@@ -35,12 +36,18 @@ export interface TlsDial extends TlsListen {
   readonly serverName: string | null;
 }
 
-/** What lies between TLS, or TCP, and the streams of a listener. */
+/**
+ * What lies between TLS, or TCP, and the streams of a listener. `bufferBytes`: what may be read ahead of a slow reader,
+ * of a session's stream or of a connection; there what the kernel hands over at once comes on top.
+ */
 export interface ListenOver {
   /** Of a WebSocket; null without one. */
   readonly path: string | null;
   /** smux: many streams a connection. */
   readonly mux: boolean;
+  /** Of smux: open at once in one session. */
+  readonly maxStreams?: number;
+  readonly bufferBytes?: number;
 }
 
 export interface DialOver {
@@ -49,6 +56,7 @@ export interface DialOver {
   readonly host: string | null;
   /** smux sessions kept to the node; 0: a connection a stream. */
   readonly sessions: number;
+  readonly bufferBytes?: number;
 }
 
 export interface Endpoint {
@@ -67,6 +75,8 @@ export interface DataNode extends Endpoint {
   readonly auth: Auth | null;
   readonly backup: boolean;
   readonly weight: number;
+  /** Shaken hands with every so often; absent: only streams find out how it is. */
+  readonly probe?: { readonly intervalMs: number; readonly timeoutMs: number };
 }
 
 /** Of a node that is a target: TCP, and the stream's bytes. */
@@ -148,7 +158,7 @@ export interface DataCalls {
   streams: { args: Record<string, never>; ok: Streams };
   /** Cuts the streams of these services, `null`: of all. */
   cut: { args: { services: readonly string[] | null }; ok: Record<string, never> };
-  /** Takes no new connections; who is in goes on as before, new streams of sessions that are there too. */
+  /** Takes no new connections; streams go on, sessions are asked to open theirs elsewhere. */
   leave: { args: Record<string, never>; ok: Record<string, never> };
   stop: { args: Record<string, never>; ok: Record<string, never> };
 }
@@ -163,6 +173,40 @@ export interface Streams {
 }
 
 export type DataCall = keyof DataCalls;
+
+/** What control says to one process alone. */
+export interface WorkerCalls extends DataCalls {
+  /** It lives. */
+  ping: { args: Record<string, never>; ok: Record<string, never> };
+  /** Control counts for a node of so many processes: it has had a `whole` report before this is answered. */
+  introduce: { args: { workers: number }; ok: Record<string, never> };
+}
+
+export type WorkerCall = keyof WorkerCalls;
+
+/** What one process has to do with the limits of the node; by the key of the limit. */
+export interface TallyReport {
+  /** Said again in the answer. One that only gives is not answered. */
+  readonly n: number;
+  /** All that it holds, and by how many ms it is early as far as it knows: in place of what was known of it. */
+  readonly whole?: {
+    readonly places: readonly (readonly [key: string, places: number])[];
+    readonly early: readonly (readonly [key: string, ms: number])[];
+  };
+  /** Places given back. */
+  readonly given?: readonly string[];
+  readonly asks?: readonly { readonly id: number; readonly wants: readonly Want[] }[];
+  /** In ms that it takes at the rate. */
+  readonly spent?: readonly (readonly [key: string, ms: number])[];
+}
+
+export interface TallyAnswer {
+  readonly n: number;
+  /** Which of the wants could not be had; -1: it is in. */
+  readonly verdicts: readonly (readonly [id: number, refusedBy: number])[];
+  /** By how many ms the node is early, for what was spent. */
+  readonly early: readonly (readonly [key: string, ms: number])[];
+}
 
 /** What the control side holds of one data process. */
 export interface DataPort {

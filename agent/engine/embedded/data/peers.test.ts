@@ -212,6 +212,22 @@ describe('relay client', () => {
     expect(await edge.stats('s')).toMatchObject({ opened: 3, errors: 0 });
   });
 
+  it('asks every other core before it gives up, where nobody was there: that is no attempt', async () => {
+    const core = await carry({ handler: 'relay', targets: makePool([makeNode(await echo())]) });
+    const dead = makeNode(await deadPort());
+    // Accepts, and is gone in mid-handshake.
+    const leaving = makeNode(await listen(net.createServer((s) => void s.once('data', () => s.destroy()))), {
+      tls: { material: 'id', peers: 'any', serverName: null },
+    });
+    const nodes = [dead, leaving, makeNode(core.port('s'))];
+    const edge = await carry(
+      { cores: makePool(nodes), retries: 0 },
+      { id: { ...(await ca.issue('id')), ca: null } },
+    );
+    expect((await talk(open(edge.port('s')), 'hi')).text).toBe('hi');
+    expect(await edge.stats('s')).toMatchObject({ opened: 1, errors: 0 });
+  });
+
   it('remembers through an apply that a core failed, where its pool stayed as it was', async () => {
     const core = await carry({ handler: 'relay', targets: makePool([makeNode(await echo())]) });
     const nodes = [makeNode(await deadPort()), makeNode(core.port('s'))];

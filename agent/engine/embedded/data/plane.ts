@@ -1,8 +1,11 @@
-import type { ConfirmResult } from '../../port.ts';
+import type { ConfirmResult, ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
+import { Attempts } from './attempts.ts';
 import type { Stream } from './carry.ts';
 import { Counters } from './counters.ts';
 import { Dialer } from './dialer.ts';
+import { after } from './every.ts';
+import { type Descriptors, Headroom } from './headroom.ts';
 import { Listener, listenerKey } from './listener.ts';
 import type {
   Bind,
@@ -15,23 +18,32 @@ import type {
   Pool,
   Streams,
 } from './messages.ts';
+import { NameSources } from './name-sources.ts';
+import { Names } from './names.ts';
+import { Probes } from './probes.ts';
+import { ReadPool } from './read-pool.ts';
 import { NodeSelector } from './selector.ts';
 import { Service, type ServiceNeeds } from './service.ts';
 import { SteadyLog } from './steady-log.ts';
-import { LocalTally } from './tally.ts';
+import { LocalTally, type Tally } from './tally.ts';
 import { type ReadyMaterial, readyMaterial } from './tls-peer.ts';
 
 const MAX_IDLE_COUNTERS = 512;
 const CONFIRM_MS = 3_000;
+const HOSTS_FILE = '/etc/hosts';
 
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
   readonly #needs: Omit<ServiceNeeds, 'streams'>;
   readonly #dialer: Dialer;
+  readonly #probes: Probes;
+  /** Of descriptors. */
+  readonly #headroom: Headroom | null;
   readonly #listeners = new Map<string, Listener>();
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
   readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
+  #mark = 0;
   #bound: Listener[] = [];
   /** By what their pools are. */
   #selectors = new Map<string, NodeSelector<DataNode>>();
@@ -42,17 +54,40 @@ export class DataPlane {
     now: () => number;
     clock: () => number;
     random: () => number;
+    /** DNS servers, `host:port`; none: the system's. */
+    dns?: readonly string[];
+    hostsFile?: string;
+    /** Of the node; without one this process is the node. */
+    tally?: Tally;
+    /** Of this process, where the system tells. */
+    descriptors?: Descriptors | null;
   }) {
-    const { now, clock, random } = needs;
+    const { now, clock, random, dns: servers = [], hostsFile = HOSTS_FILE, descriptors = null } = needs;
+    const { tally = new LocalTally({ clock }) } = needs;
     const log = new SteadyLog({ write: needs.log, now });
-    this.#dialer = new Dialer({ now, random, log, material: (key) => this.#materials.get(key) });
+    this.#headroom = descriptors === null ? null : this.#watch(descriptors, log);
+    const sources = new NameSources({ servers, hostsFile });
+    this.#dialer = new Dialer({
+      now,
+      random,
+      log,
+      names: new Names({ sources, clock, after, log }),
+      attempts: new Attempts({ clock, random }),
+      reads: new ReadPool(),
+      material: (key) => this.#materials.get(key),
+    });
+    this.#probes = new Probes({
+      ...{ now, random, log, after },
+      probe: (node, timeoutMs) => this.#dialer.probe(node, timeoutMs),
+      selectorOf: (pool) => this.#selectorOf(pool),
+    });
     this.#needs = {
       now,
       clock,
       random,
       log,
       dialer: this.#dialer,
-      tally: new LocalTally({ clock }),
+      tally,
       selectorOf: (pool) => this.#selectorOf(pool),
     };
   }
@@ -81,13 +116,15 @@ export class DataPlane {
       return {};
     },
     confirm: async ({ listenersOnly }) => this.#confirm(listenersOnly === true),
-    stats: async () => ({ services: [...this.#counters.values()].map((c) => c.toStats()) }),
+    stats: async () => ({ services: this.#stats() }),
     stop: async () => {
       for (const l of this.#bound) l.close();
       this.#bound = [];
       this.#cut(null);
+      this.#headroom?.stop();
       for (const l of this.#listeners.values()) l.stop();
       this.#listeners.clear();
+      this.#probes.stop();
       this.#dialer.stop();
       return {};
     },
@@ -108,12 +145,41 @@ export class DataPlane {
     return null;
   }
 
+  /** Figures as `stats` has them, unless they are what they were when this was last called. */
+  changed(): readonly ServiceStats[] | null {
+    let mark = 0;
+    for (const c of this.#counters.values()) mark += c.mark;
+    if (mark === this.#mark) return null;
+    this.#mark = mark;
+    return this.#stats();
+  }
+
+  #stats(): readonly ServiceStats[] {
+    return [...this.#counters.values()].map((c) => c.toStats());
+  }
+
+  #watch(descriptors: Descriptors, log: SteadyLog): Headroom {
+    const { limit } = descriptors;
+    return new Headroom(descriptors, {
+      tight: (held) => {
+        const text = `${held} of ${limit} are in use: this worker takes no new connections until there are fewer`;
+        log.say('warn', 'descriptors', text);
+        for (const l of this.#listeners.values()) l.pause();
+      },
+      eased: (held) => {
+        log.say('info', 'descriptors', `${held} of ${limit} are in use: it takes new connections again`);
+        for (const l of this.#listeners.values()) l.resume();
+      },
+    });
+  }
+
   async #bindNew(listeners: readonly Bind[]): Promise<{ bound: Listener[]; problems: BindProblem[] }> {
     const bound: Listener[] = [];
     const problems: BindProblem[] = [];
     for (const { service, listen } of listeners) {
       if (this.#listeners.has(listenerKey(listen))) continue;
-      const listener = await Listener.bind(listen, this.#needs);
+      const took = (): void => this.#headroom?.took();
+      const listener = await Listener.bind(listen, { ...this.#needs, took });
       if (typeof listener === 'string') problems.push({ service, message: listener });
       else bound.push(listener);
     }
@@ -135,7 +201,10 @@ export class DataPlane {
     const kept: string[] = [];
     const wanted = new Set<string>();
     const before = new Map([...this.#listeners].map(([key, l]) => [key, l.service?.config.name ?? '']));
-    for (const l of this.#bound) this.#listeners.set(l.key, l);
+    for (const l of this.#bound) {
+      this.#listeners.set(l.key, l);
+      if (this.#headroom?.tight) l.pause();
+    }
     this.#bound = [];
     for (const config of services) {
       const key = listenerKey(config.listen);
@@ -153,8 +222,10 @@ export class DataPlane {
       this.#listeners.delete(key);
       closed.push(before.get(key) ?? '');
     }
-    this.#dialer.keep(services.flatMap(({ cores }) => cores?.nodes ?? []));
-    this.#forgetSelectors(services);
+    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+    this.#dialer.keep(pools.flatMap((p) => p.nodes));
+    this.#probes.keep(pools);
+    this.#forgetSelectors(pools);
     return { opened, closed, kept };
   }
 
@@ -168,14 +239,18 @@ export class DataPlane {
 
   #selectorOf(pool: Pool): NodeSelector<DataNode> {
     const key = JSON.stringify(pool);
-    const selector = this.#selectors.get(key) ?? new NodeSelector(pool.nodes, pool.selector, this.#needs);
+    const selector =
+      this.#selectors.get(key) ??
+      new NodeSelector(pool.nodes, pool.selector, {
+        random: this.#needs.random,
+        away: (node) => this.#dialer.away(node),
+      });
     this.#selectors.set(key, selector);
     return selector;
   }
 
   /** Those of pools nobody has any more. */
-  #forgetSelectors(services: readonly DataService[]): void {
-    const pools = services.flatMap((s) => [s.cores, s.targets]).filter((p) => p !== null);
+  #forgetSelectors(pools: readonly Pool[]): void {
     const wanted = new Set(pools.map((p) => JSON.stringify(p)));
     for (const key of this.#selectors.keys()) if (!wanted.has(key)) this.#selectors.delete(key);
   }

@@ -69,6 +69,40 @@ describe('NodeSelector', () => {
     expect(pick(1301)).toBe('a');
   });
 
+  it('sets a node aside whose probes fail, until one succeeds', () => {
+    const { selector, pick } = make('fifo', [a, b]);
+    expect(selector.probed(a, false, 0)).toBeNull();
+    expect(pick(1)).toBe('a');
+    expect(selector.probed(a, false, 2)).toBe('aside');
+    expect([pick(3), pick(1_000_000)]).toEqual(['b', 'b']);
+    // Chosen all the same when no other was left: that it worked once is for the probes to say.
+    selector.worked(a);
+    expect(pick(4)).toBe('b');
+    expect(selector.probed(a, true, 5)).toBe('fit');
+    expect(pick(6)).toBe('a');
+    expect(selector.probed(a, true, 7)).toBeNull();
+  });
+
+  it('takes a node back that failed dials as soon as a probe succeeds', () => {
+    const { selector, pick } = make('fifo', [a, b]);
+    for (const at of [0, 1]) selector.failed(a, at);
+    expect(pick(2)).toBe('b');
+    expect(selector.probed(a, true, 3)).toBe('fit');
+    expect(pick(4)).toBe('a');
+  });
+
+  it('passes over a node that is away, while another is fit', () => {
+    const away = new Set<N>([a]);
+    const settings = { strategy: 'fifo', maxFails: 1, failTimeoutMs: 1000 } as const;
+    const selector = new NodeSelector([a, b], settings, { random: () => 0, away: (n) => away.has(n) });
+    const pick = (): string | undefined => selector.pick({ tried: new Set(), client: 'c', now: 0 })?.name;
+    expect(pick()).toBe('b');
+    away.add(b);
+    expect(pick()).toBe('a');
+    away.clear();
+    expect(pick()).toBe('a');
+  });
+
   it('takes a backup only when no other is fit, and anything when none is', () => {
     const { selector, pick } = make('fifo', [c, a]);
     expect(pick()).toBe('a');

@@ -7,34 +7,46 @@ interface Choosable {
 }
 
 interface Health {
+  /** Of dials, in a row. */
   fails: number;
   lastFail: number;
+  /** Of probes, in a row. */
+  missed: number;
+}
+
+export interface SelectorNeeds<T> {
+  readonly random: () => number;
+  /** It has been out of reach for a while, as those who keep sessions to it know. */
+  readonly away?: (node: T) => boolean;
 }
 
 /**
- * Chooses among the nodes of a pool. A node that failed `maxFails` times in a row is set aside for `failTimeoutMs`;
- * backups serve while no other node is fit. When none is fit, all are: trying beats refusing.
+ * Chooses among the nodes of a pool. A node that failed `maxFails` times in a row is set aside for `failTimeoutMs`, or
+ * until a probe succeeds; one whose probes failed that often, until one succeeds. Backups serve while no other node is
+ * fit. When none is fit, all are: trying beats refusing.
  */
 export class NodeSelector<T extends Choosable> {
-  readonly #nodes: readonly T[];
+  readonly nodes: readonly T[];
   readonly #settings: Selector;
   readonly #random: () => number;
+  readonly #away: (node: T) => boolean;
   readonly #health = new Map<T, Health>();
   /** Streams and dials under way. */
   readonly #busy = new Map<T, number>();
   #turn = 0;
 
-  constructor(nodes: readonly T[], settings: Selector, needs: { random: () => number }) {
-    this.#nodes = nodes;
+  constructor(nodes: readonly T[], settings: Selector, needs: SelectorNeeds<T>) {
+    this.nodes = nodes;
     this.#settings = settings;
     this.#random = needs.random;
+    this.#away = needs.away ?? (() => false);
   }
 
   /** `tried` are this stream's failures: not chosen again while another is left. `null`: the pool is empty. */
   pick(args: { tried: ReadonlySet<T>; client: string; now: number }): T | null {
     const { tried, client, now } = args;
-    const fresh = this.#nodes.filter((n) => !tried.has(n));
-    const left = fresh.length > 0 ? fresh : this.#nodes;
+    const fresh = this.nodes.filter((n) => !tried.has(n));
+    const left = fresh.length > 0 ? fresh : this.nodes;
     const fit = left.filter((n) => !this.#setAside(n, now));
     const main = fit.filter((n) => !n.backup);
     const pool = main.length > 0 ? main : fit.length > 0 ? fit : withoutBackups(left);
@@ -71,22 +83,40 @@ export class NodeSelector<T extends Choosable> {
   }
 
   failed(node: T, now: number): void {
-    const health = this.#health.get(node);
-    if (health === undefined) this.#health.set(node, { fails: 1, lastFail: now });
-    else {
-      health.fails += 1;
-      health.lastFail = now;
-    }
+    const health = this.#healthOf(node);
+    health.fails += 1;
+    health.lastFail = now;
   }
 
   worked(node: T): void {
-    if (this.#health.size > 0) this.#health.delete(node);
+    const health = this.#health.get(node);
+    if (health === undefined) return;
+    health.fails = 0;
+    if (health.missed === 0) this.#health.delete(node);
+  }
+
+  /** Of a look at it without a stream. Says what that changed: set aside now, fit again, or nothing. */
+  probed(node: T, ok: boolean, now: number): 'aside' | 'fit' | null {
+    const before = this.#setAside(node, now);
+    if (ok) this.#health.delete(node);
+    else this.#healthOf(node).missed += 1;
+    const after = this.#setAside(node, now);
+    return before === after ? null : after ? 'aside' : 'fit';
+  }
+
+  #healthOf(node: T): Health {
+    const health = this.#health.get(node) ?? { fails: 0, lastFail: 0, missed: 0 };
+    this.#health.set(node, health);
+    return health;
   }
 
   #setAside(node: T, now: number): boolean {
+    if (this.#away(node)) return true;
     const health = this.#health.get(node);
-    if (health === undefined || health.fails < Math.max(1, this.#settings.maxFails)) return false;
-    return now - health.lastFail < this.#settings.failTimeoutMs;
+    if (health === undefined) return false;
+    const { maxFails, failTimeoutMs } = this.#settings;
+    const enough = Math.max(1, maxFails);
+    return health.missed >= enough || (health.fails >= enough && now - health.lastFail < failTimeoutMs);
   }
 
   /** The fewest for its weight; those alike take turns. */

@@ -6,7 +6,7 @@ import { carry, type Stream } from './carry.ts';
 import type { Counters } from './counters.ts';
 import type { Dialled } from './dial.ts';
 import type { Dialer } from './dialer.ts';
-import { Guard } from './guard.ts';
+import { Guard, type Leave } from './guard.ts';
 import type { Leg } from './leg.ts';
 import { type DataNode, type DataService, DIRECT, type Pool } from './messages.ts';
 import {
@@ -65,12 +65,20 @@ export class Service {
     this.#targets = selector(config.targets);
   }
 
-  /** Before a byte of it is read; who is not let in is reset. */
-  admits(raw: net.Socket, address: string): boolean {
-    const leave = this.#guard.enter(address);
+  /** Before a byte of it is read; who is not let in is reset. A promise where the node has to be asked. */
+  admits(raw: net.Socket, address: string): boolean | Promise<boolean> {
+    const entered = this.#guard.enter(address);
+    if (!(entered instanceof Promise)) return this.#letIn(raw, address, entered);
+    raw.on('error', () => undefined);
+    return entered.then((leave) => this.#letIn(raw, address, leave));
+  }
+
+  #letIn(raw: net.Socket, address: string, leave: Leave | string): boolean {
     if (typeof leave !== 'string') {
-      raw.once('close', leave);
-      return true;
+      // It may have closed while it waited.
+      if (raw.destroyed) leave();
+      else raw.once('close', leave);
+      return !raw.destroyed;
     }
     this.#counters.errors += 1;
     this.#log('warn', `refused ${address}: ${leave}`);
@@ -135,6 +143,7 @@ export class Service {
     socket.on('data', data);
     socket.on('end', gone);
     socket.on('close', gone);
+    socket.resume();
   }
 
   #admits(auth: Auth | null): boolean {
@@ -264,7 +273,8 @@ export class Service {
     const tried = new Set<DataNode>();
     const reasons: string[] = [];
     let timeout = false;
-    for (let attempt = 0; attempt <= this.config.retries && client.fault === null; attempt++) {
+    let attempts = 0;
+    while (attempts <= this.config.retries && client.fault === null) {
       const node = selector.pick({ tried, client: client.remote, now: now() });
       if (node === null) break;
       const over = selector.begin(node);
@@ -278,6 +288,8 @@ export class Service {
       if (client.fault !== null) break;
       selector.failed(node, now());
       tried.add(node);
+      // Where nothing was sent it costs no attempt, once round.
+      if (!dialled.unsent || tried.size === selector.nodes.length) attempts += 1;
       reasons.push(dialled.why);
       timeout = dialled.timeout;
     }

@@ -52,6 +52,17 @@ describe('Turns', () => {
     expect(seen).toEqual({ requests: 1, ttft: [1000], gap: [40, 100] });
   });
 
+  it.each([
+    ['P', 'S'],
+    ['SET a b\r\n', '+OK\r\n'],
+    ['', '220 mail ESMTP\r\n'],
+  ])('takes an answer to what is no request for another protocol: %j, %j', (question, answer) => {
+    const { turns, seen, say } = watch();
+    say([0, '>', question], [1, '<', answer]);
+    expect([turns.opaque, turns.answering, turns.outstanding]).toEqual([true, false, false]);
+    expect(seen).toEqual({ requests: 1, ttft: [], gap: [] });
+  });
+
   it('tells the turns of a kept connection apart, also pipelined', () => {
     const { turns, seen, say } = watch();
     const answer = (n: number): string => `HTTP/1.1 200 OK\r\ncontent-length: ${n}\r\n\r\n${'x'.repeat(n)}`;

@@ -49,6 +49,11 @@ export class Turns implements ScannerEvents {
     return !this.#opaque && (this.#waiting.length > 0 || this.#requests.inBody);
   }
 
+  /** A whole request is there, and its answer is not complete. */
+  get awaited(): boolean {
+    return this.#waiting.length > 0 && !this.#requests.inBody;
+  }
+
   /** Part of an answer has come: an end now would leave it truncated. */
   get answering(): boolean {
     return !this.#opaque && this.#answers.begun;
@@ -67,6 +72,12 @@ export class Turns implements ScannerEvents {
 
   fromOrigin(chunk: Buffer, now: number): void {
     if (this.#opaque) return;
+    // An answer to what is no request yet: another protocol whose first word looked like a method, a server that speaks
+    // first. Taken for the head of an answer, its end would pass for a cut.
+    if (this.#waiting.length === 0 && !this.#requests.inBody) {
+      this.#giveUp();
+      return;
+    }
     this.#now = now;
     this.#body = false;
     if (!this.#answers.feed(chunk)) this.#giveUp();

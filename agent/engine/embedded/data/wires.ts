@@ -4,6 +4,7 @@ import { resetSocket } from '../wire/reset-socket.ts';
 import type { SmuxStream } from '../wire/smux-stream.ts';
 import type { WebSocketStream } from '../wire/websocket.ts';
 import type { CutBy } from './leg.ts';
+import type { Reader } from './read-pool.ts';
 
 // What a leg may stand on. They differ in how they break and in whether an end can be told from a cut.
 
@@ -29,30 +30,59 @@ export interface Wire {
   /** The TCP socket it has to itself. */
   readonly raw: net.Socket | null;
   readonly ways: Ways;
+  /** Instead of `data` events, where there is one. */
+  readonly reader: Reader | null;
   /** `plain` ends look like cuts, `sealed` bytes carry marks of both, `told` is what the wire itself can say. */
   readonly ends: 'plain' | 'sealed' | 'told';
+  /** Either direction can end without the other. */
+  readonly halves: boolean;
   /** Breaks it at once, or as soon as that is possible. */
   readonly reset: () => void;
   /** Tells a cut without marks in the bytes; null where it cannot. */
   readonly cut: ((by: CutBy) => void) | null;
 }
 
+/**
+ * Asked of the kernel when somebody wants to know, which for most sockets nobody does. What was asked once is known
+ * after the socket has closed, too.
+ */
+class SocketWays implements Ways {
+  readonly #raw: net.Socket;
+
+  constructor(raw: net.Socket) {
+    this.#raw = raw;
+  }
+
+  get from(): Address {
+    return { address: this.#raw.remoteAddress ?? '', port: this.#raw.remotePort ?? 0 };
+  }
+
+  get to(): Address {
+    return { address: this.#raw.localAddress ?? '', port: this.#raw.localPort ?? 0 };
+  }
+}
+
 export function waysOf(raw: net.Socket): Ways {
-  return {
-    from: { address: raw.remoteAddress ?? '', port: raw.remotePort ?? 0 },
-    to: { address: raw.localAddress ?? '', port: raw.localPort ?? 0 },
-  };
+  return new SocketWays(raw);
 }
 
 /** TCP, or TLS over it: `raw` is the TCP socket under `socket`, or the same, and only that one can be reset. */
-export function socketWire(of: { socket: net.Socket; raw: net.Socket; ways?: Ways; sealed?: boolean }): Wire {
+export function socketWire(of: {
+  socket: net.Socket;
+  raw: net.Socket;
+  ways?: Ways;
+  sealed?: boolean;
+  reader?: Reader | null;
+}): Wire {
   const { socket, raw } = of;
   socket.once('end', () => askWhetherItLives(socket, raw));
   return {
     socket,
     raw,
     ways: of.ways ?? waysOf(raw),
+    reader: of.reader ?? null,
     ends: of.sealed ? 'sealed' : 'plain',
+    halves: true,
     reset: () => resetSocket(socket, raw),
     cut: null,
   };
@@ -62,7 +92,9 @@ export function socketWire(of: { socket: net.Socket; raw: net.Socket; ways?: Way
 export function webSocketWire(of: { stream: WebSocketStream; ways: Ways; sealed: boolean }): Wire {
   const { stream, ways } = of;
   const reset = (): void => stream.resetAndDestroy();
-  return { socket: stream, raw: null, ways, ends: of.sealed ? 'sealed' : 'plain', reset, cut: null };
+  const ends = of.sealed ? 'sealed' : 'plain';
+  const halves = of.sealed;
+  return { socket: stream, raw: null, ways, reader: null, ends, halves, reset, cut: null };
 }
 
 /** A stream of a session; `ours` is what is at its other end. */
@@ -72,7 +104,9 @@ export function smuxWire(of: { stream: SmuxStream; ways: Ways; ours: boolean }):
     socket: stream,
     raw: null,
     ways,
+    reader: null,
     ends: of.ours ? 'told' : 'plain',
+    halves: true,
     reset: () => stream.resetAndDestroy(),
     cut: (by) => stream.cut(by),
   };

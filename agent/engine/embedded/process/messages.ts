@@ -1,12 +1,15 @@
 import type { ErrorCode } from '../../../../proto/vocab/errors.ts';
 import type { Refusal } from '../../../../proto/vocab/node.ts';
-import type { EngineIdentity } from '../../port.ts';
+import type { EngineIdentity, ServiceStats } from '../../port.ts';
 import type { LogLevel } from '../control/logs.ts';
-import type { DataCall } from '../data/messages.ts';
+import type { TallyAnswer, TallyReport, WorkerCall } from '../data/messages.ts';
 
 // What the processes of one engine say to each other, as JSON. The primary knows no document and no figures: it forks,
 // holds the ports, passes calls on and keeps what control wants back. It outlives releases: unknown messages are
 // ignored, so that an older primary and newer workers understand each other.
+
+/** Before an exit, for what has been sent. */
+export const FLUSH_MS = 100;
 
 export interface WorkerFacts {
   readonly id: number;
@@ -40,33 +43,60 @@ export interface ControlStart {
   readonly restarts: number;
   readonly workers: readonly WorkerFacts[];
   readonly kept: Kept;
+  /** Data workers that died while no control was there. Absent from an older primary. */
+  readonly left?: readonly Left[];
+}
+
+/** What a data worker that is gone had counted, as it said last. */
+export interface Left {
+  readonly worker: number;
+  readonly figures: readonly ServiceStats[];
 }
 
 export type ToWorker =
-  | { readonly t: 'data' }
+  /** `dns`: servers to ask for names, `host:port`; a primary of an earlier release says none. */
+  | { readonly t: 'data'; readonly dns?: readonly string[] }
   | { readonly t: 'control'; readonly start: ControlStart }
-  | { readonly t: 'call'; readonly id: number; readonly name: DataCall; readonly args: unknown }
+  | { readonly t: 'call'; readonly id: number; readonly name: WorkerCall; readonly args: unknown }
   /** To control: what it called, or asked of the primary. */
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
   | { readonly t: 'joined'; readonly worker: WorkerFacts }
-  | { readonly t: 'left'; readonly worker: number; readonly restarts: number }
+  /** Without figures from an older primary. */
+  | {
+      readonly t: 'left';
+      readonly worker: number;
+      readonly restarts: number;
+      readonly figures?: readonly ServiceStats[];
+    }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
+  /** To control: what a data worker said of the node's limits. */
+  | { readonly t: 'tally'; readonly worker: number; readonly report: TallyReport }
+  /** To a data worker: what control said to that. */
+  | { readonly t: 'tallied'; readonly answer: TallyAnswer }
+  /** Answered `pong` by who lives. */
+  | { readonly t: 'ping' }
   /** Cut what is left and exit. */
   | { readonly t: 'end' };
 
 export type ToPrimary =
-  /** First of all; answered by the role, for control only when its turn has come. */
-  | { readonly t: 'hello'; readonly version: string }
+  /** First of all; answered by the role, for control only when its turn has come. `pings`: it answers a ping. */
+  | { readonly t: 'hello'; readonly version: string; readonly pings?: true }
   | { readonly t: 'line'; readonly level: LogLevel; readonly text: string }
   | { readonly t: 'answer'; readonly id: number; readonly answer: Answer }
+  | { readonly t: 'pong' }
+  /** From a data worker, for the case that it dies: all it has counted, when that has changed. */
+  | { readonly t: 'figures'; readonly services: readonly ServiceStats[] }
+  /** From a data worker, for control. */
+  | { readonly t: 'tally'; readonly report: TallyReport }
   // From control only:
   | { readonly t: 'up' }
+  | { readonly t: 'tallied'; readonly worker: number; readonly answer: TallyAnswer }
   | { readonly t: 'failed'; readonly message: string }
   | {
       readonly t: 'call';
       readonly id: number;
       readonly worker: number;
-      readonly name: DataCall;
+      readonly name: WorkerCall;
       readonly args: unknown;
     }
   /** Answered `WorkerFacts` once it has said hello. Not replaced when it dies, until `use`. */
@@ -79,3 +109,14 @@ export type ToPrimary =
   | { readonly t: 'end'; readonly worker: number; readonly now: boolean }
   | { readonly t: 'handover'; readonly to: number }
   | { readonly t: 'stop' };
+
+export interface WorkerNeeds {
+  readonly version: string;
+  readonly now: () => number;
+  readonly clock: () => number;
+  readonly random: () => number;
+  readonly write: (line: string) => void;
+  /** To the primary. */
+  readonly send: (message: ToPrimary) => void;
+  readonly exit: (code: number) => void;
+}

@@ -1,38 +1,32 @@
-import cluster, { type Worker as Child } from 'node:cluster';
+import cluster from 'node:cluster';
 import net from 'node:net';
 import { AppError } from '../../../../proto/vocab/errors.ts';
 import { lockOf } from '../../lock.ts';
 import { listenOnSocket } from '../control/socket-path.ts';
-import type { Answer, CallFault, ControlStart, ToPrimary, ToWorker, WorkerFacts } from './messages.ts';
+import { Watchdog } from '../control/watchdog.ts';
+import { every } from '../data/every.ts';
+import { factsOf, fork, type Member, type Role } from './member.ts';
+import type { Answer, CallFault, ControlStart, Left, ToPrimary, ToWorker } from './messages.ts';
 
-const HELLO_MS = 20_000;
 const STOP_MS = 2_000;
 const LINES_KEPT = 200;
 /** One that lived shorter than this is made again more slowly each time. */
 const SHORT_LIFE_MS = 3_000;
 const SLOWEST_MS = 5_000;
 
-type Role = 'data' | 'control';
-
-interface Member {
-  readonly id: number;
-  readonly child: Child;
-  readonly role: Role;
-  readonly exec: string;
-  readonly bornAt: number;
-  /** Replaced when it dies. */
-  wanted: boolean;
-  version: string | null;
-  retireBy: number | null;
-  /** It was told its role, or waits for its turn. */
-  at: 'starting' | 'standby' | 'working';
-  readonly hello: PromiseWithResolvers<WorkerFacts>;
-}
-
 export interface PrimarySettings
   extends Pick<ControlStart, 'socket' | 'document' | 'identity' | 'instance' | 'startedAt'> {
   readonly workers: number;
   readonly exec: string;
+  /** For data workers, unread. */
+  readonly dns: readonly string[];
+}
+
+export interface PrimaryNeeds {
+  readonly now: () => number;
+  /** Milliseconds that only grow. */
+  readonly clock: () => number;
+  readonly exit: (code: number) => void;
 }
 
 /**
@@ -41,14 +35,19 @@ export interface PrimarySettings
  */
 export class Primary {
   readonly #settings: PrimarySettings;
-  readonly #needs: { now: () => number; exit: (code: number) => void };
+  readonly #needs: PrimaryNeeds;
   readonly #members = new Map<number, Member>();
   readonly #kept = new Map<string, unknown>();
   /** Data's answers on the way: whose, and what control calls it. */
   readonly #calls = new Map<number, { readonly worker: number; readonly id: number }>();
   /** Proof that this engine lives while its control is being replaced. */
   readonly #lock = net.createServer((s) => s.destroy());
+  readonly #watchdog: Watchdog;
+  /** Control's answer on the way. */
+  #pong: PromiseWithResolvers<void> | null = null;
   #lines: Extract<ToWorker, { t: 'line' }>[] = [];
+  /** Gone while no control was there, until one has counted them. */
+  #left: Left[] = [];
   #exec: string;
   #control: Member | null = null;
   #lastCall = 0;
@@ -57,10 +56,16 @@ export class Primary {
   #up: PromiseWithResolvers<void> | null = Promise.withResolvers<void>();
   #stopping = false;
 
-  constructor(settings: PrimarySettings, needs: { now: () => number; exit: (code: number) => void }) {
+  constructor(settings: PrimarySettings, needs: PrimaryNeeds) {
     this.#settings = settings;
     this.#needs = needs;
     this.#exec = settings.exec;
+    this.#watchdog = new Watchdog({
+      clock: needs.clock,
+      every,
+      ask: (id) => this.#ping(id),
+      onHung: (id) => this.#hung(id),
+    });
   }
 
   /** Resolves once control answers on its socket. @throws AppError */
@@ -102,38 +107,19 @@ export class Primary {
 
   // nothing -> starting
   #fork(role: Role, exec: string, wanted: boolean): Member {
-    cluster.setupPrimary({ exec, args: [] });
-    const child = cluster.fork();
-    const hello = Promise.withResolvers<WorkerFacts>();
-    hello.promise.catch(() => undefined);
-    const bornAt = this.#needs.now();
-    const at = 'starting';
-    const member: Member = {
-      id: child.id,
-      child,
-      role,
-      exec,
-      bornAt,
-      wanted,
-      at,
-      version: null,
-      retireBy: null,
-      hello,
-    };
-    this.#members.set(child.id, member);
-    child.on('error', (e) => this.#say('error', `worker ${child.process.pid ?? 'unborn'}: ${e.message}`));
-    const late = setTimeout(() => {
-      if (member.at !== 'starting') return;
-      hello.reject(new AppError('timeout', 'it did not answer'));
-      child.process.kill('SIGKILL');
-    }, HELLO_MS);
-    late.unref();
+    const say = (text: string): void => this.#say('error', text);
+    const member = fork({ role, exec, wanted, bornAt: this.#needs.now() }, say);
+    this.#members.set(member.id, member);
     return member;
   }
 
   #heard(from: Member, m: ToPrimary): void {
-    if (m.t === 'hello') this.#greeted(from, m.version);
+    if (m.t === 'hello') this.#greeted(from, m);
     else if (m.t === 'line') this.#line(m);
+    else if (m.t === 'pong') {
+      if (from === this.#control) this.#pong?.resolve();
+    } else if (m.t === 'figures') from.figures = m.services;
+    else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
       const call = this.#calls.get(m.id);
       this.#calls.delete(m.id);
@@ -142,11 +128,12 @@ export class Primary {
   }
 
   /** What control, and nobody else, may order. */
-  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' }>): void {
+  #ordered(m: Exclude<ToPrimary, { t: 'hello' | 'line' | 'answer' | 'tally' | 'pong' | 'figures' }>): void {
     switch (m.t) {
       case 'up':
         this.#up?.resolve();
         this.#up = null;
+        this.#left = [];
         break;
       case 'failed':
         this.#up?.reject(new AppError('unavailable', m.message));
@@ -154,6 +141,11 @@ export class Primary {
       case 'call':
         this.#pass(m);
         break;
+      case 'tallied': {
+        const worker = this.#members.get(m.worker);
+        if (worker !== undefined) this.#tell(worker, { t: 'tallied', answer: m.answer });
+        break;
+      }
       case 'fork':
         this.#fork(m.role, m.exec, false).hello.promise.then(
           (ok) => this.#tellControl({ t: 'answer', id: m.id, answer: { ok } }),
@@ -202,12 +194,13 @@ export class Primary {
   }
 
   // starting -> working, or standby
-  #greeted(member: Member, version: string): void {
+  #greeted(member: Member, { version, pings }: Extract<ToPrimary, { t: 'hello' }>): void {
     member.version = version;
+    member.pings = pings === true;
     const facts = factsOf(member);
     if (member.role === 'data') {
       member.at = 'working';
-      this.#tell(member, { t: 'data' });
+      this.#tell(member, { t: 'data', dns: this.#settings.dns });
       this.#tellControl({ t: 'joined', worker: facts });
     } else if (member === this.#control) this.#begin(member);
     else member.at = 'standby';
@@ -224,11 +217,28 @@ export class Primary {
       restarts: this.#restarts,
       workers: members.filter((m) => m.role === 'data' && m.at === 'working').map(factsOf),
       kept: Object.fromEntries(this.#kept),
+      left: this.#left,
     };
     this.#tell(control, { t: 'control', start });
     const lines = this.#lines;
     this.#lines = [];
     for (const line of lines) this.#tell(control, line);
+    if (control.pings) this.#watchdog.watch(control.id);
+  }
+
+  async #ping(id: number): Promise<void> {
+    const control = this.#members.get(id);
+    if (control === undefined) return;
+    this.#pong = Promise.withResolvers<void>();
+    this.#tell(control, { t: 'ping' });
+    await this.#pong.promise;
+  }
+
+  #hung(id: number): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    member.hung = true;
+    member.child.process.kill('SIGKILL');
   }
 
   /** The old control has let go of its socket. */
@@ -237,6 +247,7 @@ export class Primary {
     const next = this.#members.get(to);
     if (old !== null) {
       old.wanted = false;
+      this.#watchdog.forget(old.id);
       this.#tell(old, { t: 'end' });
     }
     this.#calls.clear();
@@ -249,6 +260,7 @@ export class Primary {
   #gone(member: Member, how: string): void {
     const { id, role, child, wanted } = member;
     this.#members.delete(id);
+    this.#watchdog.forget(id);
     member.hello.reject(new AppError('unavailable', `it ended at once (${how}); its log says why`));
     if (this.#stopping) return;
     for (const [call, { worker, id: asked }] of this.#calls) {
@@ -263,9 +275,10 @@ export class Primary {
       this.#up?.reject(new AppError('unavailable', `control ended at its start (${how})`));
     }
     if (wanted) this.#restarts += 1;
-    if (role === 'data') this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts });
+    if (role === 'data') this.#leaves(member);
     if (!wanted || (role === 'control' && !mine)) return;
-    this.#say('error', `the ${role} worker ${child.process.pid ?? ''} died (${how}) and is replaced`);
+    const end = member.hung ? 'did not answer for 15 s, was killed' : `died (${how})`;
+    this.#say('error', `the ${role} worker ${child.process.pid ?? ''} ${end} and is replaced`);
     this.#falls = this.#needs.now() - member.bornAt < SHORT_LIFE_MS ? this.#falls + 1 : 0;
     const wait = this.#falls < 2 ? 0 : Math.min(SLOWEST_MS, 100 * 2 ** this.#falls);
     setTimeout(() => {
@@ -273,6 +286,12 @@ export class Primary {
       const next = this.#fork(role, this.#exec, true);
       if (mine) this.#control = next;
     }, wait);
+  }
+
+  #leaves({ id, figures }: Member): void {
+    if (this.#control?.at === 'working')
+      this.#tellControl({ t: 'left', worker: id, restarts: this.#restarts, figures });
+    else this.#left.push({ worker: id, figures });
   }
 
   #tell(member: Member, message: ToWorker): void {
@@ -295,10 +314,6 @@ export class Primary {
 }
 
 const GONE: CallFault = { code: 'unavailable', message: 'the worker is gone' };
-
-function factsOf({ id, child, version, retireBy }: Member): WorkerFacts {
-  return { id, pid: child.process.pid ?? 0, version: version ?? '', retireBy };
-}
 
 function faultOf(e: unknown): Extract<Answer, { error: unknown }>['error'] {
   if (!(e instanceof AppError)) return { code: 'internal', message: String(e) };

@@ -1,6 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FIN, FrameReader, NOP, PSH, type SmuxVersion, SYN, UPD, writeHeader } from './smux-frame.ts';
+import {
+  AT_MOST,
+  FIN,
+  FrameReader,
+  LEAVING,
+  NOP,
+  PSH,
+  type SmuxVersion,
+  SYN,
+  UPD,
+  writeHeader,
+} from './smux-frame.ts';
 
 function frame(version: SmuxVersion, cmd: number, sid: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   const b = Buffer.alloc(8);
@@ -28,6 +39,7 @@ function read(
       told[told.length - 1] += piece.toString('hex');
     },
     update: (sid, consumed, window) => told.push(`update ${sid} ${consumed} ${window}`),
+    word: (word) => told.push(`word ${word}`),
   });
   for (const chunk of chunks) {
     const fault = reader.feed(chunk);
@@ -40,6 +52,8 @@ const SPOKEN = Buffer.concat([
   frame(2, SYN, 3),
   frame(2, PSH, 3, Buffer.from('abc')),
   frame(2, NOP, 0),
+  frame(2, NOP, LEAVING),
+  frame(2, NOP, AT_MOST + 100),
   frame(2, UPD, 3, words(7, 1_048_576)),
   frame(2, PSH, 3),
   frame(2, PSH, 0xffffffff, Buffer.from('0123456789')),
@@ -48,6 +62,8 @@ const SPOKEN = Buffer.concat([
 const TOLD = [
   'open 3',
   'push 3 3 616263',
+  'word 1',
+  'word 2147483748',
   'update 3 7 1048576',
   'push 3 0 ',
   'push 4294967295 10 30313233343536373839',

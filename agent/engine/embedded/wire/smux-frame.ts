@@ -14,6 +14,13 @@ export const FIRST_WINDOW = 256 * 1024;
 
 const UPD_BYTES = 8;
 
+// Words of our own: NOPs with a stream id. xtaci/smux looks at no NOP's id, and sends none but 0.
+
+/** Whoever says it takes no more streams; those that are open, or under way, go on. */
+export const LEAVING = 1;
+/** Plus a number: the most streams that may be open at once. */
+export const AT_MOST = 0x80000000;
+
 export type SmuxVersion = 1 | 2;
 
 export function writeHeader(
@@ -35,6 +42,8 @@ export interface FrameEvents {
   /** A piece of the PSH under way, never copied: it points into the chunk that was fed. */
   data(piece: Buffer): void;
   update(sid: number, consumed: number, window: number): void;
+  /** A NOP that says something. */
+  word(word: number): void;
 }
 
 /** Reads frames off chunks cut anywhere; payload is passed on as it comes, a frame is never put together. */
@@ -117,6 +126,7 @@ export class FrameReader {
         if (length !== 0) return `command ${cmd} with ${length} bytes`;
         if (cmd === SYN) this.#events.open(sid);
         else if (cmd === FIN) this.#events.end(sid);
+        else if (sid !== 0) this.#events.word(sid);
         return null;
       default:
         return `command ${cmd}`;

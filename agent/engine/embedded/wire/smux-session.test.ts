@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import tls from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/harness/test-ca.ts';
-import { FIN, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
+import { AT_MOST, FIN, LEAVING, NOP, PSH, SYN, UPD, writeHeader } from './smux-frame.ts';
 import { SmuxSession, type SmuxSettings } from './smux-session.ts';
 import type { SmuxStream, StreamLost } from './smux-stream.ts';
 
@@ -313,6 +313,51 @@ describe('streams beside each other', () => {
   });
 });
 
+describe('words between our own ends', () => {
+  it('ask for no more streams: what is open goes on, what was under way is taken', async () => {
+    const { client, server } = await pair((s) => s.pipe(s), { words: true });
+    const before = opened(client);
+    server.session.leave();
+    // The word has not come yet.
+    const underWay = opened(client);
+    await until(() => client.session.leaving);
+    expect(client.session.open()).toBeNull();
+    for (const stream of [before, underWay]) {
+      stream.end('x');
+      expect((await hear(stream)).how).toBe('end');
+    }
+    expect([client.over, server.over]).toEqual([[], []]);
+  });
+
+  it('say how many streams have room, and say it again when that changes', async () => {
+    const { client, server } = await pair((s) => s.pipe(s), { words: true, maxStreams: 2 });
+    const [first] = [opened(client), opened(client)];
+    await until(() => client.session.open() === null);
+    first.end();
+    await hear(first);
+    await until(() => client.session.streams === 1);
+    const third = opened(client);
+    expect(client.session.open()).toBeNull();
+    server.session.tune({ maxStreams: 3 });
+    await until(() => client.session.open() !== null);
+    server.session.tune({ maxStreams: 1 });
+    third.end('x');
+    expect((await hear(third)).how).toBe('end');
+  });
+
+  it('are not said to others, and mean nothing from them', async () => {
+    const [near, far] = await sockets();
+    const said: Buffer[] = [];
+    near.on('data', (c: Buffer) => said.push(c));
+    const { session: other } = session(far, { role: 'server', maxStreams: 2 }, (s) => s.end('heard'));
+    other.leave();
+    near.write(Buffer.concat([frame(NOP, LEAVING), frame(NOP, AT_MOST), frame(SYN, 3)]));
+    await until(() => said.length > 0);
+    expect(Buffer.concat(said).subarray(0, 13)).toEqual(frame(PSH, 3, Buffer.from('heard')));
+    expect(other.leaving).toBe(false);
+  });
+});
+
 describe('much held for slow readers', () => {
   it('narrows the windows, so that more stalled streams than fit do not stop the others', async () => {
     const [near, far] = await sockets();
@@ -456,7 +501,7 @@ describe('what is not smux', () => {
     for (const s of streams) expect((await hear(s)).how).toBe('ECONNRESET unknown');
   });
 
-  it('ends the session in every one of 10,000 ways, and nothing else happens', () => {
+  it('ends the session in every one of 10,000 ways, and nothing else happens', { timeout: 30_000 }, () => {
     let seed = 7;
     const random = (below: number): number => {
       seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
@@ -471,13 +516,15 @@ describe('what is not smux', () => {
       });
       // Some good frames, a bad one, and more of anything, in chunks cut anywhere.
       const frames: Buffer[] = [];
+      const version = i % 2 === 0 ? 2 : 1;
       for (let n = random(6); n > 0; n--)
-        frames.push(frame([SYN, FIN, PSH][random(3)] as number, 1 + 2 * random(4), null));
-      for (let n = random(4); n > 0; n--) frames.push(frame(PSH, 3, randomBytes(random(300))));
+        frames.push(frame([SYN, FIN, PSH][random(3)] as number, 1 + 2 * random(4), null, version));
+      for (let n = random(4); n > 0; n--) frames.push(frame(PSH, 3, randomBytes(random(300)), version));
       const b = frame(
         [SYN, FIN, 3, UPD, 5 + random(250)][random(5)] as number,
         random(8),
         Buffer.alloc(1 + random(7)),
+        version,
       );
       if (random(3) === 0) b[0] = 3 + random(250);
       frames.push(b, randomBytes(random(100)));

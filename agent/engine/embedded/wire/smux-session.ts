@@ -1,6 +1,17 @@
 import type { Duplex } from 'node:stream';
 import type { CutBy } from '../data/leg.ts';
-import { FIN, FIRST_WINDOW, FrameReader, NOP, PSH, type SmuxVersion, SYN, UPD } from './smux-frame.ts';
+import {
+  AT_MOST,
+  FIN,
+  FIRST_WINDOW,
+  FrameReader,
+  LEAVING,
+  NOP,
+  PSH,
+  type SmuxVersion,
+  SYN,
+  UPD,
+} from './smux-frame.ts';
 import { marksOf, SmuxStream, type StreamHost, StreamLost } from './smux-stream.ts';
 import { FrameWriter } from './smux-writer.ts';
 
@@ -14,16 +25,23 @@ const MAX_STREAMS = 65_536;
 const KEEPALIVE = { everyMs: 10_000, timeoutMs: 30_000 } as const;
 const LAST_SID = 0xffffffff;
 
-export interface SmuxSettings {
+/** They may change while the session goes on. */
+export interface SmuxLimits {
+  /** What a stream's peer may send ahead of its reader, 256 KB at least. */
+  readonly windowBytes?: number | undefined;
+  /** Of the peer's, open at once. */
+  readonly maxStreams?: number | undefined;
+}
+
+export interface SmuxSettings extends SmuxLimits {
   /** Clients open odd streams, servers even ones. */
   readonly role: 'client' | 'server';
   /** Default: 2; a server takes what the client speaks. Version 1 has no windows: stalled streams stop the others. */
   readonly version?: SmuxVersion;
-  /** What a stream's peer may send ahead of its reader, 256 KB at least. */
-  readonly windowBytes?: number;
   /** What all streams may hold for their readers; a quarter of it narrows the windows, all of it stops the session. */
   readonly heldBytes?: number;
-  readonly maxStreams?: number;
+  /** Both ends are ours: they may say words of their own, see `SmuxSession.leave`. */
+  readonly words?: boolean;
   /** A NOP every so often; a peer that says nothing at all for longer than the time-out is gone. Null: neither. */
   readonly keepalive?: { readonly everyMs: number; readonly timeoutMs: number } | null;
 }
@@ -33,6 +51,8 @@ export interface SmuxNeeds {
   readonly onStream?: (stream: SmuxStream) => void;
   /** Once; all streams were told before. */
   readonly onOver: (why: string) => void;
+  /** Once: the other side takes no more streams. */
+  readonly onLeaving?: () => void;
   /** Calls `run` until the returned function is called. */
   readonly every: (ms: number, run: () => void) => () => void;
 }
@@ -49,7 +69,12 @@ export class SmuxSession {
   readonly #writer: FrameWriter;
   readonly #host: StreamHost;
   readonly #streams = new Map<number, SmuxStream>();
-  readonly #window: number;
+  #window: number;
+  #maxStreams: number;
+  /** As the other side said. */
+  #theirMost = Number.POSITIVE_INFINITY;
+  #theyLeave = false;
+  #saidLeaving = false;
   readonly #heldMost: number;
   /** Streams with something to send, in turn; from `#rowAt` on. */
   #row: SmuxStream[] = [];
@@ -69,7 +94,8 @@ export class SmuxSession {
     this.#carrier = carrier;
     this.#settings = settings;
     this.#needs = needs;
-    this.#window = Math.max(FIRST_WINDOW, settings.windowBytes ?? WINDOW_BYTES);
+    this.#window = windowOf(settings);
+    this.#maxStreams = settings.maxStreams ?? MAX_STREAMS;
     this.#heldMost = settings.heldBytes ?? HELD_BYTES;
     this.#lastSid = settings.role === 'client' ? 1 : 0;
     this.#host = this.#hostStreams();
@@ -89,6 +115,9 @@ export class SmuxSession {
         if (this.#streams.get(sid)?.update(consumed, window) === false)
           this.destroy(`stream ${sid}: more was consumed than sent`);
       },
+      word: (word) => {
+        if (settings.words) this.#heard(word);
+      },
     });
     const { everyMs, timeoutMs } = settings.keepalive ?? KEEPALIVE;
     this.#stopTicking =
@@ -99,6 +128,7 @@ export class SmuxSession {
     carrier.on('end', () => this.destroy('the other side ended the session'));
     carrier.on('close', () => this.destroy('the connection was closed'));
     carrier.on('data', (chunk: Buffer) => this.#read(chunk));
+    if (this.#maxStreams !== MAX_STREAMS) this.#say(AT_MOST + this.#maxStreams);
   }
 
   /** Why it is over, or null. */
@@ -121,13 +151,35 @@ export class SmuxSession {
     return this.#held;
   }
 
-  /** Null when no more can be opened: the session is over, or has used up its numbers. */
+  /** For good: the other side takes no more streams, or their numbers are used up. */
+  get leaving(): boolean {
+    return this.#theyLeave || this.#lastSid + 2 > LAST_SID;
+  }
+
+  /** Null when no more can be opened: the session is over, left, full, or has used up its numbers. */
   open(): SmuxStream | null {
     const { version } = this;
-    if (this.#over !== null || this.#closing || version === null || this.#lastSid + 2 > LAST_SID) return null;
+    if (this.#over !== null || this.#closing || this.leaving || version === null) return null;
+    if (this.#streams.size >= this.#theirMost) return null;
     this.#lastSid += 2;
     this.#frame(SYN, this.#lastSid, 0);
     return this.#begin(this.#lastSid, version);
+  }
+
+  /** Asks for no more streams, where the other side understands it; what comes all the same is taken as before. */
+  leave(): void {
+    if (this.#saidLeaving) return;
+    this.#saidLeaving = true;
+    this.#say(LEAVING);
+  }
+
+  /** From now on; open streams beyond a new most go on. */
+  tune(limits: SmuxLimits): void {
+    this.#window = windowOf(limits);
+    const most = limits.maxStreams ?? MAX_STREAMS;
+    if (most === this.#maxStreams) return;
+    this.#maxStreams = most;
+    this.#say(AT_MOST + most);
   }
 
   /** Cuts what is open and ends the carrier after what was already said. */
@@ -175,9 +227,21 @@ export class SmuxSession {
       return;
     }
     const { onStream } = this.#needs;
-    const most = this.#settings.maxStreams ?? MAX_STREAMS;
-    if (onStream === undefined || this.#closing || this.#streams.size >= most) this.#host.cut(sid, 'tunnel');
+    if (onStream === undefined || this.#closing || this.#streams.size >= this.#maxStreams)
+      this.#host.cut(sid, 'tunnel');
     else onStream(this.#begin(sid, version));
+  }
+
+  #say(word: number): void {
+    if (this.#settings.words && this.#over === null) this.#frame(NOP, word, 0);
+  }
+
+  #heard(word: number): void {
+    if (word >= AT_MOST) this.#theirMost = word - AT_MOST;
+    else if (word === LEAVING && !this.#theyLeave) {
+      this.#theyLeave = true;
+      this.#needs.onLeaving?.();
+    }
   }
 
   #tick(everyMs: number, timeoutMs: number): void {
@@ -272,4 +336,8 @@ export class SmuxSession {
       this.#carrier.resume();
     }
   }
+}
+
+function windowOf({ windowBytes }: SmuxLimits): number {
+  return Math.max(FIRST_WINDOW, windowBytes ?? WINDOW_BYTES);
 }

@@ -12,6 +12,7 @@ const MESSAGE_BYTES = 64 * 1024;
 /** Of a peer's message; ours are never that long. */
 const MAX_MESSAGE_BYTES = 1024 * 1024;
 const HANDSHAKE_MS = 15_000;
+const BUFFER_BYTES = 64 * 1024;
 const TTL_MS = 15_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Normal, going away, none given, and no Close frame at all: how gost ends a stream. */
@@ -24,6 +25,8 @@ export interface WebSocketSettings {
   readonly handshakeMs?: number;
   /** A subprotocol to offer, or to agree to when it is offered; a peer that does not know it goes without. */
   readonly subprotocol?: string;
+  /** Of a stream's reader and its writer, each. Default: 64 KB. */
+  readonly bufferBytes?: number | undefined;
 }
 
 export interface WebSocketTimers {
@@ -53,7 +56,7 @@ export class WebSocketStream extends Duplex {
   #unanswered = 0;
 
   constructor(wire: Wire, settings: WebSocketSettings, timers: WebSocketTimers) {
-    super({ allowHalfOpen: false, readableHighWaterMark: 64 * 1024, writableHighWaterMark: 64 * 1024 });
+    super({ allowHalfOpen: false, highWaterMark: settings.bufferBytes ?? BUFFER_BYTES });
     this.#wire = wire;
     const { ws, socket } = wire;
     this.#stopTicking = timers.every(settings.ttlMs ?? TTL_MS, () => this.#tick());

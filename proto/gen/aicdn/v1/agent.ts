@@ -85,7 +85,7 @@ export interface EnrollRequest_LabelsEntry {
 }
 
 export interface EnrollResponse {
-  /** leaf first, the fleet CA last */
+  /** leaf first, then the fleet CA, and while that is replaced the other one */
   certificateChainDer: Buffer[];
   node: string;
   renewAfter: Timestamp | undefined;

@@ -1,0 +1,35 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { MemoryMaster } from '../harness/memory-master.ts';
+
+const DAY = 86_400_000;
+let m: MemoryMaster;
+beforeEach(async () => {
+  m = await MemoryMaster.start();
+  await m.join('hk-1');
+  await m.pass(5, ['hk-1']);
+});
+const status = () => m.services.nodes.get('hk-1').vitals.status;
+
+it('a clock that goes back by a moment changes nothing', () => {
+  m.now -= 5;
+  expect(status()).toBe('initializing');
+});
+
+describe('a clock that is set', () => {
+  it.each([30 * DAY, -31 * DAY, 10_000, -10_000])(
+    'by %i ms calls nobody down, whoever looks first',
+    async (ms) => {
+      expect(status()).toBe('initializing');
+      m.now += ms;
+      // Read before the next tick and before the next heartbeat.
+      expect(status()).toBe('unknown');
+      await m.pass(3);
+      expect(status()).toBe('unknown');
+      await m.pass(10, ['hk-1']);
+      expect(status()).toBe('initializing');
+      // Silence after that counts as it always does.
+      await m.pass(45);
+      expect(status()).toBe('down');
+    },
+  );
+});
