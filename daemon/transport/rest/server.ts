@@ -32,6 +32,8 @@ export interface RestSettings {
   /** `null`: plain HTTP. */
   readonly tls: { readonly certificatePem: string; readonly keyPem: string } | null;
   readonly storeId: string;
+  /** Requests answered at the same time, watches not among them; 512 where it is not given. */
+  readonly inFlight?: number;
 }
 
 export interface RestNeeds {
@@ -48,8 +50,8 @@ export interface RestNeeds {
 
 const MOST_BODY_BYTES = 256 * 1024;
 const MOST_HEADER_BYTES = 16 * 1024;
-/** Of headers and body together, and of a connection that says nothing. */
-const REQUEST_MS = 10_000;
+/** Of headers and body together, and of a connection that says nothing; looked at once a second. */
+const REQUEST_MS = 9_000;
 const MOST_IN_FLIGHT = 512;
 const STOP_MS = 1000;
 const TICK_MS = 1000;
@@ -82,7 +84,16 @@ export class RestTransport {
     const { services } = needs;
     const callers = new Callers(services, needs.clock);
     const authenticate = (bearer: string, remote: string): Caller => callers.of(bearer, remote);
-    this.watches = new Watches({ watch: services.watch, storeId: settings.storeId, authenticate });
+    this.watches = new Watches({
+      watch: services.watch,
+      storeId: settings.storeId,
+      authenticate,
+      // A stream has a count of its own.
+      streams: ({ raw }) => {
+        raw.off('close', this.over);
+        this.over();
+      },
+    });
     this.app = this.build();
     this.hooks(authenticate);
   }
@@ -231,7 +242,7 @@ export class RestTransport {
     // Before anything is read of it.
     if (request.is404) throw this.notHere(request);
     if (this.stopping) throw new AppError('unavailable', 'the master is stopping');
-    if (this.inFlight > MOST_IN_FLIGHT) {
+    if (this.inFlight > (this.settings.inFlight ?? MOST_IN_FLIGHT)) {
       throw new HttpRefusal('throttled', 'too much is asked at once: try again', {
         headers: retryAfter(1000),
       });

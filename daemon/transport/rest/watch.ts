@@ -21,6 +21,8 @@ interface Needs {
   /** Of the running store: a revision of another one means nothing here. */
   readonly storeId: string;
   readonly authenticate: (bearer: string, remote: string) => Caller;
+  /** It is no request any more that is answered soon. */
+  streams(reply: FastifyReply): void;
 }
 
 /** A stream takes a socket and a place in the hub, so they are counted. */
@@ -83,7 +85,10 @@ export class Watches {
     this.streams.add(stream);
     stream.onLeave(over);
     return {
-      stream: (request, reply) => stream.attach(request, reply, () => subscription.drained()),
+      stream: (request, reply) => {
+        this.needs.streams(reply);
+        stream.attach(request, reply, () => subscription.drained());
+      },
     };
   }
 
