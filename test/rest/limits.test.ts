@@ -65,7 +65,9 @@ test('a stop lets what is under way finish, and takes nothing new', async () => 
   await stopped;
 });
 
-test('a watcher that does not read is let go, and costs nobody else anything', { timeout: 30_000 }, async () => {
+test('a watcher that does not read is let go, and costs nobody else anything', {
+  timeout: 30_000,
+}, async () => {
   const rest = await start();
   const { master } = rest;
   await master.join('hk-1');

@@ -142,6 +142,8 @@ class EventStream implements WatchSink {
     raw.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
+      // Nothing comes after it on this connection.
+      connection: 'close',
       'x-accel-buffering': 'no',
     });
     raw.on('close', () => this.leave());
