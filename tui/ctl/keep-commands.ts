@@ -105,6 +105,8 @@ export function backupCommands(program: Command, ctl: Ctl): void {
           flags.passphraseFile === undefined
             ? await newPassword(io, false, 'passphrase of the backup')
             : await firstLine(io, flags.passphraseFile);
+        // A stream that has begun cannot be made again: a token that is over is renewed before it.
+        await api.whoAmI();
         const line = progress(run);
         async function* counted(parts: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
           let bytes = 0;
