@@ -49,10 +49,10 @@ async function completed(session: string, typed: string): Promise<string> {
   await tmux('send-keys', '-t', session, '-l', `aicdnctl ${typed}`);
   await tmux('send-keys', '-t', session, 'Tab');
   // What stands behind the completed word shows where it ends: tmux leaves out blanks at the end of a line.
-  await tmux('send-keys', '-t', session, '-l', '|');
+  await tmux('send-keys', '-t', session, '-l', '#');
   for (;;) {
     const screen = await tmux('capture-pane', '-p', '-t', session);
-    const line = /^>aicdnctl (.*)\|$/m.exec(screen)?.[1];
+    const line = /^>aicdnctl (.*)#$/m.exec(screen)?.[1];
     if (line !== undefined) return line;
     await new Promise((r) => setTimeout(r, 50));
   }

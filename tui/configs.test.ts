@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import type { VersionLabel } from '../../proto/vocab/ids.ts';
-import { fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
-import { rig } from '../../test/harness/console-rig.ts';
-import { matchKey } from '../keys/match.ts';
-import { configIndex, history, publishChoices, targetWords } from '../store/configs-view.ts';
-import type { PublishSheet } from '../store/sheet.ts';
-import type { State } from '../store/state.ts';
+import type { VersionLabel } from '../proto/vocab/ids.ts';
+import { fakeNode, fakeVersion } from '../test/fakes/console-master.ts';
+import { rig } from '../test/harness/console-rig.ts';
+import { matchKey } from './keys/match.ts';
+import { configIndex, history, publishChoices, targetWords } from './store/configs-view.ts';
+import type { PublishSheet } from './store/sheet.ts';
+import type { State } from './store/state.ts';
 
 const ALL = ['hk-1', 'hk-2', 'us-1'];
 const label = (s: State) => s.configs.cursor;
