@@ -1,5 +1,5 @@
 import type { Alert, AlertView } from '../../proto/vocab/alert.ts';
-import type { Fingerprint, Millis, NodeName, SilenceId } from '../../proto/vocab/ids.ts';
+import type { Fingerprint, Millis, SilenceId } from '../../proto/vocab/ids.ts';
 import { compileMatcher } from '../../proto/vocab/matcher.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import { type Silence, silenceState } from '../../proto/vocab/silence.ts';
@@ -28,7 +28,7 @@ interface Needs {
 export class AlertsService implements Api {
   private readonly settings: AlertSettings;
   private readonly needs: Needs;
-  private readonly keys = new Map<NodeName, Fingerprint>();
+  private readonly keys = new Map<string, Fingerprint>();
 
   constructor(settings: AlertSettings, needs: Needs) {
     this.settings = settings;
@@ -51,10 +51,11 @@ export class AlertsService implements Api {
     });
   }
 
-  /** Labels of an alert never change with its node, so neither does its key. */
+  /** Labels of an alert never change with its node, so neither does its key; one that is joined anew may be another. */
   private keyOf(node: Node): Fingerprint {
-    const known = this.keys.get(node.name) ?? fingerprint(alertLabels(NODE_DOWN, node));
-    this.keys.set(node.name, known);
+    const id = `${node.name} ${node.region} ${node.nodeType}`;
+    const known = this.keys.get(id) ?? fingerprint(alertLabels(NODE_DOWN, node));
+    this.keys.set(id, known);
     return known;
   }
 
@@ -65,6 +66,8 @@ export class AlertsService implements Api {
     const rule = { forMs: this.settings.nodeDownForMs };
     const nodes = view.list('node');
     for (const node of nodes) {
+      // One that was revoked is to be away.
+      if (node.identity !== 'accepted') continue;
       const { lastSeen } = sessions.presence(node.name);
       const status = sessions.status(node, now, nodes.length);
       const key = this.keyOf(node);

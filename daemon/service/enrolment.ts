@@ -1,30 +1,16 @@
+import type { Caller } from '../../proto/vocab/can.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
-import { isNodeName, isWord, type Millis, type NodeName } from '../../proto/vocab/ids.ts';
+import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { Node, NodeType } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import { labelled } from '../core/node/axes.ts';
 import { aimed } from './agents.ts';
 import type { EnrolmentService as Api, Mutation } from './api.ts';
-import type {
-  AgentLink,
-  Ca,
-  Clock,
-  Draft,
-  IssuedCertificate,
-  JoinToken,
-  Log,
-  RemovedNode,
-  Snapshot,
-} from './ports.ts';
+import { checkName, JoinTokens, type TokenMint } from './join-tokens.ts';
+import type { AgentLink, Ca, Clock, Draft, IssuedCertificate, Log, RemovedNode } from './ports.ts';
 import type { Templates } from './rendering.ts';
-import { authorise, type Decide, guardRevision, type Writer } from './write.ts';
-
-/** Makes and compares join tokens; implemented by daemon/ca. */
-export interface TokenMint {
-  make(pin: string): { readonly id: string; readonly secretHash: string; readonly text: string };
-  matches(secret: string, secretHash: string): boolean;
-}
+import type { Decide, Writer } from './write.ts';
 
 export interface EnrolmentSettings {
   /** host:port agents join at, for the command shown with a token. */
@@ -48,121 +34,35 @@ const DAY_MS = 86_400_000;
 export const CERTIFICATE_MS = 7 * DAY_MS;
 /** For so long after its end a certificate may still renew. */
 export const GRACE_MS = 30 * DAY_MS;
-const TOKEN_MS = 30 * 60_000;
-const LONGEST_TOKEN_MS = 7 * DAY_MS;
 const MOST_LABELS = 32;
 /** More than a node renews in the time that a certificate lives and may still renew: 37 days, every 3.5. */
 const MOST_EARLIER = 16;
 const MOST_REPLACED = 8 * MOST_EARLIER;
-/** What the master's own certificate says beside its addresses. */
-const RESERVED: readonly string[] = ['ai-cdn-master', 'localhost'];
-
 export class EnrolmentService implements Api {
   private readonly settings: EnrolmentSettings;
   private readonly needs: Needs;
+  private readonly tokens: JoinTokens;
 
   constructor(settings: EnrolmentSettings, needs: Needs) {
     this.settings = settings;
     this.needs = needs;
+    this.tokens = new JoinTokens(settings, needs);
+  }
+
+  createToken(m: Mutation, args: Parameters<Api['createToken']>[1]): ReturnType<Api['createToken']> {
+    return this.tokens.create(m, args);
+  }
+
+  listTokens(caller: Caller): readonly TokenView[] {
+    return this.tokens.list(caller);
+  }
+
+  revokeToken(m: Mutation, id: string): ReturnType<Api['revokeToken']> {
+    return this.tokens.revoke(m, id);
   }
 
   private get certificateMs(): number {
     return this.settings.certificateMs ?? CERTIFICATE_MS;
-  }
-
-  async createToken(
-    m: Mutation,
-    args: Parameters<Api['createToken']>[1],
-  ): Promise<{ revision: number; token: string; expiresAt: Millis; joinCommand: string }> {
-    if (!isWord(args.region)) {
-      throw new AppError(
-        'invalid',
-        `region ${quoted(args.region)}: a-z, 0-9 and - . _ are wanted, such as hk`,
-      );
-    }
-    const { name, replace } = args;
-    if (name !== null) checkName(name);
-    else if (replace) throw new AppError('invalid', 'a token that replaces a node needs its name');
-    const ttl = args.ttlMs ?? TOKEN_MS;
-    if (!(ttl >= 1000 && ttl <= LONGEST_TOKEN_MS)) {
-      throw new AppError('invalid', 'a token lives from 1s to 7d');
-    }
-    const minted = this.needs.mint.make(this.needs.ca.pin);
-    const { revision, result } = await this.needs.writer.mutate(
-      m,
-      'token.create',
-      args,
-      (view, now) => {
-        if (replace && name !== null && !view.get('node', name)) {
-          throw new AppError('not_found', `there is no node ${name} to replace: make a token without that`);
-        }
-        const value: Omit<JoinToken, 'modRevision'> = {
-          id: minted.id,
-          secretHash: minted.secretHash,
-          nodeType: args.nodeType,
-          region: args.region,
-          name,
-          createdBy: m.caller.actor,
-          createdAt: now,
-          expiresAt: now + ttl,
-          usedAt: null,
-          usedBy: null,
-          ...(replace ? { replace } : {}),
-        };
-        const bound = name === null ? '' : replace ? ` in the place of ${name}` : `, ${name} only`;
-        const text = `made a join token for ${args.nodeType} in ${args.region}${bound}`;
-        return {
-          ops: [{ op: 'put', kind: 'token', key: minted.id, value }],
-          events: [{ kind: 'node', who: m.caller.actor, subject: minted.id, level: 'info', text }],
-          result: { id: minted.id, expiresAt: value.expiresAt },
-        };
-      },
-      (r) => r.id,
-      (_view, id) => {
-        throw new AppError('conflict', `token ${id} was made by this request before; its secret is not kept`);
-      },
-    );
-    const who = `--type ${args.nodeType} --region ${args.region}${name ? ` --name ${name}` : ''}`;
-    return {
-      revision,
-      token: minted.text,
-      expiresAt: result.expiresAt,
-      joinCommand: `aicdn-agent join --master ${this.settings.advertise()} --token ${minted.text} ${who}`,
-    };
-  }
-
-  listTokens(caller: Parameters<Api['listTokens']>[0]): readonly TokenView[] {
-    authorise(caller, 'token.list');
-    return this.needs.writer.view().list('token').map(viewOf).toReversed();
-  }
-
-  async revokeToken(m: Mutation, id: string): ReturnType<Api['revokeToken']> {
-    const { writer } = this.needs;
-    const { revision } = await writer.mutate(
-      m,
-      'token.revoke',
-      { id },
-      (view, now) => {
-        const token = knownToken(view, id);
-        guardRevision(m, `token ${id}`, token.modRevision);
-        if (token.usedAt !== null) {
-          throw new AppError(
-            'precondition',
-            `the token was used${token.usedBy ? ` by ${token.usedBy}` : ''} already: remove the node to undo that`,
-          );
-        }
-        const value: JoinToken = token.revokedAt === undefined ? { ...token, revokedAt: now } : token;
-        const text = 'took a join token back';
-        return {
-          ops: [{ op: 'put', kind: 'token', key: id, value }],
-          events: [{ kind: 'node', who: m.caller.actor, subject: id, level: 'info', text }],
-          result: id,
-        };
-      },
-      (key) => key,
-      (_view, key) => key,
-    );
-    return { revision, token: viewOf(knownToken(writer.view(), id)) };
   }
 
   async enrol(args: Parameters<Api['enrol']>[0]): ReturnType<Api['enrol']> {
@@ -170,7 +70,7 @@ export class EnrolmentService implements Api {
     checkName(name);
     const { ca, clock, writer, link } = this.needs;
     // Looked at before the certificate is made, so that guesses cost nothing; decided again in the commit.
-    this.checkToken(writer.view(), args, clock.now());
+    this.tokens.check(writer.view(), args, clock.now());
     const issued = await ca.issueNode({
       csrDer: args.csrDer,
       name,
@@ -180,7 +80,7 @@ export class EnrolmentService implements Api {
     const caller = { actor: `node ${name}`, role: null, source: args.remote };
     const about = { caller, action: 'node.enrol', subject: name, requestId: '', reason: '' };
     const decide: Decide<null> = (view, now) => {
-      const token = this.checkToken(view, args, now);
+      const token = this.tokens.check(view, args, now);
       const old = view.get('node', name);
       if (old && old.identity !== 'revoked' && token.replace !== true) {
         throw new AppError(
@@ -249,49 +149,6 @@ export class EnrolmentService implements Api {
     const replaced = node.certificate?.replaced?.some((s) => sameSerial(s, serial)) ?? false;
     return replaced ? 'replaced' : 'ok';
   }
-
-  /** @throws AppError saying which it is: wrong, used, expired, for something else */
-  private checkToken(view: Snapshot, args: Parameters<Api['enrol']>[0], now: Millis): JoinToken {
-    const token = view.get('token', args.tokenId);
-    const secret = args.tokenSecret;
-    // An unknown id costs the same comparison as a known one.
-    const matches = this.needs.mint.matches(secret, token?.secretHash ?? '0'.repeat(64));
-    if (!token || !matches) {
-      throw new AppError(
-        'unauthenticated',
-        'the join token is wrong: this master does not know it; make one with aicdnctl token create',
-      );
-    }
-    if (token.usedAt !== null) {
-      const by = token.usedBy ? ` by ${token.usedBy}` : '';
-      throw new AppError('unauthenticated', `the join token was used${by} already; each works once`);
-    }
-    if (token.revokedAt !== undefined) {
-      throw new AppError(
-        'unauthenticated',
-        `the join token was taken back at ${new Date(token.revokedAt).toISOString()}; make a new one`,
-      );
-    }
-    if (now >= token.expiresAt) {
-      throw new AppError(
-        'unauthenticated',
-        `the join token expired at ${new Date(token.expiresAt).toISOString()}`,
-      );
-    }
-    const { nodeType, region, name } = args;
-    if (
-      token.nodeType !== nodeType ||
-      token.region !== region ||
-      (token.name !== null && token.name !== name)
-    ) {
-      const bound = token.name === null ? '' : ` named ${token.name}`;
-      throw new AppError(
-        'forbidden',
-        `the join token is for a node of type ${token.nodeType} in region ${token.region}${bound}, not ${quoted(nodeType)} in ${quoted(region)}${token.name === null ? '' : ` named ${quoted(name)}`}`,
-      );
-    }
-    return token;
-  }
 }
 
 function fresh(
@@ -352,33 +209,8 @@ export function removal(node: Node, before: RemovedNode | undefined, now: Millis
   return { op: 'put', kind: 'removed', key: node.name, value: { name: node.name, serials, until } };
 }
 
-function knownToken(view: Snapshot, id: string): JoinToken {
-  const token = view.get('token', id);
-  if (!token) throw new AppError('not_found', `there is no join token ${safeText(id, { max: 64 })}`);
-  return token;
-}
-
-function viewOf(t: JoinToken): TokenView {
-  const { secretHash: _, replace = false, revokedAt = null, ...shown } = t;
-  return { ...shown, replace, revokedAt };
-}
-
 /** Hex, however it is written. */
 function sameSerial(a: string, b: string): boolean {
   const plain = (s: string): string => s.toLowerCase().replace(/^0+/, '');
   return plain(a) === plain(b);
-}
-
-const quoted = (s: string): string => JSON.stringify(safeText(s, { max: 63 }));
-
-/** @throws AppError `invalid` */
-function checkName(name: string): asserts name is NodeName {
-  if (!isNodeName(name)) throw new AppError('invalid', badName(name));
-  if (RESERVED.includes(name)) {
-    throw new AppError('invalid', `node name ${quoted(name)} is a name of the master: choose another`);
-  }
-}
-
-function badName(name: string): string {
-  return `node name ${quoted(name)}: 1 to 63 lower-case letters, digits and - are wanted, such as hk-1`;
 }

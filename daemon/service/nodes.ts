@@ -159,6 +159,10 @@ export class NodesService implements Api {
             ? { op: 'put', kind: 'node', key: node.name, value: { ...node, identity: 'revoked' } }
             : { op: 'del', kind: 'node', key: node.name },
         ];
+        // What is wrong with it is nobody's concern any more.
+        for (const a of view.list('alert')) {
+          if (a.labels['node'] === node.name) ops.push({ op: 'del', kind: 'alert', key: a.fingerprint });
+        }
         const why = `${node.name} was ${keep ? 'revoked' : 'removed'} by ${m.caller.actor}`;
         const effects: Effect[] = [
           () => link.disconnect(node.name, `the certificate of ${node.name} is revoked`),

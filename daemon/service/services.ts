@@ -6,9 +6,10 @@ import { AuditTrail } from './audit.ts';
 import { audited } from './audited.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
-import { EnrolmentService, type TokenMint } from './enrolment.ts';
+import { EnrolmentService } from './enrolment.ts';
 import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
+import type { TokenMint } from './join-tokens.ts';
 import { NodesService } from './nodes.ts';
 import { createPeople } from './people.ts';
 import type {

@@ -1,5 +1,7 @@
 import net from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { CommandTask } from '../../proto/vocab/command.ts';
+import type { NodeName } from '../../proto/vocab/ids.ts';
 import type { LogLine } from '../../proto/vocab/metrics.ts';
 import { Fleet } from '../../scripts/demo/fleet.ts';
 import { until } from '../../scripts/demo/process.ts';
@@ -215,6 +217,61 @@ describe('the rest', () => {
     await expect(ordered(fleet.api, 'reload', [EDGE], { hard: true })).rejects.toThrow(
       /takes no option hard/,
     );
+  });
+
+  it('one that waits for a node that is away is taken back, and is not carried out when it comes', async () => {
+    const agent = fleet.agents.get(EDGE);
+    agent?.kill('SIGKILL');
+    await agent?.ended;
+    await until('it is known to be away', 10_000, async () =>
+      (await fleet.api.getNode(EDGE)).vitals.status === 'ready' ? null : true,
+    );
+    const { command, nodes, offline } = await fleet.api.runCommand(
+      { reason: 'test' },
+      {
+        ...{ type: 'reload', target: { regions: ['hk'] }, timeoutMs: null, expiresMs: null },
+        ...{ dryRun: false, maxParallel: 1, options: {} },
+      },
+    );
+    expect([nodes, offline]).toEqual([[EDGE], [EDGE]]);
+    const { command: after } = await fleet.api.cancelCommand({ reason: 'test' }, command.id);
+    expect(after.state).toBe('cancelled');
+    const generation = (await node()).engine?.generation;
+    await fleet.startAgent(EDGE);
+    await fleet.inSync([EDGE]);
+    expect((await told(fleet.api, 'status', EDGE)).after?.generation).toBe(generation);
+    expect((await fleet.api.listCommands({ limit: 2, before: null })).commands.map((c) => c.state)).toEqual([
+      'succeeded',
+      'cancelled',
+    ]);
+  });
+
+  it('killed again and again, an agent carries out no reload twice, and every one has an end', async () => {
+    const COMMANDS = 60;
+    const KILLS = 4;
+    const before = (await told(fleet.api, 'status', EDGE)).after?.generation ?? 0;
+    const ids: CommandTask['id'][] = [];
+    for (let i = 0; i < COMMANDS; i++) {
+      const args = { target: { nodes: [EDGE as NodeName] }, timeoutMs: null, expiresMs: null, dryRun: false };
+      const { command } = await fleet.api.runCommand(
+        { reason: 'test' },
+        { type: 'reload', ...args, maxParallel: null, options: {} },
+      );
+      ids.push(command.id);
+      if ((i + 1) % Math.floor(COMMANDS / KILLS) === 0) await killAgent();
+    }
+    const ends = await until('all have ended', 60_000, async () => {
+      const tasks = await Promise.all(ids.map((id) => fleet.api.getCommand(id)));
+      return tasks.every((t) => t.endedAt !== null) ? tasks.map((t) => t.state) : null;
+    });
+    const after = (await told(fleet.api, 'status', EDGE)).after?.generation ?? 0;
+    const done = ends.filter((s) => s === 'succeeded').length;
+    const unknown = ends.filter((s) => s === 'failed').length;
+    expect(done + unknown).toBe(COMMANDS);
+    // What had taken effect and was not on the disk when the agent was killed is not known; one by one it is counted by
+    // test/harness/once.ts.
+    expect(after - before).toBeGreaterThanOrEqual(done);
+    expect(after - before).toBeLessThanOrEqual(done + unknown);
   });
 
   it('labels that operators give outlive the agent’s next hello, and aim configs', async () => {

@@ -2,6 +2,7 @@ import path from 'node:path';
 import { connect as tlsConnect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { newKey } from '../../agent/session/csr.ts';
+import { join } from '../../agent/session/join.ts';
 import { type FleetCa, openCa } from '../../daemon/ca/ca.ts';
 import { openAgentStream } from '../../proto/link/dial.ts';
 import { MASTER_TLS_NAME, parseAddress, pemOfDer } from '../../proto/link/tls.ts';
@@ -23,8 +24,10 @@ beforeAll(async () => {
   ca = await openCa({ dir: path.join(pair.dir, 'master', 'ca') }, { clock: realClock, random: realRandom });
   caPem = ca.certificatePem;
   for (const name of ['hk-1', 'hk-2', 'hk-3']) {
-    const a = await pair.agent(name, await pair.token());
-    await a.stop('its certificate is what is wanted');
+    await join({
+      ...{ addresses: [pair.address], token: await pair.token(), name: name as NodeName },
+      ...{ nodeType: 'edge', region: 'hk', labels: {}, agentVersion: '0.1.0' },
+    });
   }
 });
 afterAll(() => pair?.stop());

@@ -10,7 +10,7 @@ it('10,000 executions, each command delivered three times and more through kills
     const r = await commandsOnce({ dir, nodes: 10, commands: 1_100, kills: 3, cuts: 12 });
     expect(r).toMatchObject({ twice: [], lost: [], contradicted: [], untrue: [], kills: 30 });
     expect(r.executions).toBeGreaterThanOrEqual(10_000);
-    expect(r.deliveries).toBeGreaterThanOrEqual(3 * r.executions);
+    expect(r.fewest).toBeGreaterThanOrEqual(3);
   } finally {
     await rm(dir, { recursive: true, force: true });
   }

@@ -7,13 +7,20 @@ const WRITERS = 8;
 /**
  * Kills the master with SIGKILL under writers, `rounds` times, and starts it again each time.
  * @returns how many writes were acknowledged in all, the ids of those acknowledged but gone afterwards, those that the
- * audit log does not tell of, and what is wrong with its chain
+ * audit log does not tell of, what is wrong with its chain, and how long the slowest start took until everything listened
  */
 export async function killUnderWrites(
   fleet: Fleet,
   rounds: number,
-): Promise<{ acked: number; lost: string[]; untold: string[]; fault: string | null }> {
+): Promise<{
+  acked: number;
+  lost: string[];
+  untold: string[];
+  fault: string | null;
+  slowestStartMs: number;
+}> {
   const acked = new Map<string, string>();
+  let slowestStartMs = 0;
   for (let round = 0; round < rounds; round++) {
     let stop = false;
     const writer = async (w: number): Promise<void> => {
@@ -43,7 +50,9 @@ export async function killUnderWrites(
     await fleet.master.ended;
     stop = true;
     await Promise.all(writers);
+    const begun = performance.now();
     await fleet.startMaster();
+    slowestStartMs = Math.max(slowestStartMs, Math.round(performance.now() - begun));
   }
   // The channel may still be waiting out its backoff from the last kill.
   const { silences } = await until('the master answers', 20_000, () => fleet.api.listAlerts());
@@ -66,5 +75,6 @@ export async function killUnderWrites(
     fault,
     acked: acked.size,
     lost: [...acked].filter(([id, c]) => kept.get(id) !== c).map(([id]) => id),
+    slowestStartMs,
   };
 }

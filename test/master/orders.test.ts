@@ -250,6 +250,16 @@ describe('a node', () => {
     expect(admit(m.node('hk-1').certificate?.serial ?? '')).toBe('ok');
   });
 
+  it.each([true, false])('that is removed is no alert any more, kept or not (%s)', async (keep) => {
+    await m.join('hk-1');
+    await m.disconnect('hk-1');
+    await m.pass(120);
+    expect(m.services.alerts.list().map((a) => a.state)).toEqual(['firing']);
+    await m.services.nodes.remove(m.m(), { name: 'hk-1', keep });
+    await m.pass(120);
+    expect(m.services.alerts.list()).toEqual([]);
+  });
+
   it('what is remembered of a removed one is forgotten once none of its certificates may even renew', async () => {
     await m.enrol('hk-1');
     await m.services.nodes.remove(m.m(), { name: 'hk-1', keep: false });
