@@ -245,7 +245,7 @@ export function subjectOf(args: unknown): string {
   if (typeof args === 'string') return args;
   if (typeof args !== 'object' || args === null) return '';
   const a = args as Readonly<Record<string, unknown>>;
-  for (const key of ['name', 'label', 'id', 'alert']) if (typeof a[key] === 'string') return a[key];
+  for (const key of ['name', 'label', 'id', 'region', 'alert']) if (typeof a[key] === 'string') return a[key];
   return a['target'] === undefined ? '' : JSON.stringify(a['target']);
 }
 

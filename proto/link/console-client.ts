@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import {
-  ConsoleServiceClient,
-  type FollowLogsResponse,
-  type WatchResponse,
-} from '../gen/aicdn/v1/console.ts';
+import { ConsoleServiceClient, type WatchResponse } from '../gen/aicdn/v1/console.ts';
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
-import { decodeLogLine } from './codec-common.ts';
 import * as c from './codec-console.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
@@ -15,6 +10,7 @@ import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.t
 import { centreCalls } from './console-centre.ts';
 import { ConsoleChannel, type ConsolePlace, showing, type UnaryMethod } from './console-channel.ts';
 import { fromServiceError } from './error-map.ts';
+import { followLogs } from './follow-client.ts';
 import type { PeopleApi } from './people-api.ts';
 import { peopleCalls } from './people-client.ts';
 import { type LinkState, type ResumableSettings, resumable } from './resumable.ts';
@@ -341,53 +337,5 @@ function openWatch(
     },
     retryNow: () => link.retryNow(),
     close: () => link.stop(),
-  };
-}
-
-/** Over when the master says so, when it is closed here, or when the connection is lost. */
-function followLogs(
-  channel: ConsoleChannel,
-  a: Parameters<ConsoleApi['followLogs']>[0],
-  onLine: Parameters<ConsoleApi['followLogs']>[1],
-  onEnd: Parameters<ConsoleApi['followLogs']>[2],
-): { close(): void } {
-  let over = false;
-  let stop = (): void => {};
-  const end = (reason: string): void => {
-    if (over) return;
-    over = true;
-    stop();
-    onEnd(reason);
-  };
-  async function begin(): Promise<void> {
-    const client = await channel.dial();
-    if (over) return client.close();
-    const token = channel.tokens?.get()?.accessToken ?? null;
-    const stream = client.followLogs(
-      { node: a.node, lines: w.whole(a.lines, 'lines'), maxMs: w.big(a.maxMs, 'max_ms') },
-      showing(token),
-    );
-    stop = () => {
-      stream.cancel();
-      client.close();
-    };
-    stream.on('data', ({ body }: FollowLogsResponse) => {
-      if (over) return;
-      try {
-        if (body?.$case === 'line') onLine(decodeLogLine(body.value, 'line'));
-        else if (body?.$case === 'ended') end(w.text(body.value, 'ended', w.LONGEST.line));
-      } catch (fault) {
-        end(fault instanceof Error ? fault.message : String(fault));
-      }
-    });
-    stream.on('error', (error) => end(channel.plainly(fromServiceError(error)).message));
-    stream.on('end', () => end('the master ended the stream'));
-  }
-  begin().catch((error: unknown) => end(fromServiceError(error).message));
-  return {
-    close() {
-      over = true;
-      stop();
-    },
   };
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -5,6 +6,7 @@ import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { AuditFile } from '../../daemon/service/ports.ts';
 import { openAuditFile } from '../../daemon/store/audit-file.ts';
 import { type CrashDisk, createCrashDisk, diskError } from '../../daemon/store/crash-disk.ts';
+import { ACTIONS } from '../../proto/vocab/can.ts';
 import type { SilenceId } from '../../proto/vocab/ids.ts';
 import { MemoryMaster } from '../harness/memory-master.ts';
 
@@ -19,6 +21,25 @@ const admin = { actor: 'lin(1000)', role: 'admin', source: 'unix' } as const;
 const viewer = { actor: 'key:grafana', role: 'viewer', source: '203.0.113.7' } as const;
 const all = (m: MemoryMaster) => m.services.audit.list(admin, { limit: 1000, before: null });
 const silence = (m: MemoryMaster) => m.services.silences.create(m.m(), silenceOf(m));
+
+/** Every method of the services' interfaces whose first argument is a mutation. */
+function mutations(): { noun: keyof MemoryMaster['services'] & string; method: string }[] {
+  const source = readFileSync(path.resolve(import.meta.dirname, '../../daemon/service/api.ts'), 'utf8');
+  const nouns = new Map(
+    [
+      ...(/export interface Services \{([\s\S]*?)\n\}/.exec(source)?.[1] ?? '').matchAll(
+        /readonly (\w+): (\w+);/g,
+      ),
+    ].map((x) => [x[2], x[1]]),
+  );
+  return [...source.matchAll(/export interface (\w+)(?: extends \w+)? \{([\s\S]*?)\n\}/g)].flatMap(
+    ([, name, body]) => {
+      const noun = nouns.get(name) as keyof MemoryMaster['services'] & string;
+      const methods = [...(body ?? '').matchAll(/^ {2}(\w+)\(\s*m: Mutation\b/gm)].map((x) => x[1] ?? '');
+      return noun === undefined ? [] : methods.map((method) => ({ noun, method }));
+    },
+  );
+}
 
 describe('what is recorded', () => {
   let m: MemoryMaster;
@@ -94,8 +115,37 @@ describe('what is recorded', () => {
       'lin(1000) config.create v9 invalid null',
       'lin(1000) silence.expire S-1 conflict null',
       'lin(1000) silence.expire S-7 not_found null',
-      'lin(1000) token.create  invalid null',
+      'lin(1000) token.create ! invalid null',
     ]);
+  });
+
+  it('every call that changes something, whichever service it is of: refused to a viewer, and recorded', async () => {
+    const known = new Set<string>([...ACTIONS, 'user.password', 'command.run']);
+    const found = mutations();
+    expect(found.length).toBeGreaterThanOrEqual(21);
+    const seen: string[] = [];
+    for (const { noun, method } of found) {
+      const service = m.services[noun] as unknown as Record<string, (...a: unknown[]) => Promise<unknown>>;
+      const before = (await all(m)).records.length;
+      const args = { name: 'x', label: 'x', region: 'hk', type: 'reload', role: 'viewer', target: {} };
+      const more = {
+        password: 'p',
+        body: Buffer.from(''),
+        matchers: [],
+        variables: {},
+        labels: {},
+        options: {},
+      };
+      const call = service[method]?.(m.m({ caller: viewer }), { ...args, ...more });
+      await expect(call, `${noun}.${method}`).rejects.toThrow();
+      const { records } = await all(m);
+      expect(records.length - before, `${noun}.${method}`).toBe(1);
+      const [record] = records;
+      expect(record?.outcome).not.toBe('ok');
+      if (!known.has(record?.action ?? '')) seen.push(`${noun}.${method}: ${record?.action}`);
+    }
+    // An action that is in no table: name it in audited.ts.
+    expect(seen).toEqual([]);
   });
 
   it('a store that refuses: the record says that it did not happen, and the chain holds', async () => {

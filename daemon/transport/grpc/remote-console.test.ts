@@ -6,6 +6,7 @@ import { dialConsoleAt, dialMaster } from '../../../proto/link/dial.ts';
 import { type TokenKeeper, type Tokens, tokensInMemory } from '../../../proto/link/people-api.ts';
 import { channelCredentials, MASTER_TLS_NAME } from '../../../proto/link/tls.ts';
 import { type Action, type Caller, may, ROLES, type Role } from '../../../proto/vocab/can.ts';
+import { COMMAND_TYPES, isReserved } from '../../../proto/vocab/command.ts';
 import type { AppError } from '../../../proto/vocab/errors.ts';
 import type { WatchEvent } from '../../../proto/vocab/watch.ts';
 import { type Issued, type TestCa, testCa } from '../../../test/fakes/certificates.ts';
@@ -291,6 +292,20 @@ describe('a token that is over', () => {
     expect(w.states.map((s) => s.kind)).toEqual(['connecting', 'open', 'waiting', 'connecting', 'open']);
   });
 
+  test('is refreshed before a log is followed, and ends one that is', async () => {
+    await m.join('hk-1');
+    const { api, tokens } = await loggedIn('operator');
+    m.now += 16 * MINUTE;
+    const ended = new Promise<string>((resolve) => {
+      const follow = api.followLogs({ node: 'hk-1', lines: 10, maxMs: 600_000 }, () => {}, resolve);
+      toStop.push(() => follow.close());
+    });
+    while (!m.said.some((s) => s.kind === 'follow')) await new Promise((resolve) => setImmediate(resolve));
+    expect(tokens.seen).toHaveLength(2);
+    await m.services.people.updateUser(m.m(), { name: 'operator-1', disabled: true });
+    expect(await ended).toMatch(/session is over/);
+  });
+
   test('a user who is disabled is out of a running watch, and stays out', async () => {
     const { api, tokens } = await loggedIn('viewer');
     const w = watching(api);
@@ -387,10 +402,18 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   createConfigVersion: 'config.create',
   publishConfigVersion: 'config.publish',
   rollbackConfig: 'config.rollback',
-  runCommand: 'command.reload',
+  runCommand: 'own', // by its type: below
   createSilence: 'silence.create',
   expireSilence: 'silence.expire',
   createJoinToken: 'token.create',
+  listCommands: 'watch',
+  cancelCommand: 'command.cancel',
+  followLogs: 'command.logs',
+  getNode: 'watch',
+  updateNode: 'node.update',
+  removeNode: 'node.remove',
+  listJoinTokens: 'token.list',
+  revokeJoinToken: 'token.revoke',
   login: 'open',
   refresh: 'open',
   logout: 'open',
@@ -415,18 +438,26 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   putSecret: 'secret.write',
   putCertificate: 'secret.write',
   removeSecret: 'secret.remove',
-  listCommands: 'watch',
-  cancelCommand: 'command.cancel',
-  followLogs: 'command.logs',
-  getNode: 'watch',
-  updateNode: 'node.update',
-  removeNode: 'node.remove',
-  listJoinTokens: 'token.list',
-  revokeJoinToken: 'token.revoke',
 };
 
-/** What decides the action of an rpc beside its name. */
-const REQUESTS: Readonly<Record<string, object>> = { runCommand: { type: 'reload' } };
+interface Row {
+  readonly name: string;
+  readonly request: object;
+  readonly action: Action | 'open' | 'own';
+}
+
+/** Each rpc with an empty request, and the one whose action its request decides with each of these. */
+const ROWS: readonly Row[] = [
+  ...Object.entries(TABLE)
+    // Logging out would end the session that the rest asks with.
+    .filter(([name]) => name !== 'logout' && name !== 'runCommand')
+    .map(([name, action]) => ({ name, request: {}, action })),
+  ...COMMAND_TYPES.filter((type) => !isReserved(type)).map((type) => ({
+    name: 'runCommand',
+    request: { requestId: `matrix-${type}`, type, dryRun: true },
+    action: `command.${type}` as Action,
+  })),
+];
 
 describe('every rpc × every role', () => {
   test('each rpc has a row', () => {
@@ -464,11 +495,9 @@ describe('every rpc × every role', () => {
     toStop.push(() => client.close());
     const wrong: string[] = [];
     let asked = 0;
-    for (const [name, action] of Object.entries(TABLE)) {
-      // Logging out would end the session that the rest asks with.
-      if (name === 'logout') continue;
+    for (const { name, request, action } of ROWS) {
       for (const [caller, token] of callers) {
-        const code = await codeOf(client, name, REQUESTS[name] ?? {}, token);
+        const code = await codeOf(client, name, request, token);
         asked += 1;
         const verdict =
           code === status.PERMISSION_DENIED
@@ -491,7 +520,7 @@ describe('every rpc × every role', () => {
       }
     }
     expect(wrong).toEqual([]);
-    expect(asked).toBe((Object.keys(TABLE).length - 1) * callers.length);
+    expect(asked).toBe(ROWS.length * callers.length);
   });
 
   /** Empty requests: what is missing is said before anybody is asked who they are. */
