@@ -37,13 +37,13 @@ export class RestMaster {
     this.document = document;
   }
 
-  static async start(master?: MemoryMaster): Promise<RestMaster> {
-    const m = master ?? (await MemoryMaster.start());
+  static async start(limits: { inFlight?: number } = {}): Promise<RestMaster> {
+    const m = await MemoryMaster.start();
     const { services } = m;
     const degraded = () => services.degraded();
     const exposition = createExposition({ services, degraded });
     const transport = new RestTransport(
-      { host: '127.0.0.1', port: 0, tls: null, storeId: m.store.id },
+      { host: '127.0.0.1', port: 0, tls: null, storeId: m.store.id, ...limits },
       {
         services,
         clock: { now: () => m.now },

@@ -30,8 +30,8 @@ class Events {
     this.reader = reader;
   }
 
-  static async open(path: string, as = 'viewer'): Promise<Events> {
-    const r = await fetch(`${rest.base}/api/v1${path}`, { headers: rest.bearer(as) });
+  static async open(path: string, as = 'viewer', more: Record<string, string> = {}): Promise<Events> {
+    const r = await fetch(`${rest.base}/api/v1${path}`, { headers: { ...rest.bearer(as), ...more } });
     const streams = r.headers.get('content-type')?.startsWith('text/event-stream') ?? false;
     if (!streams || !r.body) return new Events(r.status, await r.text(), null);
     return new Events(r.status, '', r.body.getReader());
@@ -108,6 +108,15 @@ describe('?watch', () => {
     const events = await Events.open(`/nodes?watch&since=${revision}`);
     expect(await events.next('resumed')).not.toBeNull();
     expect((await events.next('put'))?.data).toMatchObject({ name: 'hk-2', labels: { after: 'it' } });
+    await events.close();
+  });
+
+  test('Last-Event-ID, as a browser sends it, is a since', async () => {
+    const revision = (await rest.call('GET', '/nodes')).body['revision'];
+    await label('hk-2', { and: 'again' });
+    const events = await Events.open('/nodes?watch', 'viewer', { 'last-event-id': `${revision}` });
+    expect(await events.next('resumed')).not.toBeNull();
+    expect((await events.next('put'))?.data).toMatchObject({ labels: { and: 'again' } });
     await events.close();
   });
 

@@ -5,33 +5,18 @@ import type {
   Target as VocabTarget,
   ConfigVersion as VocabVersion,
 } from '../../../proto/vocab/config-version.ts';
-import {
-  BlastRadius,
-  blastJson,
-  ConfigVersion,
-  ConfigWithBody,
-  configItem,
-  Publication,
-  publishedJson,
-} from './config-shape.ts';
+import { Aim, aimOf, Body, ByVersion, bytesOf } from './config-request.ts';
+import { ConfigVersion, ConfigWithBody, configItem, Publication, publishedJson } from './config-shape.ts';
 import { inOrder, newestFirst, PageQuery, PageShape, pageOf } from './page.ts';
-import { HttpRefusal } from './problem.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
-import { Flag, NodeTypeWord, Reason, Refusal, RegionWord, Target, targetOf, Word, whole } from './shapes.ts';
+import { Flag, NodeTypeWord, Reason, RegionWord, targetOf, Word, whole } from './shapes.ts';
 
 const Label = z
   .string()
   .max(64)
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
   .describe('letters, digits and . _ -, such as v1.0.1');
-const ByVersion = z.strictObject({ version: z.string().min(1).max(64) });
-
-const Body = {
-  config_data: z.base64().optional().describe('the document, a YAML text, in base64'),
-  config: z.string().optional().describe('the document as text, instead of config_data'),
-};
-
 const CreateBody = z
   .strictObject({
     version: Label.optional().describe('its label; the next vN where none is given'),
@@ -44,21 +29,10 @@ const CreateBody = z
   })
   .meta({ id: 'ConfigIn' });
 
-const Aim = z.strictObject({
-  target: Target.optional().describe('whom it is for; what the version was made for where none is given'),
-  reason: Reason.optional(),
-});
 const aimed = z.preprocess((v) => v ?? {}, Aim);
 
 export function addConfigs(app: FastifyInstance, { services, watches }: RouteNeeds): void {
   const { configs, nodes } = services;
-  const found = (label: string): VocabVersion => {
-    const version = configs.list().find((v) => v.label === label);
-    if (version) return version;
-    throw new HttpRefusal('not_found', 'there is no config version of this label');
-  };
-  const targetFor = (label: string, target: z.output<typeof Target> | undefined): VocabTarget =>
-    target ? targetOf(target) : (found(label).target ?? {});
 
   route(app, {
     method: 'GET',
@@ -132,32 +106,6 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
   });
 
   route(app, {
-    method: 'POST',
-    url: '/configs/validate',
-    may: 'config.create',
-    noun: 'configs',
-    summary: 'What is wrong with a document, and for which nodes; nothing is kept',
-    body: z.strictObject({ ...Body, target: Target.optional() }),
-    replies: {
-      200: {
-        description: 'ok: nothing is wrong',
-        body: z.object({
-          ok: z.boolean(),
-          problems: z.array(Refusal),
-          nodes: z.array(z.object({ node: z.string(), problems: z.array(Refusal) })),
-        }),
-      },
-    },
-    handle: async ({ caller, body }) => {
-      const target = body.target ? targetOf(body.target) : null;
-      const r = await configs.validate(caller, { body: bytesOf(body), target });
-      return {
-        body: { ok: r.problems.length === 0 && r.nodes.length === 0, problems: r.problems, nodes: r.nodes },
-      };
-    },
-  });
-
-  route(app, {
     method: 'GET',
     url: '/configs/:version',
     may: 'watch',
@@ -177,45 +125,6 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
   });
 
   route(app, {
-    method: 'GET',
-    url: '/configs/:version/diff/:to',
-    may: 'watch',
-    noun: 'configs',
-    summary: 'From one version to another, unified; secrets and passwords read *',
-    params: ByVersion.extend({ to: z.string().min(1).max(64) }),
-    query: z.strictObject({ node: z.string().min(1).max(63).optional().describe('both as rendered for it') }),
-    replies: {
-      200: {
-        description: 'the differences',
-        body: z.object({ unified: z.string(), added: z.int(), removed: z.int() }),
-      },
-    },
-    handle: async ({ caller, params, query }) => ({
-      body: await configs.diff(caller, { from: params.version, to: params.to, node: query.node ?? null }),
-    }),
-  });
-
-  route(app, {
-    method: 'POST',
-    url: '/configs/:version/preview',
-    may: 'watch',
-    noun: 'configs',
-    summary: 'Whom publishing it would hit: nodes, regions, streams, listeners that close',
-    params: ByVersion,
-    body: z.preprocess((v) => v ?? {}, Aim.omit({ reason: true })),
-    problems: ['conflict', 'unsupported'],
-    replies: { 200: { description: 'nothing was published', body: BlastRadius } },
-    handle: async ({ caller, params, body }) => ({
-      body: blastJson(
-        await configs.previewPublish(caller, {
-          label: params.version,
-          target: targetFor(params.version, body.target),
-        }),
-      ),
-    }),
-  });
-
-  route(app, {
     method: 'POST',
     url: '/configs/:version/publish',
     may: 'config.publish',
@@ -230,7 +139,7 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
       const { params, body, query } = asked;
       const r = await configs.publish(asked.mutation(body.reason ?? 'published by REST'), {
         label: params.version,
-        target: targetFor(params.version, body.target),
+        target: aimOf(configs, params.version, body.target),
         dryRun: query.dry_run,
       });
       return { body: publishedJson(r), revision: r.version.modRevision };
@@ -267,45 +176,4 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
       };
     },
   });
-
-  route(app, {
-    method: 'POST',
-    url: '/configs/:version/rollback/preview',
-    may: 'watch',
-    noun: 'configs',
-    summary: 'What a rollback would bring back, and to whom',
-    params: ByVersion,
-    body: z.preprocess((v) => v ?? {}, Aim.omit({ reason: true })),
-    problems: ['conflict'],
-    replies: {
-      200: {
-        description: 'nothing was rolled back',
-        body: z.object({
-          to_version: z.string(),
-          new_version: z.string(),
-          nodes: z.array(z.string()),
-          streams: z.int(),
-        }),
-      },
-    },
-    handle: async ({ params, body }) => {
-      const target = body.target ? targetOf(body.target) : {};
-      const p = await configs.previewRollback({ label: params.version, target });
-      return {
-        body: { to_version: p.toLabel, new_version: p.newLabel, nodes: p.nodes, streams: p.streams },
-      };
-    },
-  });
-}
-
-function bytesOf(body: { config_data?: string | undefined; config?: string | undefined }): Uint8Array {
-  if ((body.config_data === undefined) === (body.config === undefined)) {
-    throw new HttpRefusal(
-      'invalid',
-      'body.config_data: send the document either there, in base64, or as text in config',
-    );
-  }
-  return body.config_data === undefined
-    ? Buffer.from(body.config ?? '', 'utf8')
-    : Buffer.from(body.config_data, 'base64');
 }

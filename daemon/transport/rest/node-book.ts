@@ -31,7 +31,8 @@ export class NodeBook {
   private second = -1;
   private vitals = new Map<NodeName, NodeVitals>();
   private readonly items = new Map<NodeName, Written>();
-  private readonly ones = new Map<string, { readonly node: Node; readonly bytes: Buffer }>();
+  /** As text: one write with its headers, where bytes would be a second one. */
+  private readonly ones = new Map<string, { readonly node: Node; readonly text: string }>();
   private readonly lists = new Map<string, { readonly revision: Revision; readonly bytes: Buffer }>();
   private ordered: { readonly facts: readonly Node[]; readonly sorted: readonly Node[] } | null = null;
 
@@ -41,24 +42,24 @@ export class NodeBook {
   }
 
   /** @throws AppError `not_found` */
-  one(name: string): { readonly bytes: Buffer; readonly revision: Revision } {
+  one(name: string): { readonly made: string; readonly revision: Revision } {
     this.turn();
     const node = this.nodes.fact(name);
     const known = this.ones.get(name);
-    if (known && known.node === node) return { bytes: known.bytes, revision: node.modRevision };
-    const bytes = Buffer.from(JSON.stringify(nodeJson(node, this.vitalsOf(node))));
+    if (known && known.node === node) return { made: known.text, revision: node.modRevision };
+    const text = JSON.stringify(nodeJson(node, this.vitalsOf(node)));
     if (this.ones.size >= MOST_NODES) this.ones.clear();
-    this.ones.set(name, { node, bytes });
-    return { bytes, revision: node.modRevision };
+    this.ones.set(name, { node, text });
+    return { made: text, revision: node.modRevision };
   }
 
   /** `key` tells lists apart: the query as it was asked. The tag holds the second too, as figures change with it. */
-  list(key: string, filter: NodeFilter): { readonly bytes: Buffer; readonly etag: string } {
+  list(key: string, filter: NodeFilter): { readonly made: Buffer; readonly etag: string } {
     this.turn();
     const { nodes, revision } = this.nodes.facts();
     const etag = `W/"${revision}.${this.second}"`;
     const known = this.lists.get(key);
-    if (known && known.revision === revision) return { bytes: known.bytes, etag };
+    if (known && known.revision === revision) return { made: known.bytes, etag };
     const page = pageOf(
       this.inOrder(nodes).filter((n) => filter.holds(n, this.vitalsOf(n))),
       filter,
@@ -70,7 +71,7 @@ export class NodeBook {
     );
     if (this.lists.size >= MOST_LISTS) this.lists.clear();
     this.lists.set(key, { revision, bytes });
-    return { bytes, etag };
+    return { made: bytes, etag };
   }
 
   vitalsOf(node: Node): NodeVitals {

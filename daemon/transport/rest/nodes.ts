@@ -11,7 +11,6 @@ import type { RouteNeeds } from './routes.ts';
 import {
   Flag,
   LabelPair,
-  LabelsIn,
   labelsHold,
   NodeTypeWord,
   Reason,
@@ -19,6 +18,8 @@ import {
   RegionWord,
   Revision,
   repeated,
+  TagsIn,
+  TagValue,
   whole,
 } from './shapes.ts';
 
@@ -40,7 +41,7 @@ const ListQuery = z.strictObject({
 type ListQuery = z.output<typeof ListQuery>;
 
 const Eligibility = z.enum(['eligible', 'ineligible']);
-const LabelsPatch = z.record(z.string().min(1).max(63), z.string().max(253).nullable());
+const TagsPatch = z.record(z.string().min(1).max(63), TagValue.nullable());
 
 /** Verbs on one node, each a command of its own. */
 const VERBS = [
@@ -93,7 +94,7 @@ export function addNodes(app: FastifyInstance, needs: RouteNeeds): void {
         cursor: query.cursor,
         holds: (n, v) => holds(query, n) && (query.status?.includes(v.status) ?? true),
       });
-      return { bytes: list.bytes, etag: list.etag };
+      return list;
     },
   });
 
@@ -150,7 +151,7 @@ export function addNodes(app: FastifyInstance, needs: RouteNeeds): void {
     summary: 'Its labels (all of them) and whether other nodes are sent to it',
     params: ById,
     body: z.strictObject({
-      labels: LabelsIn.optional(),
+      labels: TagsIn.optional(),
       eligibility: Eligibility.optional(),
       reason: Reason.optional(),
     }),
@@ -192,7 +193,7 @@ export function addNodes(app: FastifyInstance, needs: RouteNeeds): void {
       noun: 'nodes',
       summary,
       params: ById,
-      body: z.strictObject({ tags: method === 'PUT' ? LabelsIn : LabelsPatch, reason: Reason.optional() }),
+      body: z.strictObject({ tags: method === 'PUT' ? TagsIn : TagsPatch, reason: Reason.optional() }),
       mutates: 'entity',
       replies: told,
       handle: (asked) => {

@@ -25,7 +25,7 @@ export interface Answer {
   /** JSON. */
   readonly body?: unknown;
   /** JSON that is made already. */
-  readonly bytes?: Buffer;
+  readonly made?: string | Buffer;
   readonly revision?: Revision;
   /** An entity tag of its own, where a revision does not say all. */
   readonly etag?: string;
@@ -101,8 +101,9 @@ const EntityHeaders = MutationHeaders.extend({
     .optional()
     .describe('the ETag of the state that was seen; 412 when there is another'),
 });
-const TaggedHeaders = z.looseObject({
-  'if-none-match': z.string().max(256).optional().describe('an ETag: 304 while it is still that'),
+/** Documented, and taken as they are: any text is a tag, and reads are many. */
+export const TaggedHeaders = z.looseObject({
+  'if-none-match': z.string().optional().describe('an ETag: 304 while it is still that'),
 });
 
 /** One event of a stream; `data` is JSON. */
@@ -176,7 +177,7 @@ function send(request: FastifyRequest, reply: FastifyReply, answer: Answer, tagg
   }
   if (answer.location !== undefined) reply.header('location', answer.location);
   reply.code(answer.status ?? 200);
-  if (answer.bytes) return reply.type(JSON_TYPE).send(answer.bytes);
+  if (answer.made !== undefined) return reply.type(JSON_TYPE).send(answer.made);
   return answer.body === undefined ? reply.send() : reply.type(JSON_TYPE).send(JSON.stringify(answer.body));
 }
 

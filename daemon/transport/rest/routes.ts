@@ -5,6 +5,7 @@ import { addApiKeys } from './api-keys.ts';
 import { addAudit } from './audit.ts';
 import { addAuth } from './auth.ts';
 import { addCommands } from './commands.ts';
+import { addConfigReviews } from './config-reviews.ts';
 import { addConfigs } from './configs.ts';
 import { addMetrics } from './metrics.ts';
 import { NodeBook } from './node-book.ts';
@@ -30,6 +31,7 @@ export function addRoutes(app: FastifyInstance, needs: Omit<RouteNeeds, 'book'>)
   addAuth(app, all);
   addNodes(app, all);
   addConfigs(app, all);
+  addConfigReviews(app, all);
   addCommands(app, all);
   addMetrics(app, all);
   addAlerts(app, all);

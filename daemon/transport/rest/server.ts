@@ -16,6 +16,7 @@ import { Callers } from './callers.ts';
 import { DOCUMENT } from './document.ts';
 import { Methods } from './methods.ts';
 import { HttpRefusal, retryAfter, toProblem } from './problem.ts';
+import { badRequest, parseJson, validator } from './reading.ts';
 import { addRoot } from './root.ts';
 import { deniedOf, identify } from './route.ts';
 import { addRoutes } from './routes.ts';
@@ -31,6 +32,8 @@ export interface RestSettings {
   /** `null`: plain HTTP. */
   readonly tls: { readonly certificatePem: string; readonly keyPem: string } | null;
   readonly storeId: string;
+  /** Requests answered at the same time, watches not among them; 512 where it is not given. */
+  readonly inFlight?: number;
 }
 
 export interface RestNeeds {
@@ -47,8 +50,8 @@ export interface RestNeeds {
 
 const MOST_BODY_BYTES = 256 * 1024;
 const MOST_HEADER_BYTES = 16 * 1024;
-/** Of headers and body together, and of a connection that says nothing. */
-const REQUEST_MS = 10_000;
+/** Of headers and body together, and of a connection that says nothing; looked at once a second. */
+const REQUEST_MS = 9_000;
 const MOST_IN_FLIGHT = 512;
 const STOP_MS = 1000;
 const TICK_MS = 1000;
@@ -81,7 +84,16 @@ export class RestTransport {
     const { services } = needs;
     const callers = new Callers(services, needs.clock);
     const authenticate = (bearer: string, remote: string): Caller => callers.of(bearer, remote);
-    this.watches = new Watches({ watch: services.watch, storeId: settings.storeId, authenticate });
+    this.watches = new Watches({
+      watch: services.watch,
+      storeId: settings.storeId,
+      authenticate,
+      // A stream has a count of its own.
+      streams: ({ raw }) => {
+        raw.off('close', this.over);
+        this.over();
+      },
+    });
     this.app = this.build();
     this.hooks(authenticate);
   }
@@ -230,7 +242,7 @@ export class RestTransport {
     // Before anything is read of it.
     if (request.is404) throw this.notHere(request);
     if (this.stopping) throw new AppError('unavailable', 'the master is stopping');
-    if (this.inFlight > MOST_IN_FLIGHT) {
+    if (this.inFlight > (this.settings.inFlight ?? MOST_IN_FLIGHT)) {
       throw new HttpRefusal('throttled', 'too much is asked at once: try again', {
         headers: retryAfter(1000),
       });
@@ -278,66 +290,3 @@ export class RestTransport {
 function contextOf(tls: { readonly certificatePem: string; readonly keyPem: string }) {
   return { cert: tls.certificatePem, key: tls.keyPem, minVersion: 'TLSv1.2' } as const;
 }
-
-const MOST_SHOWN_ISSUES = 16;
-
-function validator(schema: z.ZodType, part: string) {
-  return (data: unknown): { value: unknown } | { error: Error } => {
-    const read = schema.safeParse(data);
-    if (read.success) return { value: read.data };
-    const refusals = read.error.issues.slice(0, MOST_SHOWN_ISSUES).map((i) => ({
-      code: i.code,
-      message: safeText(i.message, { max: 200 }),
-      path: safeText([PARTS[part] ?? part, ...i.path.map(String)].join('.'), { max: 200 }),
-    }));
-    const first = refusals[0];
-    return { error: new HttpRefusal('invalid', `${first?.path}: ${first?.message}`, { refusals }) };
-  };
-}
-
-const PARTS: Readonly<Record<string, string>> = { querystring: 'query', params: 'path' };
-
-/** Nothing at all is no body; `__proto__` in one is refused, whatever would be made of it. */
-async function parseJson(text: string): Promise<unknown> {
-  if (text.trim() === '') return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text, (key, v: unknown) => {
-      if (key === '__proto__') throw new HttpRefusal('invalid', 'a key __proto__ has no place here');
-      return v;
-    });
-  } catch (error) {
-    if (error instanceof HttpRefusal) throw error;
-    if (error instanceof RangeError) throw new HttpRefusal('invalid', 'the body is nested too deeply');
-    const at = /line (\d+) column (\d+)/.exec(error instanceof Error ? error.message : '');
-    const place = at ? { line: Number(at[1]), column: Number(at[2]) } : {};
-    const refusals = [{ code: 'syntax', message: 'not JSON', ...place }];
-    throw new HttpRefusal('invalid', 'the body is not JSON', { refusals });
-  }
-  return value;
-}
-
-/** What is no HTTP at all never becomes a request. */
-function badRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, detail] = RAW[error.code ?? ''] ?? ['400 Bad Request', 'this is not HTTP'];
-  const body = JSON.stringify({
-    type: 'urn:ai-cdn:problem:invalid',
-    title: status.slice(4),
-    status: Number(status.slice(0, 3)),
-    detail,
-    code: 'invalid',
-  });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
-}
-
-const RAW: Readonly<Record<string, readonly [string, string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'the request took too long to arrive'],
-  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers are too large'],
-};

@@ -37,6 +37,10 @@ export const LabelsIn = Labels.refine((l) => Object.keys(l).length <= MOST_LABEL
   error: `at most ${MOST_LABELS} labels`,
 });
 
+/** What an operator may give a node; an agent's own may be longer. */
+export const TagValue = z.string().min(1).max(63);
+export const TagsIn = z.record(z.string().min(1).max(63), TagValue);
+
 /** 1-based places inside a document. */
 export const Refusal = z
   .object({

@@ -21,6 +21,8 @@ interface Needs {
   /** Of the running store: a revision of another one means nothing here. */
   readonly storeId: string;
   readonly authenticate: (bearer: string, remote: string) => Caller;
+  /** It is no request any more that is answered soon. */
+  streams(reply: FastifyReply): void;
 }
 
 /** A stream takes a socket and a place in the hub, so they are counted. */
@@ -59,21 +61,22 @@ export class Watches {
         headers: retryAfter(5000),
       });
     }
+    const since = args.since ?? lastEventOf(asked.request);
     const stream = new EventStream(watched as unknown as Watched<EntityKind>);
     const subscription = this.needs.watch.subscribe(
       asked.caller,
       {
-        sinceRevision: args.since,
-        storeId: args.since === null ? null : (args.storeId ?? this.needs.storeId),
+        sinceRevision: since,
+        storeId: since === null ? null : (args.storeId ?? this.needs.storeId),
         client: 'rest',
       },
       stream,
     );
-    if (args.since !== null && stream.first() === 'compacted') {
+    if (since !== null && stream.first() === 'compacted') {
       subscription.close();
       throw new HttpRefusal(
         'gone',
-        `the changes since ${args.since} are not kept any more: read the list, and watch from its revision`,
+        `the changes since ${since} are not kept any more: read the list, and watch from its revision`,
       );
     }
     const over = (): void => {
@@ -83,7 +86,10 @@ export class Watches {
     this.streams.add(stream);
     stream.onLeave(over);
     return {
-      stream: (request, reply) => stream.attach(request, reply, () => subscription.drained()),
+      stream: (request, reply) => {
+        this.needs.streams(reply);
+        stream.attach(request, reply, () => subscription.drained());
+      },
     };
   }
 
@@ -101,6 +107,12 @@ export class Watches {
   endAll(reason: string): void {
     for (const s of this.streams) s.end(reason);
   }
+}
+
+/** What a browser sends when it comes back by itself. */
+function lastEventOf(request: FastifyRequest): Revision | null {
+  const id = request.headers['last-event-id'];
+  return typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : null;
 }
 
 /** early (nothing written yet: what comes is kept) -> attached -> over. */
@@ -137,6 +149,8 @@ class EventStream implements WatchSink {
     raw.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
+      // Nothing comes after it on this connection.
+      connection: 'close',
       'x-accel-buffering': 'no',
     });
     raw.on('close', () => this.leave());

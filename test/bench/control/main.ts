@@ -47,6 +47,8 @@ async function main(): Promise<number> {
     return r;
   };
   try {
+    // Before anything else runs here: the store alone.
+    const commits = await commitRounds(effort, dir);
     const ours = JSON.parse(await start('master.ts', dir).wrote(/^\{.*\}$/m)) as Ours;
     const files: string[] = [];
     for (const what of ['node', 'list'] as const) {
@@ -59,7 +61,7 @@ async function main(): Promise<number> {
       files.push(file);
     }
     const bare = JSON.parse(await start('bare.ts', ...files).wrote(/^\{.*\}$/m)) as { port: number };
-    const figures = await measure(effort, { ours, bare: bare.port, dir });
+    const figures = { ...(await measure(effort, { ours, bare: bare.port })), commits_per_s: commits };
     if (flags.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
     else
       for (const [name, value] of Object.entries(figures))
@@ -74,6 +76,15 @@ async function main(): Promise<number> {
   }
 }
 
+async function commitRounds({ rounds, seconds }: Effort, dir: string): Promise<number> {
+  await commitsPerSecond(path.join(dir, 'warm-up'), WARM_UP_S * 1000);
+  const taken: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    taken.push(await commitsPerSecond(path.join(dir, `${i}`), seconds * 1000));
+  }
+  return Math.round(median(taken));
+}
+
 interface Ours {
   readonly port: number;
   readonly key: string;
@@ -82,15 +93,11 @@ interface Ours {
 const bearer = (ours: Ours) => ({ authorization: `Bearer ${ours.key}` });
 const pathOf = (what: What, ours: Ours): string => (what === 'node' ? PATHS.node + ours.node : PATHS.list);
 
-async function measure(
-  { rounds, seconds }: Effort,
-  at: { readonly ours: Ours; readonly bare: number; readonly dir: string },
-) {
+async function measure({ rounds, seconds }: Effort, at: { readonly ours: Ours; readonly bare: number }) {
   const taken: Record<What, { ours: number[]; bare: number[] }> = {
     node: { ours: [], bare: [] },
     list: { ours: [], bare: [] },
   };
-  const commits: number[] = [];
   const run = (what: What, port: number, s: number) =>
     wrk(what, `http://127.0.0.1:${port}${pathOf(what, at.ours)}`, at.ours, s);
   for (const what of ['node', 'list'] as const) {
@@ -102,7 +109,6 @@ async function measure(
       taken[what].ours.push(await run(what, at.ours.port, seconds));
       taken[what].bare.push(await run(what, at.bare, seconds));
     }
-    commits.push(await commitsPerSecond(path.join(at.dir, `${i}`), seconds * 1000));
   }
   const beside = ({ ours, bare }: { ours: number[]; bare: number[] }): number =>
     Number(median(ours.map((n, i) => n / (bare[i] ?? Number.NaN))).toPrecision(3));
@@ -111,7 +117,6 @@ async function measure(
     list_rps: Math.round(median(taken.list.ours)),
     node_vs_bare: beside(taken.node),
     list_vs_bare: beside(taken.list),
-    commits_per_s: Math.round(median(commits)),
   };
 }
 
