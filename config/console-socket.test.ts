@@ -12,6 +12,6 @@ describe('which master is meant', () => {
     ['as a URI', 'unix:///run/a.sock', {}, '/run/a.sock'],
     ['relative to here', 'unix:a.sock', {}, 'a.sock'],
   ])('%s', (_what, socket, env, expected) => {
-    expect(chooseContext({ socket, context: null }, { ...HOME, ...env }).socket).toBe(expected);
+    expect(chooseContext({ socket, context: null }, { ...HOME, ...env })).toMatchObject({ socket: expected });
   });
 });

@@ -322,7 +322,7 @@ describe('console', () => {
     const file = written('contexts:\n  - {name: prod, socket: /a}\n  - {name: lab, socket: /b}\n');
     expect(loadConsoleSettings({ ...none, file }).settings.current.name).toBe('prod');
     const lab = loadConsoleSettings({ file, env: { AICDN_CURRENT: 'lab' }, flags: {} });
-    expect(lab.settings.current.socket).toBe('/b');
+    expect(lab.settings.current).toEqual({ name: 'lab', socket: '/b' });
     expect(refusalsOf(() => loadConsoleSettings({ file, env: {}, flags: { current: 'x' } }))).toEqual([
       'current bad_value: there is no context "x" | one of prod, lab',
     ]);

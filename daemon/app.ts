@@ -15,6 +15,7 @@ import { openVault } from './ca/vault.ts';
 import { createExposition } from './drivers/exposition.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
+import { createArchive } from './store/archive.ts';
 import { openAuditFile } from './store/audit-file.ts';
 import { openFileStore } from './store/file-store.ts';
 import { AgentTransport } from './transport/grpc/agent-service.ts';
@@ -111,6 +112,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         tokens: createAccessTokens({ secret }),
         link: sessions,
         vault,
+        archive: createArchive({ store: settings.database.dir, state: settings.stateDir }, store.id, random),
         rings: needs.createRings(),
         clock,
         random,

@@ -1,3 +1,6 @@
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline/promises';
+import { Writable } from 'node:stream';
 import { Argument, Command, CommanderError } from 'commander';
 import { loadMasterSettings, type MasterSettings } from '../config/master.ts';
 import { AppError } from '../proto/vocab/errors.ts';
@@ -7,7 +10,7 @@ import { startMaster, writeWhole } from './app.ts';
 import { CA_STEPS, type CaStep } from './ca/rotation.ts';
 import { createRings } from './drivers/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
-import { caStatus, makeBootstrapCode, rotateCa, verifyAudit } from './offline.ts';
+import { caStatus, makeBootstrapCode, restore, rotateCa, verifyAudit } from './offline.ts';
 import { createServices } from './service/services.ts';
 
 // Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
@@ -80,11 +83,50 @@ ca.command('rotate')
   });
 
 program
+  .command('restore')
+  .description('a backup into an empty state_dir, while the master does not run')
+  .argument('<file>', 'as aicdnctl backup create made it')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .option('--passphrase-file <path>', 'its first line is the passphrase; it asks otherwise')
+  .action(async (file: string, options: SettingsOptions & { passphraseFile?: string }) => {
+    const settings = settingsOf(options);
+    const passphrase = await passphraseOf(options.passphraseFile);
+    const { revision, files, bytes } = await restore(settings, file, passphrase);
+    process.stdout.write(
+      `restored ${files} files, ${bytes} bytes, as of revision ${revision}, into ${settings.stateDir}\n` +
+        '  do: make sure that the master it came from does not run any more, then start this one\n',
+    );
+  });
+
+program
   .command('version')
   .description('print the version')
   .action(() => {
     process.stdout.write(`aicdn-master ${VERSION}\n`);
   });
+
+async function passphraseOf(file: string | undefined): Promise<string> {
+  if (file !== undefined) {
+    const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+      throw new AppError('precondition', `${file} cannot be read: ${String(cause)}`, { cause });
+    });
+    return text.split(/\r?\n/)[0] ?? '';
+  }
+  if (!process.stdin.isTTY) {
+    throw new AppError('precondition', 'nobody is here to type the passphrase: --passphrase-file FILE');
+  }
+  process.stderr.write('passphrase of the backup: ');
+  // Typed into nothing: no echo.
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return await lines.question('');
+  } finally {
+    lines.close();
+    process.stderr.write('\n');
+  }
+}
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, value];

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
 import type { MasterSettings } from '../config/master.ts';
@@ -10,8 +12,11 @@ import { CERTIFICATE_MS } from './service/enrolment.ts';
 import type { Log, Random, Snapshot, Store } from './service/ports.ts';
 import { bootstrapCode } from './service/users.ts';
 import { type Decide, Writer } from './service/write.ts';
+import { checked, type Restored, unpack } from './store/archive.ts';
 import { auditFiles, openAuditFile } from './store/audit-file.ts';
+import { createDisk } from './store/disk.ts';
 import { openFileStore } from './store/file-store.ts';
+import { unsealed } from './store/seal.ts';
 
 // What is done on the master's host while the master does not run.
 
@@ -138,6 +143,49 @@ export function verifyAudit(settings: Settings): Promise<{ readonly ok: boolean;
     const waiting = v.waiting === 0 ? '' : `; ${v.waiting} more in the journal, which the next start writes`;
     return { ok: true, text: `the audit log is whole: ${records}, head ${v.head}${waiting}` };
   });
+}
+
+/**
+ * A backup into folders that hold nothing. All of it is read before anything is written; what a failing disk left half
+ * done is taken away again.
+ * @throws AppError `precondition`, `conflict` when the folders hold something, `invalid` for the file or passphrase
+ */
+export async function restore(settings: Settings, file: string, passphrase: string): Promise<Restored> {
+  const dirs = { store: settings.database.dir, state: settings.stateDir };
+  for (const dir of [dirs.state, dirs.store]) await mustBeEmpty(dir);
+  const plain = () => unsealed(createReadStream(file), passphrase);
+  const found = await checked(plain()).catch((cause: unknown) => {
+    if (cause instanceof AppError)
+      throw new AppError(cause.code, `${file}: ${cause.message}; nothing was written`, { cause });
+    throw new AppError('precondition', `${file} cannot be read: ${String(cause)}`, { cause });
+  });
+  try {
+    await unpack(plain(), dirs, { disk: createDisk(), newId: random.hex(16) });
+  } catch (cause) {
+    for (const dir of [dirs.store, dirs.state]) await clear(dir);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('precondition', `the backup was not restored, nothing is left of it: ${why}`, {
+      cause,
+    });
+  }
+  return found;
+}
+
+async function mustBeEmpty(dir: string): Promise<void> {
+  const there = await readdir(dir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw new AppError('precondition', `${dir} cannot be read: ${String(error)}`, { cause: error });
+  });
+  if (there.length === 0) return;
+  throw new AppError(
+    'conflict',
+    `${dir} is not empty (${there[0]}): a backup is restored into an empty state_dir; move that away, or name another one`,
+  );
+}
+
+async function clear(dir: string): Promise<void> {
+  for (const name of await readdir(dir).catch(() => []))
+    await rm(path.join(dir, name), { recursive: true, force: true });
 }
 
 function auditDir(settings: Settings): string {

@@ -129,7 +129,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'tui/client': { rooms: [...SHARED, 'link', 'tui/store'], outside: ['node:*'] },
   'tui/ctl': {
     rooms: [...SHARED, 'link', 'config', 'tui/client', 'tui/theme'],
-    outside: ['commander', 'node:*'],
+    outside: ['commander', 'yaml', 'node:*'],
   },
   tui: {
     rooms: [

@@ -5,6 +5,9 @@ import { AppError, formatRefusal } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startApp } from './app.tsx';
+import { logIn } from './client/login.ts';
+import { type Master, placeOf, tokenOfEnv } from './client/place.ts';
+import { promptLine } from './client/prompt.ts';
 import { toInput } from './input.ts';
 import { openTerminal } from './terminal/terminal.ts';
 import { backgroundFromEnv, backgroundFromRgb, colourDepth } from './theme/depth.ts';
@@ -14,6 +17,8 @@ import { createTheme } from './theme/theme.ts';
 interface Flags {
   readonly socket?: string;
   readonly context?: string;
+  readonly addr?: string;
+  readonly caPin?: string;
   readonly ascii?: boolean;
   readonly lang?: Lang;
 }
@@ -33,6 +38,8 @@ function parseFlags(): Flags {
     .version(VERSION)
     .option('--socket <path>', "the master's local socket (or AICDN_SOCKET)")
     .option('--context <name>', 'a fleet of ~/.config/ai-cdn/console.yml')
+    .option('--addr <host:port>', 'a master over TLS, with --ca-pin (or AICDN_ADDR)')
+    .option('--ca-pin <hex>', 'sha256 of its CA, as in a join token (or AICDN_CA_PIN)')
     .option('--ascii', 'plain symbols, for terminals that draw ● two cells wide')
     .addOption(
       new Option('--lang <lang>', 'the language of the screen; from LANG otherwise').choices(['en', 'zh']),
@@ -50,13 +57,32 @@ function parseFlags(): Flags {
 
 function context(flags: Flags) {
   try {
-    return chooseContext({ socket: flags.socket ?? null, context: flags.context ?? null }, process.env);
+    const { socket = null, context: name = null, addr = null, caPin = null } = flags;
+    return chooseContext({ socket, context: name, addr, caPin }, process.env);
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     return fail(2, [
       `aicdn-tui: ${safeText(error.message)}`,
       ...error.refusals.map((r) => `  ${safeText(formatRefusal(r))}`),
     ]);
+  }
+}
+
+/** Who is not known to the master logs in before there is a screen. A master that is away is the screen's to say. */
+async function comeIn(api: ReturnType<typeof connectConsole>, master: Master): Promise<void> {
+  try {
+    await logIn(
+      api,
+      master,
+      tokenOfEnv(process.env) === null
+        ? (prompt, hidden) =>
+            promptLine(prompt, { hidden }, { stdin: process.stdin, write: (t) => process.stdout.write(t) })
+        : null,
+    );
+  } catch (error) {
+    api.close();
+    const text = error instanceof Error ? error.message : String(error);
+    fail(1, [`aicdn-tui: ${safeText(text, { newline: 'keep' })}`]);
   }
 }
 
@@ -68,7 +94,12 @@ async function run(): Promise<void> {
       '  Over ssh: ssh -t HOST aicdn-tui.  In a script: aicdnctl node list -o json.',
     ]);
   }
-  const { name, socket } = context(flags);
+  const master = context(flags);
+  const api = connectConsole({
+    ...placeOf(master, process.env),
+    watch: { backoff: { baseMs: 250, maxMs: RETRY_MS } },
+  });
+  await comeIn(api, master);
   const locale = localeFromEnv(process.env);
   const ascii = flags.ascii === true || !locale.utf8;
   const terminal = openTerminal(
@@ -90,9 +121,8 @@ async function run(): Promise<void> {
     // Chinese stays Chinese where only the symbols must be plain.
     ambiguousWide: ascii || ambiguousWide === true,
   });
-  const api = connectConsole({ socket, watch: { backoff: { baseMs: 250, maxMs: RETRY_MS } } });
   const app = startApp(
-    { theme, context: name, client: `aicdn-tui ${VERSION}` },
+    { theme, context: master.name, client: `aicdn-tui ${VERSION}` },
     {
       api,
       stdout: terminal.stdout,

@@ -331,6 +331,14 @@ export interface AuditService {
   denied(caller: Caller, what: { action: string; subject: string; requestId: string }): Promise<void>;
 }
 
+export interface BackupService {
+  /**
+   * All that a restore needs, encrypted, consistent at one revision, while the master goes on.
+   * @throws AppError `forbidden`, `invalid` for a passphrase that is too short; recorded before the first part
+   */
+  create(caller: Caller, args: { passphrase: string }): AsyncIterable<Uint8Array>;
+}
+
 export interface Services {
   readonly enrolment: EnrolmentService;
   readonly agents: AgentEvents;
@@ -344,4 +352,5 @@ export interface Services {
   readonly watch: WatchService;
   readonly people: PeopleService;
   readonly audit: AuditService;
+  readonly backup: BackupService;
 }

@@ -284,6 +284,12 @@ export interface AuditFile {
   close(): Promise<void>;
 }
 
+/** Packs what a master knows; implemented by daemon/store. */
+export interface Archive {
+  /** @param view durable: everything at its revision, encrypted under the passphrase */
+  pack(view: Snapshot, passphrase: string): AsyncIterable<Uint8Array>;
+}
+
 /** What people know by heart: slow to compare, a few at once. */
 export interface Passwords {
   /** @throws AppError `unavailable` when too many wait */

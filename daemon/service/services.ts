@@ -4,6 +4,7 @@ import { AlertsService } from './alerts.ts';
 import type { AuditService, Services } from './api.ts';
 import { AuditTrail } from './audit.ts';
 import { audited } from './audited.ts';
+import { BackupService } from './backup.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
@@ -15,6 +16,7 @@ import { createPeople } from './people.ts';
 import type {
   AccessTokens,
   AgentLink,
+  Archive,
   AuditFile,
   Ca,
   Clock,
@@ -66,6 +68,7 @@ export interface ServiceNeeds {
   /** Used only once an agent has connected, so its transport may be built after the services. */
   readonly link: AgentLink;
   readonly vault: Vault;
+  readonly archive: Archive;
   readonly rings: MetricsRings;
   readonly clock: Clock;
   readonly random: Random;
@@ -176,6 +179,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     watch,
     people: told('people', people.service),
     audit: auditService(trail),
+    backup: new BackupService({ writer, audit: trail, archive: needs.archive }),
     degraded,
     async start() {
       await templates.load();

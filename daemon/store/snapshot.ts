@@ -25,7 +25,7 @@ export async function writeSnapshot(
 }
 
 /** Parts of some 64 KB: the loop gets its turn between two of them. */
-function* partsOf(header: SnapshotHeader, state: State): Generator<Uint8Array> {
+export function* partsOf(header: SnapshotHeader, state: State): Generator<Uint8Array> {
   const sum = createHash('sha256');
   let text = `${JSON.stringify({ schema: header.schema, store_id: header.storeId, rev: state.revision })}\n`;
   let entities = 0;

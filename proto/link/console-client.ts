@@ -3,6 +3,8 @@ import { ConsoleServiceClient, type WatchResponse } from '../gen/aicdn/v1/consol
 import { AppError } from '../vocab/errors.ts';
 import type { NodeName } from '../vocab/ids.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
+import type { BackupApi } from './backup-api.ts';
+import { backupCalls } from './backup-client.ts';
 import * as c from './codec-console.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
@@ -24,7 +26,7 @@ export interface ConsoleTimes {
 export type ConsoleSettings = ConsolePlace & ConsoleTimes;
 
 /** Over the local socket, or over TLS with a pinned CA and a token. Nothing is dialled before the first call. */
-export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi {
+export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi & BackupApi {
   const readMs = settings.readDeadlineMs ?? 10_000;
   const writeMs = settings.writeDeadlineMs ?? 30_000;
   const channel = new ConsoleChannel(settings, readMs);
@@ -230,6 +232,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
       ),
     ...centreCalls({ client, call, write, readMs, writeMs }),
     ...peopleCalls(channel, client, { readMs, writeMs }),
+    ...backupCalls(channel),
     close() {
       for (const watch of [...watches]) watch.close();
       channel.close();

@@ -95,7 +95,7 @@ describe('aicdnctl against a master', () => {
     expect(silences).toMatchObject([{ comment: 'moves', matchers: [{ name: 'node', value: 'hk-1' }] }]);
     expect((await ctl('silence', 'expire', silences[0]?.id ?? '')).code).toBe(0);
     const again = await ctl('silence', 'expire', 'S-99');
-    expect([again.code, again.stdout]).toEqual([1, '']);
+    expect([again.code, again.stdout]).toEqual([5, '']);
     expect(again.stderr).toMatch(/S-99/);
   });
 

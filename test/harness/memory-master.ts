@@ -5,6 +5,7 @@ import { createRings } from '../../daemon/drivers/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
+import { createArchive } from '../../daemon/store/archive.ts';
 import { openAuditFile } from '../../daemon/store/audit-file.ts';
 import { createCrashDisk } from '../../daemon/store/crash-disk.ts';
 import { createMemoryStore, type MemoryStore } from '../../daemon/store/memory-store.ts';
@@ -115,6 +116,9 @@ export class MemoryMaster {
         },
         link,
         vault: this.vault,
+        archive: createArchive({ store: '/nowhere', state: '/nowhere' }, 'memory', realRandom, {
+          disk: createCrashDisk(),
+        }),
         passwords,
         tokens: createAccessTokens({ secret: 'of this test, as long as it must be' }),
         rings: createRings(),

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Effect } from '../store/effect.ts';
+import type { OrderWord } from '../store/sheet.ts';
 import type { ConsoleEvent, Failure } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
 
@@ -44,6 +45,12 @@ function mutation(reason: string) {
   return { reason, requestId: randomUUID() };
 }
 
+const ORDERS_ZH: Readonly<Record<OrderWord, string>> = {
+  restart: '重启',
+  drain: '排空',
+  undrain: '结束排空',
+};
+
 const FIRST_REGION = 'hk';
 
 const EXECUTORS: Executors = {
@@ -62,6 +69,51 @@ const EXECUTORS: Executors = {
         options: {},
       }),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
+    ),
+  order: (e, needs) =>
+    ask(
+      needs,
+      words(e.type, ORDERS_ZH[e.type]),
+      null,
+      needs.api.runCommand(mutation('from the console'), {
+        type: e.type,
+        target: { nodes: e.nodes },
+        timeoutMs: null,
+        expiresMs: null,
+        dryRun: false,
+        maxParallel: null,
+        options: {},
+      }),
+      (r) => ({ kind: 'command-taken', command: r.command.id }),
+    ),
+  'fetch-diff': (e, needs) => {
+    needs.api.diffConfigs({ from: e.from, to: e.label, node: null }).then(
+      (diff) => needs.dispatch({ kind: 'diff', label: e.label, diff }),
+      (error: unknown) => needs.dispatch({ kind: 'diff-failed', label: e.label, failure: failureOf(error) }),
+    );
+  },
+  'preview-publish': (e, needs) =>
+    ask(
+      needs,
+      words('preview', '预览'),
+      e.sheet,
+      needs.api.previewPublish({ label: e.label, target: e.target }),
+      (preview) => ({ kind: 'publish-preview', sheet: e.sheet, chosen: e.chosen, preview }),
+    ),
+  publish: (e, needs) =>
+    ask(
+      needs,
+      words(`publish ${e.label}`, `发布 ${e.label}`),
+      e.sheet,
+      needs.api.publish(mutation(e.reason), { label: e.label, target: e.target, dryRun: false }),
+      (r) => ({
+        kind: 'done',
+        sheet: e.sheet,
+        text: words(
+          `${e.label} is published to ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
+          `${e.label} 已发布到 ${r.nodes.length} 个节点；u 可回滚`,
+        ),
+      }),
     ),
   'preview-silence': (e, needs) =>
     ask(needs, words('preview', '预览'), e.sheet, needs.api.previewSilence(e.matchers), (preview) => ({

@@ -1,9 +1,22 @@
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
 import { ConsoleMaster, fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
 import { ManualTime } from '../../test/fakes/manual-time.ts';
+import type { Contexts } from './context-commands.ts';
 import { runCtl } from './ctl.ts';
+import { type Api, CtlExit, type CtlIo, EXIT } from './io.ts';
+
+const NO_CONTEXTS: Contexts = {
+  all: () => ({
+    contexts: [{ name: 'test', socket: '/run/test.sock' }],
+    current: { name: 'test', socket: '/run/test.sock' },
+  }),
+  add: () => {},
+  use: () => {},
+  file: () => '/nowhere/console.yml',
+};
 
 interface Ran {
   readonly status: number;
@@ -16,7 +29,14 @@ const EVIL = fakeNode('hk-2', { labels: { note: 'a\u001b[2J\u202eb' } });
 
 async function ctl(
   argv: readonly string[],
-  more: { master?: ConsoleMaster; time?: ManualTime; file?: string; tty?: boolean } = {},
+  more: {
+    master?: ConsoleMaster;
+    time?: ManualTime;
+    file?: string;
+    tty?: boolean;
+    ask?: CtlIo['ask'];
+    sleep?: CtlIo['sleep'];
+  } = {},
 ): Promise<Ran> {
   const time = more.time ?? new ManualTime();
   const master =
@@ -26,7 +46,7 @@ async function ctl(
   let err = '';
   const status = await runCtl(
     argv,
-    { socket: () => '/run/test.sock' },
+    { master: () => ({ name: 'test', socket: '/run/test.sock' }), contexts: NO_CONTEXTS },
     {
       out: (t) => {
         out += t;
@@ -40,9 +60,13 @@ async function ctl(
         if (more.file === undefined) throw new Error('ENOENT: no such file or directory');
         return new TextEncoder().encode(more.file);
       },
-      connect: () => master,
+      errIsTty: false,
+      write: () => Promise.reject(new Error('nothing is written here')),
+      ask: more.ask ?? null,
+      // People are asked of a real master, in desk.test.ts.
+      connect: () => master as unknown as Api,
       now: time.now,
-      sleep: async (ms) => time.advance(ms),
+      sleep: more.sleep ?? (async (ms) => time.advance(ms)),
     },
   );
   return { status, out, err, master };
@@ -244,22 +268,178 @@ describe('aicdnctl', () => {
     expect(r.master.asked).toEqual([]);
   });
 
-  test('refused is 1, nobody there is 3, a file that is not there is 1, help is 0', async () => {
+  test('an exit status for each kind of end, and help is none', async () => {
     const time = new ManualTime();
-    const master = new ConsoleMaster({ nodes: [fakeNode('hk-1')] }, { time });
-    expect((await ctl(['node', 'show', 'nobody'], { master, time })).status).toBe(1);
+    const regions = [fakeNode('hk-1'), fakeNode('us-1', { region: 'us' })];
+    const master = new ConsoleMaster({ nodes: regions }, { time });
+    const at = async (argv: readonly string[]) => (await ctl(argv, { master, time })).status;
+    expect(await at(['node', 'list'])).toBe(EXIT.ok);
+    expect(await at(['config', 'create', 'gone.yml'])).toBe(EXIT.refused);
+    expect(await at(['bogus'])).toBe(EXIT.usage);
+    expect(await at(['node', 'show', 'nobody'])).toBe(EXIT.notFound);
+    expect(await at(['nodes', 'remove', 'hk-1'])).toBe(EXIT.notConfirmed);
     master.refuse = new AppError('forbidden', 'lin may not');
     expect(await ctl(['reload', 'hk-1'], { master, time })).toMatchObject({
-      status: 1,
-      err: expect.stringMatching(/lin may not/),
+      status: EXIT.notAllowed,
+      err: expect.stringMatching(/lin may not[\s\S]*do: aicdnctl whoami/),
     });
+    master.refuse = new AppError('conflict', 'v1 has changed');
+    expect(await at(['config', 'publish', 'v1', '--region', 'hk'])).toBe(EXIT.conflict);
     master.down();
     const away = await ctl(['node', 'list'], { master, time });
-    expect(away).toMatchObject({ status: 3, out: '' });
+    expect(away).toMatchObject({ status: EXIT.notConnected, out: '' });
     expect(away.err).toMatch(/AICDN_SOCKET/);
-    expect((await ctl(['config', 'create', 'gone.yml'])).status).toBe(1);
     const help = await ctl(['--help']);
     expect(help).toMatchObject({ status: 0, err: '' });
-    expect(help.out).toMatch(/Exit status:\n +0 +done[\s\S]*3 +no master/);
+    for (const status of Object.values(EXIT)) expect(help.out).toMatch(new RegExp(`^ +${status} +\\S`, 'm'));
+  });
+});
+
+describe('what reaches far', () => {
+  const two = () => {
+    const time = new ManualTime();
+    const nodes = [fakeNode('hk-1'), fakeNode('hk-2'), fakeNode('us-1', { region: 'us' })];
+    return { time, master: new ConsoleMaster({ nodes }, { time }) };
+  };
+  const done = (m: ConsoleMaster) => m.asked.filter((a) => a.startsWith('publish'));
+
+  test('more than a region wants the number of nodes; yes is no number', async () => {
+    const { time, master } = two();
+    const argv = ['config', 'publish', 'v1', '--type', 'edge'];
+    const alone = await ctl([...argv, '--yes'], { master, time });
+    expect(alone).toMatchObject({ status: EXIT.notConfirmed, out: '' });
+    expect(alone.err).toMatch(/3 nodes in 2 regions \(hk, us, 36 live streams\).*--confirm 3/);
+    expect((await ctl([...argv, '--confirm', '2'], { master, time })).status).toBe(EXIT.notConfirmed);
+    expect(done(master)).toEqual([]);
+    expect((await ctl([...argv, '--confirm', '3'], { master, time })).out).toMatch(/^v1 is published to 3/);
+    const asked: string[] = [];
+    const typed = async (prompt: string) => {
+      asked.push(prompt);
+      return '3';
+    };
+    expect((await ctl(argv, { master, time, ask: typed })).status).toBe(0);
+    expect(asked).toEqual([expect.stringMatching(/Type the number of nodes/)]);
+    expect((await ctl(argv, { master, time, ask: async () => 'y' })).status).toBe(EXIT.notConfirmed);
+    expect(done(master)).toHaveLength(2);
+  });
+
+  test('one region: a reload asks nothing, a restart asks y or n', async () => {
+    const { time, master } = two();
+    expect((await ctl(['reload', 'region=hk'], { master, time })).status).toBe(0);
+    expect((await ctl(['restart', 'hk-1'], { master, time, ask: async () => '' })).status).toBe(
+      EXIT.notConfirmed,
+    );
+    expect((await ctl(['restart', 'hk-1'], { master, time, ask: async () => 'y' })).status).toBe(0);
+    expect((await ctl(['drain', 'hk-1', '--yes'], { master, time })).status).toBe(0);
+    expect((await ctl(['restart', 'all', '--yes'], { master, time })).status).toBe(EXIT.notConfirmed);
+    const orders = master.asked.filter((a) => a.startsWith('runCommand'));
+    // Each is asked for twice: who would be hit, then the order; those not confirmed once.
+    expect(orders.filter((o) => o.startsWith('runCommand restart hk-1'))).toHaveLength(3);
+    expect(orders.filter((o) => o.startsWith('runCommand restart {}'))).toHaveLength(1);
+  });
+});
+
+describe('forms', () => {
+  test('a noun as one or as many, describe or show', async () => {
+    expect((await ctl(['nodes', 'list'])).out).toBe((await ctl(['node', 'list'])).out);
+    expect((await ctl(['nodes', 'describe', 'hk-1'])).out).toBe((await ctl(['node', 'show', 'hk-1'])).out);
+  });
+
+  test('-o name, --no-headers and filters', async () => {
+    expect((await ctl(['nodes', 'list', '-o', 'name', '--region', 'hk'])).out).toBe('hk-1\nhk-2\n');
+    expect((await ctl(['nodes', 'list', '--no-headers', '--region', 'us'])).out).toMatch(/^us-1 /);
+    const none = await ctl(['nodes', 'list', '--status', 'down']);
+    expect(none).toMatchObject({ status: 0, out: '', err: 'none of 3 nodes fits\n' });
+  });
+
+  test('yaml is the same data as json', async () => {
+    const [yaml, json] = await Promise.all([
+      ctl(['nodes', 'list', '-o', 'yaml']),
+      ctl(['nodes', 'list', '-o', 'json']),
+    ]);
+    expect(parse(yaml.out)).toEqual(JSON.parse(json.out));
+  });
+
+  test('--watch prints again when something changed, in a pipe a document a line', async () => {
+    const time = new ManualTime();
+    const master = new ConsoleMaster({ nodes: [fakeNode('hk-1')] }, { time });
+    let looks = 0;
+    const r = await ctl(['nodes', 'list', '--watch', '-o', 'json'], {
+      master,
+      time,
+      sleep: async () => {
+        looks += 1;
+        if (looks === 2) master.putNode(fakeNode('hk-9'));
+        if (looks === 4) throw new CtlExit(EXIT.ok);
+      },
+    });
+    const documents = r.out.trimEnd().split('\n');
+    expect(documents.map((d) => JSON.parse(d).nodes.length)).toEqual([1, 2]);
+  });
+
+  test('a followed log ends by itself, and says why on stderr', async () => {
+    const time = new ManualTime();
+    const master = new ConsoleMaster({ nodes: [fakeNode('hk-1')] }, { time });
+    const running = ctl(['logs', 'hk-1', '-f', '--for', '5s'], { master, time });
+    await new Promise(setImmediate);
+    time.advance(5_000);
+    const r = await running;
+    expect(r.out.split('\n')).toHaveLength(3);
+    expect(r.err).toBe('its time is over\n');
+  });
+
+  test('labels are set and taken away; what is neither is not sent', async () => {
+    const { out, master } = await ctl(['nodes', 'label', 'hk-1', 'rack=a3', 'isp-']);
+    expect(out).toBe('hk-1: rack=a3\n');
+    expect(master.asked).toEqual(['updateNode hk-1 {"rack":"a3","isp":null} ']);
+    expect((await ctl(['nodes', 'label', 'hk-1', 'rack'])).status).toBe(EXIT.usage);
+  });
+});
+
+describe('completion', () => {
+  const complete = async (...words: string[]) =>
+    (await ctl(['__complete', '--', ...words])).out.trimEnd().split('\n');
+
+  test.each([
+    [['no'], ['nodes']],
+    [['nodes', 'rem'], ['remove']],
+    [
+      ['node', 'show', 'hk'],
+      ['hk-1', 'hk-2'],
+    ],
+    [
+      ['nodes', 'list', '--region', ''],
+      ['hk', 'us'],
+    ],
+    [['nodes', 'list', '--region=u'], ['--region=us']],
+    [
+      ['-o', ''],
+      ['json', 'name', 'table', 'wide', 'yaml'],
+    ],
+    [['-o', 'json', 'config', 'show', ''], ['v1']],
+    [
+      ['reload', 'hk-1', 'region='],
+      ['region=hk', 'region=us'],
+    ],
+    [['context', 'use', ''], ['test']],
+    [['commands', 'run', 'reload', 'us'], ['us-1']],
+    [['config', 'create', ''], [':files']],
+    [['certificates', 'set', 'web', '--cert', ''], [':files']],
+    [
+      ['tokens', 'create', '--type', ''],
+      ['core', 'edge'],
+    ],
+    [['nodes', 'list', '--la'], ['--label-selector']],
+    [['users', 'create', ''], ['']],
+  ])('%j', async (words, expected) => {
+    expect(await complete(...words)).toEqual(expected);
+  });
+
+  test('without a master there are no names, and no error', async () => {
+    const time = new ManualTime();
+    const master = new ConsoleMaster({}, { time });
+    master.down();
+    const r = await ctl(['__complete', '--', 'nodes', 'show', ''], { master, time });
+    expect(r).toMatchObject({ status: 0, out: '', err: '' });
   });
 });

@@ -115,3 +115,15 @@ export function formatTarget(t: Target): string {
   ];
   return parts.length === 0 ? 'everybody' : parts.join(' ');
 }
+
+/** `rack=a3` sets, `rack-` takes away. */
+export function changes(given: readonly string[]): Readonly<Record<string, string | null>> {
+  const all: Record<string, string | null> = {};
+  for (const text of given) {
+    const m = /^([A-Za-z0-9_][A-Za-z0-9._/-]*?)(?:=(.*)|-)$/s.exec(text);
+    if (m?.[1] === undefined) throw new InvalidArgumentError(`${text}: NAME=VALUE sets, NAME- takes away.`);
+    if (Object.hasOwn(all, m[1])) throw new InvalidArgumentError(`${m[1]} is given twice.`);
+    all[m[1]] = m[2] ?? null;
+  }
+  return all;
+}

@@ -19,6 +19,7 @@ export function whereAmI(state: State): Where {
   if (state.help !== null) return 'help';
   if (state.place.kind === 'node') return 'node';
   const { screen } = state.place;
+  if (screen === 'rollouts') return state.configs.diff === null ? 'versions' : 'version';
   return screen === 'nodes' || screen === 'alerts' ? screen : 'absent';
 }
 

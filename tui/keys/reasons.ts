@@ -1,5 +1,6 @@
 import { type Action, can } from '../../proto/vocab/can.ts';
 import { cursorAlert, cursorSilence } from '../store/alerts-view.ts';
+import { cursorVersion } from '../store/configs-view.ts';
 import { hit } from '../store/reduce-sheet.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
@@ -47,16 +48,29 @@ export function allowed(action: Action): Reason {
 export const onNode: Reason = (state) =>
   hit(state).length > 0 ? null : words('there is no node under the cursor', '光标处没有节点');
 
-export const oneNode: Reason = (state) =>
+const oneNode: Reason = (state) =>
   hit(state).length > 1
     ? words('it takes one node; Esc unmarks', '只能作用于一个节点；Esc 取消标记')
     : onNode(state);
 
-export const published: Reason = (state) => {
+const published: Reason = (state) => {
   const name = hit(state)[0];
   const node = name === undefined ? undefined : state.picture.facts.node.get(name);
   return node?.target == null ? words('no version is published for this node', '该节点尚无已发布版本') : null;
 };
+
+/** Of the version under the cursor, or of the one that the node should run. */
+export const takenBack: Reason = (state) => {
+  if (state.place.kind === 'node' || state.place.screen !== 'rollouts') return all(oneNode, published)(state);
+  const item = cursorVersion(state.configs);
+  if (item === null) return onVersion(state);
+  return item.wanted > 0 ? null : words('it is on no node: nothing to take back', '没有节点使用它，无可回滚');
+};
+
+export const onVersion: Reason = (state) =>
+  cursorVersion(state.configs) !== null
+    ? null
+    : words('there is no version yet; aicdnctl config create FILE', '尚无版本；可用 aicdnctl config create');
 
 export const onAlert: Reason = (state) =>
   cursorAlert(state.alerts) !== null ? null : words('there is no alert under the cursor', '光标处没有告警');

@@ -10,14 +10,14 @@ import {
   notHere,
   onActiveSilence,
   onAlert,
-  oneNode,
   onNode,
-  published,
+  onVersion,
   type Reason,
+  takenBack,
 } from './reasons.ts';
 
 /** Where a key means something. A sheet and a prompt have keys of their own (`match.ts`). */
-export const WHERES = ['nodes', 'node', 'alerts', 'absent', 'help'] as const;
+export const WHERES = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent', 'help'] as const;
 export type Where = (typeof WHERES)[number];
 
 export type Section = 'look' | 'find' | 'go' | 'act' | 'fleet' | 'leave';
@@ -52,7 +52,7 @@ export interface KeyRow {
   readonly disabledReason: Reason;
 }
 
-const SCREENS: readonly Where[] = ['nodes', 'node', 'alerts', 'absent'];
+const SCREENS: readonly Where[] = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent'];
 const EVERYWHERE: readonly Where[] = WHERES;
 
 function looks(
@@ -118,6 +118,17 @@ export const KEY_ROWS: readonly KeyRow[] = [
     bar: { ...bar('the node', '节点', 1), pane: 'alerts' },
     off: describable,
   }),
+  looks(
+    ['enter', 'd'],
+    ['versions'],
+    'look',
+    { kind: 'describe' },
+    words('diff to its parent', '与父版本比较'),
+    {
+      bar: bar('diff', '比较', 1),
+      off: onVersion,
+    },
+  ),
   later(
     'l',
     ['nodes', 'node'],
@@ -209,9 +220,13 @@ export const KEY_ROWS: readonly KeyRow[] = [
   looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区'), {
     off: notHere('o g orders the nodes by region', 'o g 按地区排序'),
   }),
-  looks(['3'], SCREENS, 'go', { kind: 'open-screen', screen: 'rollouts' }, words('rollouts', '发布'), {
-    off: notHere('aicdnctl config list shows the versions', '可用 aicdnctl config list'),
-  }),
+  looks(
+    ['3'],
+    SCREENS,
+    'go',
+    { kind: 'open-screen', screen: 'rollouts' },
+    words('config versions', '配置版本'),
+  ),
   looks(
     ['4'],
     SCREENS,
@@ -280,21 +295,26 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   acts(
     ['u'],
-    ['nodes', 'node'],
+    ['nodes', 'node', 'versions', 'version'],
     { kind: 'roll-back' },
     words('roll back its version', '回滚其版本'),
-    all(allowed('config.rollback'), oneNode, published),
+    all(allowed('config.rollback'), takenBack),
     bar('roll back', '回滚', 6),
   ),
-  later(
-    'R',
+  acts(
+    ['R'],
     ['nodes', 'node'],
-    'act',
+    { kind: 'restart' },
     words('restart, cuts streams', '重启，会断流'),
-    'systemctl restart ai-cdn-engine on the host',
-    '请在主机上 systemctl restart ai-cdn-engine',
+    all(allowed('command.restart'), onNode),
   ),
-  later('x', ['nodes', 'node'], 'act', words('drain, or end a drain', '排空或结束排空'), 'draining', '排空'),
+  acts(
+    ['x'],
+    ['nodes', 'node'],
+    { kind: 'drain' },
+    words('drain, or end a drain', '排空或结束排空'),
+    all(allowed('command.drain'), onNode),
+  ),
   later(
     's',
     ['nodes', 'node'],
@@ -313,13 +333,24 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
   // fleet
+  {
+    ...acts(
+      ['P'],
+      ['versions', 'version'],
+      { kind: 'publish' },
+      words('publish the version', '发布该版本'),
+      all(allowed('config.publish'), onVersion),
+      bar('publish', '发布', 2),
+    ),
+    section: 'fleet',
+  },
   later(
     'P',
     ['nodes', 'node'],
     'fleet',
     words('publish a version', '发布版本'),
-    'aicdnctl config publish LABEL',
-    '可用 aicdnctl config publish',
+    '3 shows the versions, P publishes there',
+    '按 3 看版本，在那里按 P 发布',
   ),
   later('n', ['nodes', 'node'], 'fleet', words('promote', '推进发布'), 'stepped rollouts', '分步发布'),
   later(

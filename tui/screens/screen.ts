@@ -6,6 +6,7 @@ import { type MeasuredNodes, visibleNodes } from '../views/node-table.ts';
 import { isTooSmall, notHereRows, tooSmallRows } from '../views/pages.ts';
 import type { Ui } from '../views/ui.ts';
 import { alertsParts } from './alerts.ts';
+import { configsParts } from './configs.ts';
 import { keybar, message } from './foot.ts';
 import { header, headerProps } from './header.ts';
 import { helpParts, helpScroll } from './help.ts';
@@ -45,6 +46,7 @@ function parts(state: State, ui: Ui, a: ScreenArgs): FrameParts {
   const { screen } = state.place;
   if (screen === 'nodes') return nodesParts(state, ui, { header: top, measured: a.measured });
   if (screen === 'alerts') return alertsParts(state, ui, top);
+  if (screen === 'rollouts') return configsParts(state, ui, top);
   return { header: top, body: notHereRows(screen, ui), foot: [message(state, ui), keybar(state, ui)] };
 }
 

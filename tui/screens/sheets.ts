@@ -16,7 +16,6 @@ import {
 import type { State } from '../store/state.ts';
 import { countedOnce } from '../store/task-words.ts';
 import type { Row } from '../theme/row.ts';
-import type { KeyHint } from '../views/foot.ts';
 import {
   confirmSheetRows,
   refusalSheetRows,
@@ -25,13 +24,9 @@ import {
   typedSheetRows,
 } from '../views/sheets.ts';
 import type { Ui } from '../views/ui.ts';
+import { orderRows, publishRows } from './order-sheets.ts';
+import { picker, someOf, typedKeys } from './sheet-words.ts';
 import { clock, dayAndZone, speak } from './words.ts';
-
-type Pick2 = (en: string, zh: string) => string;
-
-function picker(ui: Ui): Pick2 {
-  return (en, zh) => (ui.theme.lang === 'zh' ? zh : en);
-}
 
 function op(m: Matcher): string {
   if (m.isRegex) return m.isEqual ? '=~' : '!~';
@@ -81,20 +76,6 @@ function silenceRows(sheet: SilenceSheet, state: State, ui: Ui): readonly Row[] 
   if (sheet.preview?.asksTwice !== true) return silenceSheetRows(props, ui);
   const count = { want: String(sheet.preview.nodes.length), typed: sheet.typed };
   return silenceSheetRows({ ...props, count }, ui);
-}
-
-/** `hk-1, hk-2 and 3 more` */
-function someOf(names: readonly string[], say: Pick2): string {
-  const head = names.slice(0, 6).join(', ');
-  const more = names.length - 6;
-  return more > 0 ? say(`${head} and ${more} more`, `${head} 等 ${names.length} 台`) : head;
-}
-
-function typedKeys(doing: string, say: Pick2, fields: boolean): readonly KeyHint[] {
-  const keys: KeyHint[] = [{ key: 'Enter', label: say(`${doing}, once it matches`, `匹配后${doing}`) }];
-  if (fields) keys.push({ key: 'Tab', label: say('next field', '下一栏') });
-  keys.push({ key: 'Esc', label: say('cancel', '取消') });
-  return keys;
 }
 
 function rollbackRows(sheet: RollbackSheet, state: State, ui: Ui): readonly Row[] {
@@ -308,6 +289,10 @@ export function sheetRows(sheet: Sheet, state: State, ui: Ui): readonly Row[] {
       return silenceRows(sheet, state, ui);
     case 'rollback':
       return rollbackRows(sheet, state, ui);
+    case 'publish':
+      return publishRows(sheet, state, ui);
+    case 'order':
+      return orderRows(sheet, state, ui);
     case 'reload':
       return reloadRows(sheet, state, ui);
     case 'expire':

@@ -1,10 +1,31 @@
 import type { Target } from '../../proto/vocab/config-version.ts';
 import type { Fingerprint, Millis, NodeName, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
+import type { OrderWord } from './sheet.ts';
 
 /** What the reducer wants done outside. One executor a kind; answers come back as events. */
 export type Effect =
   | { readonly kind: 'reload'; readonly nodes: readonly NodeName[] }
+  | { readonly kind: 'order'; readonly type: OrderWord; readonly nodes: readonly NodeName[] }
+  | {
+      readonly kind: 'fetch-diff';
+      readonly from: VersionLabel;
+      readonly label: VersionLabel;
+    }
+  | {
+      readonly kind: 'preview-publish';
+      readonly sheet: number;
+      readonly chosen: number;
+      readonly label: VersionLabel;
+      readonly target: Target;
+    }
+  | {
+      readonly kind: 'publish';
+      readonly sheet: number;
+      readonly label: VersionLabel;
+      readonly target: Target;
+      readonly reason: string;
+    }
   | { readonly kind: 'preview-silence'; readonly sheet: number; readonly matchers: readonly Matcher[] }
   | {
       readonly kind: 'create-silence';

@@ -28,6 +28,9 @@ export type Intent =
   | { readonly kind: 'reload' }
   | { readonly kind: 'silence' }
   | { readonly kind: 'roll-back' }
+  | { readonly kind: 'publish' }
+  | { readonly kind: 'restart' }
+  | { readonly kind: 'drain' }
   | { readonly kind: 'expire-silence' }
   // a sheet, a prompt
   | { readonly kind: 'type'; readonly text: string }

@@ -1,4 +1,5 @@
 import { cursorAlert, moveAlerts } from './alerts-view.ts';
+import { cursorVersion, moveConfigs } from './configs-view.ts';
 import type { Intent, ScreenId } from './intent.ts';
 import { peelError } from './message.ts';
 import {
@@ -63,7 +64,38 @@ function move(state: State, by: number): Step {
     return stay({ ...state, nodes: moveCursor(state.nodes, by, state.room.nodeRows) });
   }
   if (state.place.screen === 'alerts') return stay({ ...state, alerts: moveAlerts(state.alerts, by) });
+  if (state.place.screen === 'rollouts') return moveVersions(state, by);
   return stay(state);
+}
+
+/** The list has one row less than the nodes' for its heads and peek; a diff has two more. */
+function moveVersions(state: State, by: number): Step {
+  const { diff } = state.configs;
+  if (diff === null) return stay({ ...state, configs: moveConfigs(state.configs, by) });
+  const most = (diff.lines?.length ?? 0) - state.room.nodeRows;
+  const scroll = clamp(diff.scroll + by, most);
+  return stay({ ...state, configs: { ...state.configs, diff: { ...diff, scroll } } });
+}
+
+/** What differs from the version it comes from. */
+function openDiff(state: State): Step {
+  const item = cursorVersion(state.configs);
+  if (item === null) return stay(state);
+  const { label, parent } = item.version;
+  if (parent === null) {
+    return stay(
+      say(
+        state,
+        null,
+        words(
+          `${label} is the first of its line: there is nothing before it`,
+          `${label} 是首个版本，没有可比较者`,
+        ),
+      ),
+    );
+  }
+  const diff = { label, from: parent, lines: null, added: 0, removed: 0, error: null, scroll: 0 };
+  return stay({ ...state, configs: { ...state.configs, diff } }, { kind: 'fetch-diff', from: parent, label });
 }
 
 function clamp(n: number, max: number): number {
@@ -84,6 +116,7 @@ function scrollHelp(state: State, by: number): Step {
 function describeCursor(state: State): Step {
   if (state.place.kind === 'node') return stay(state);
   const { screen } = state.place;
+  if (screen === 'rollouts') return openDiff(state);
   const alert = screen === 'alerts' ? cursorAlert(state.alerts) : null;
   const item = screen === 'nodes' ? cursorItem(state.nodes) : null;
   const name = alert === null ? (item?.node.name ?? null) : alertNode(alert.alert);
@@ -96,6 +129,9 @@ function peel(state: State): Step {
   const calmer = peelError(state.messages);
   if (calmer !== null) return stay({ ...state, messages: calmer });
   if (state.place.kind === 'node') return enter(state, { kind: 'screen', screen: state.place.from });
+  if (onScreen(state, 'rollouts') && state.configs.diff !== null) {
+    return stay({ ...state, configs: { ...state.configs, diff: null } });
+  }
   if (onScreen(state, 'nodes')) {
     if (state.nodes.filterText !== '') return stay(ordered(state, withFilter(state.nodes, '')));
     if (state.nodes.marks.size > 0) return stay({ ...state, nodes: { ...state.nodes, marks: new Set() } });
@@ -108,6 +144,7 @@ const QUIT_AGAIN_MS = 3_000;
 function back(state: State): Step {
   if (state.help !== null) return stay({ ...state, help: null });
   if (state.place.kind === 'node') return enter(state, { kind: 'screen', screen: state.place.from });
+  if (onScreen(state, 'rollouts') && state.configs.diff !== null) return peel(state);
   if (state.quitAsked !== null && state.now - state.quitAsked <= QUIT_AGAIN_MS) {
     return stay(state, { kind: 'quit' });
   }

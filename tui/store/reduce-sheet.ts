@@ -1,11 +1,14 @@
-import type { NodeName } from '../../proto/vocab/ids.ts';
+import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
 import { cursorAlert, cursorSilence } from './alerts-view.ts';
+import { cursorVersion } from './configs-view.ts';
 import type { Effect } from './effect.ts';
 import type { Intent } from './intent.ts';
 import { actedOn } from './nodes-view.ts';
+import { askPublish, chooseTarget, orderSheet, publishSheet } from './reduce-orders.ts';
 import {
   type ErrorSheet,
+  type PublishSheet,
   type RollbackSheet,
   type Sheet,
   SILENCE_DURATIONS,
@@ -92,15 +95,12 @@ export function hit(state: State): readonly NodeName[] {
 }
 
 function openRollback(state: State): Step {
-  const name = hit(state)[0];
-  const node = name === undefined ? undefined : state.picture.facts.node.get(name);
-  const label = node?.target?.version;
-  if (node === undefined || label === undefined) return stay(state);
+  const label = versionMeant(state);
+  if (label === null) return stay(state);
   const target = {};
   const sheet: RollbackSheet = {
     ...base(state),
     kind: 'rollback',
-    node: node.name,
     label,
     target,
     reason: '',
@@ -110,6 +110,15 @@ function openRollback(state: State): Step {
     askedAt: state.now,
   };
   return open(state, sheet, { kind: 'preview-rollback', sheet: sheet.id, label, target });
+}
+
+/** The version under the cursor, or the one that the node under it should run. */
+function versionMeant(state: State): VersionLabel | null {
+  if (state.place.kind === 'screen' && state.place.screen === 'rollouts') {
+    return cursorVersion(state.configs)?.version.label ?? null;
+  }
+  const name = hit(state)[0];
+  return (name === undefined ? undefined : state.picture.facts.node.get(name))?.target?.version ?? null;
 }
 
 /** One node acts at once: a reload cuts nothing, and the message line follows it. A set asks. */
@@ -136,6 +145,11 @@ export function openSheet(state: State, intent: Intent): Step | null {
       return openSilence(state);
     case 'roll-back':
       return openRollback(state);
+    case 'publish':
+      return publishSheet(state, base(state), open);
+    case 'restart':
+    case 'drain':
+      return orderSheet(state, intent.kind, hit(state), { base: base(state), open });
     case 'expire-silence':
       return openExpire(state);
     default:
@@ -158,10 +172,16 @@ function edited(sheet: Sheet, edit: (text: string) => string): Sheet {
     case 'silence':
       if (sheet.focus === 'comment') return { ...sheet, comment: cut(sheet.comment) };
       return sheet.focus === 'count' ? { ...sheet, typed: cut(sheet.typed) } : sheet;
+    case 'publish':
+      if (sheet.focus === 'to') return sheet;
+      return sheet.focus === 'reason'
+        ? { ...sheet, reason: cut(sheet.reason) }
+        : { ...sheet, typed: cut(sheet.typed) };
     case 'rollback':
       return sheet.focus === 'reason'
         ? { ...sheet, reason: cut(sheet.reason) }
         : { ...sheet, typed: cut(sheet.typed) };
+    case 'order':
     case 'reload':
       return { ...sheet, typed: cut(sheet.typed) };
     case 'expire':
@@ -176,6 +196,10 @@ function nextField(sheet: Sheet, by: 1 | -1): Sheet {
     const at = fields.indexOf(sheet.focus);
     return { ...sheet, focus: fields[(at + by + fields.length) % fields.length] ?? 'comment' };
   }
+  if (sheet.kind === 'publish') {
+    const fields = ['to', 'reason', 'type'] as const;
+    return { ...sheet, focus: fields[(fields.indexOf(sheet.focus) + by + 3) % 3] ?? 'reason' };
+  }
   if (sheet.kind === 'rollback') return { ...sheet, focus: sheet.focus === 'reason' ? 'type' : 'reason' };
   return sheet;
 }
@@ -189,10 +213,10 @@ function choose(sheet: Sheet, by: 1 | -1): Sheet {
 /** What is still missing before it can be sent; `null`: nothing. */
 export function missing(sheet: Sheet): Words | null {
   if (sheet.kind === 'error') return null;
-  if (sheet.kind === 'rollback' && sheet.preview === null) {
+  if ((sheet.kind === 'rollback' || sheet.kind === 'publish') && sheet.preview === null) {
     return words('the master has not said yet who is hit', '主控尚未给出影响范围');
   }
-  if (sheet.kind === 'rollback' && sheet.reason.trim() === '') {
+  if ((sheet.kind === 'rollback' || sheet.kind === 'publish') && sheet.reason.trim() === '') {
     return words('a reason is wanted', '必须填写原因');
   }
   if (sheet.kind === 'silence' && sheet.preview === null) {
@@ -231,6 +255,13 @@ function effectOf(sheet: Sheet): Effect | null {
         reason: sheet.reason.trim(),
         confirmNodes: sheet.preview?.nodes.length ?? 0,
       };
+    case 'publish': {
+      const target = sheet.choices[sheet.chosen];
+      if (target === undefined) return null;
+      return { kind: 'publish', sheet: sheet.id, label: sheet.label, target, reason: sheet.reason.trim() };
+    }
+    case 'order':
+      return { kind: 'order', type: sheet.type, nodes: sheet.nodes };
     case 'expire':
       return { kind: 'expire-silence', sheet: sheet.id, id: sheet.silence };
     case 'reload':
@@ -244,7 +275,7 @@ function effectOf(sheet: Sheet): Effect | null {
 function send(state: State, sheet: Sheet): Step {
   const effect = effectOf(sheet);
   if (effect === null || sheet.sending) return stay(state);
-  if (sheet.kind === 'reload') {
+  if (sheet.kind === 'reload' || sheet.kind === 'order') {
     return stay({ ...state, sheet: null, nodes: { ...state.nodes, marks: new Set() } }, effect);
   }
   return stay({ ...state, sheet: { ...sheet, sending: true, error: null } }, effect);
@@ -263,13 +294,14 @@ export function isYesNo(sheet: Sheet): boolean {
   return (
     sheet.kind === 'expire' ||
     sheet.kind === 'error' ||
-    (sheet.kind === 'reload' && wantedWord(sheet) === null)
+    ((sheet.kind === 'reload' || sheet.kind === 'order') && wantedWord(sheet) === null)
   );
 }
 
 /** Whether typed text has a field to go to. */
 export function takesText(sheet: Sheet): boolean {
   if (sheet.sending || isYesNo(sheet)) return false;
+  if (sheet.kind === 'publish') return sheet.focus !== 'to';
   return !(sheet.kind === 'silence' && sheet.focus === 'for');
 }
 
@@ -302,6 +334,7 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
     case 'field':
       return withSheet(state, nextField(sheet, intent.by));
     case 'choose':
+      if (sheet.kind === 'publish') return chooseTarget(state, sheet, intent.by);
       return withSheet(state, choose(sheet, intent.by));
     case 'yes':
       return isYesNo(sheet) && sheet.kind !== 'error' ? send(state, sheet) : stay(state);
@@ -315,13 +348,16 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
 /** A preview is asked again while it is looked at: what it shows is what would be hit now. */
 export const PREVIEW_EVERY_MS = 5_000;
 
+function isPreviewed(sheet: Sheet): sheet is SilenceSheet | RollbackSheet | PublishSheet {
+  return sheet.kind === 'silence' || sheet.kind === 'rollback' || sheet.kind === 'publish';
+}
+
 export function previewAgain(state: State, now: number): Step {
   const { sheet } = state;
-  if (sheet === null || sheet.sending || (sheet.kind !== 'silence' && sheet.kind !== 'rollback')) {
-    return stay(state);
-  }
+  if (sheet === null || sheet.sending || !isPreviewed(sheet)) return stay(state);
   if (now - sheet.askedAt < PREVIEW_EVERY_MS) return stay(state);
   const asked = stay({ ...state, sheet: { ...sheet, askedAt: now } });
+  if (sheet.kind === 'publish') return { ...asked, effects: [askPublish(sheet)] };
   const effect: Effect =
     sheet.kind === 'silence'
       ? { kind: 'preview-silence', sheet: sheet.id, matchers: sheet.matchers }

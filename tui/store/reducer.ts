@@ -1,5 +1,6 @@
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { regroupAlerts } from './alerts-view.ts';
+import { regroupConfigs, withDiff } from './configs-view.ts';
 import { cameBack, linkChanged } from './connection.ts';
 import type { Effect } from './effect.ts';
 import { fleetReducer, streamEnded } from './fleet.ts';
@@ -25,7 +26,8 @@ function relist(state: State, apply: boolean): State {
   const untouched = state.lastKeyAt === 0;
   const before = untouched ? { ...state.nodes, cursor: null, top: 0, shown: [] } : state.nodes;
   const nodes = regroup(before, picture, { apply: apply || untouched, rows: state.room.nodeRows });
-  return { ...state, picture, nodes, alerts: regroupAlerts(state.alerts, picture) };
+  const configs = regroupConfigs(state.configs, picture.facts);
+  return { ...state, picture, nodes, alerts: regroupAlerts(state.alerts, picture), configs };
 }
 
 function stream(state: State, events: readonly WatchEvent[], now: number): Step {
@@ -152,6 +154,19 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
       const { sheet } = state;
       if (sheet?.kind !== 'rollback' || sheet.id !== event.sheet) return stay(state);
       return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
+    }
+    case 'publish-preview': {
+      const { sheet } = state;
+      // An answer about a target that is no longer chosen is none.
+      if (sheet?.kind !== 'publish' || sheet.id !== event.sheet || sheet.chosen !== event.chosen)
+        return stay(state);
+      return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
+    }
+    case 'diff':
+      return stay({ ...state, configs: withDiff(state.configs, event.label, event.diff) });
+    case 'diff-failed': {
+      const why = words(event.failure.message, event.failure.message);
+      return stay({ ...state, configs: withDiff(state.configs, event.label, why) });
     }
     case 'command-taken': {
       const body = { kind: 'task', command: event.command } as const;

@@ -1,5 +1,5 @@
 import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { Target } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius, Target } from '../../proto/vocab/config-version.ts';
 import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { Fingerprint, Millis, NodeName, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
@@ -60,7 +60,6 @@ export interface SilenceSheet extends SheetBase {
 
 export interface RollbackSheet extends SheetBase {
   readonly kind: 'rollback';
-  readonly node: NodeName;
   readonly label: VersionLabel;
   readonly target: Target;
   readonly reason: string;
@@ -69,6 +68,31 @@ export interface RollbackSheet extends SheetBase {
   readonly preview: RollbackPreview | null;
   /** When the master was last asked who is hit. */
   readonly askedAt: Millis;
+}
+
+/** A version to where it is chosen to go: who is hit is asked of the master again for each choice. */
+export interface PublishSheet extends SheetBase {
+  readonly kind: 'publish';
+  readonly label: VersionLabel;
+  readonly choices: readonly Target[];
+  /** Index into `choices`. */
+  readonly chosen: number;
+  readonly reason: string;
+  readonly typed: string;
+  readonly focus: 'to' | 'reason' | 'type';
+  readonly preview: BlastRadius | null;
+  readonly askedAt: Millis;
+}
+
+export const ORDER_WORDS = ['restart', 'drain', 'undrain'] as const;
+export type OrderWord = (typeof ORDER_WORDS)[number];
+
+/** What cuts streams or turns them away: one node asks as well. */
+export interface OrderSheet extends SheetBase {
+  readonly kind: 'order';
+  readonly type: OrderWord;
+  readonly nodes: readonly NodeName[];
+  readonly typed: string;
 }
 
 /** A marked set; from `TYPE_OVER` nodes on the count is typed instead of `y`. */
@@ -93,12 +117,19 @@ export interface ErrorSheet extends SheetBase {
   readonly refusals: readonly Refusal[];
 }
 
-export type Sheet = SilenceSheet | RollbackSheet | ReloadSheet | ExpireSheet | ErrorSheet;
+export type Sheet =
+  | SilenceSheet
+  | RollbackSheet
+  | PublishSheet
+  | OrderSheet
+  | ReloadSheet
+  | ExpireSheet
+  | ErrorSheet;
 
 /** More nodes than this: the count is typed. */
 export const TYPE_OVER = 10;
 
-export function wantsCount(sheet: ReloadSheet): boolean {
+export function wantsCount(sheet: ReloadSheet | OrderSheet): boolean {
   return sheet.nodes.length > TYPE_OVER;
 }
 
@@ -107,6 +138,9 @@ export function wantedWord(sheet: Sheet): string | null {
   switch (sheet.kind) {
     case 'rollback':
       return sheet.preview === null ? null : String(sheet.preview.nodes.length);
+    case 'publish':
+      return sheet.preview === null ? null : String(sheet.preview.nodes.length);
+    case 'order':
     case 'reload':
       return wantsCount(sheet) ? String(sheet.nodes.length) : null;
     case 'silence':

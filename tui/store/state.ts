@@ -1,9 +1,11 @@
+import type { BlastRadius } from '../../proto/vocab/config-version.ts';
 import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { ALERTS_VIEW, type AlertsView } from './alerts-view.ts';
+import { CONFIGS_VIEW, type ConfigsView } from './configs-view.ts';
 import { type Connection, type LinkEvent, startConnection } from './connection.ts';
 import { EMPTY_FLEET, type Fleet } from './fleet.ts';
 import type { Intent, ScreenId } from './intent.ts';
@@ -60,6 +62,7 @@ export interface State {
   readonly lastPlace: Place | null;
   readonly nodes: NodesView;
   readonly alerts: AlertsView;
+  readonly configs: ConfigsView;
   readonly detail: DetailView | null;
   readonly prompt: Prompt | null;
   readonly help: { readonly scroll: number } | null;
@@ -84,6 +87,7 @@ export function initialState(now: Millis): State {
     lastPlace: null,
     nodes: NODES_VIEW,
     alerts: ALERTS_VIEW,
+    configs: CONFIGS_VIEW,
     detail: null,
     prompt: null,
     help: null,
@@ -120,6 +124,19 @@ export type ConsoleEvent =
   | { readonly kind: 'detail-failed'; readonly name: string; readonly failure: Failure }
   | { readonly kind: 'silence-preview'; readonly sheet: number; readonly preview: SilencePreview }
   | { readonly kind: 'rollback-preview'; readonly sheet: number; readonly preview: RollbackPreview }
+  | {
+      readonly kind: 'publish-preview';
+      readonly sheet: number;
+      /** Which of the sheet's targets it is about. */
+      readonly chosen: number;
+      readonly preview: BlastRadius;
+    }
+  | {
+      readonly kind: 'diff';
+      readonly label: string;
+      readonly diff: { readonly unified: string; readonly added: number; readonly removed: number };
+    }
+  | { readonly kind: 'diff-failed'; readonly label: string; readonly failure: Failure }
   | { readonly kind: 'command-taken'; readonly command: CommandId }
   | { readonly kind: 'done'; readonly sheet: number | null; readonly text: Words }
   | {

@@ -132,7 +132,7 @@ export interface TypedSheetProps {
   readonly reason: { readonly label: string; readonly typed: string } | null;
   /** `null`: nothing can be asked yet, or at all. */
   readonly type: { readonly want: string; readonly what: string; readonly typed: string } | null;
-  readonly focus: 'reason' | 'type';
+  readonly focus: 'reason' | 'type' | 'none';
   readonly error: string | null;
   readonly keys: readonly KeyHint[];
   readonly last: KeyHint | null;

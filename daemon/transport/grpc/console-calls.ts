@@ -13,6 +13,7 @@ import { AppError } from '../../../proto/vocab/errors.ts';
 import type { Services } from '../../service/api.ts';
 import type { Log } from '../../service/ports.ts';
 import { authorise } from '../../service/write.ts';
+import { type BackupCall, sendBackup } from './backup-stream.ts';
 import { centreHandlers } from './centre-handlers.ts';
 import { fleetHandlers } from './fleet-handlers.ts';
 import { type FollowCall, followLogs } from './follow-logs.ts';
@@ -81,6 +82,7 @@ export class ConsoleCalls {
     return {
       watch: ((call: WatchCall) => this.watch(call)) as UntypedHandleCall,
       followLogs: ((call: FollowCall) => this.follow(call)) as UntypedHandleCall,
+      createBackup: ((call: BackupCall) => this.backup(call)) as UntypedHandleCall,
       ...centreHandlers(s, u),
       ...fleetHandlers(u, s),
       ...orderHandlers(u, s),
@@ -208,6 +210,21 @@ export class ConsoleCalls {
     } catch (error) {
       fail(error);
     }
+  }
+
+  private backup(call: BackupCall): void {
+    const idle = this.needs.door.busy(call);
+    // A throw before the first await must not pass the call by.
+    const run = async (): Promise<void> => {
+      const parts = this.needs.services.backup.create(this.caller(call, 'own'), call.request);
+      await sendBackup(call, parts);
+    };
+    run()
+      .catch((error: unknown) => {
+        const status = this.fault(error, 'createBackup');
+        call.emit('error', Object.assign(new Error(status.details), status));
+      })
+      .finally(idle);
   }
 
   private watch(call: WatchCall): void {

@@ -444,6 +444,7 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   putSecret: 'secret.write',
   putCertificate: 'secret.write',
   removeSecret: 'secret.remove',
+  createBackup: 'backup.create',
 };
 
 interface Row {

@@ -11,6 +11,7 @@ import { openVault } from '../../../daemon/ca/vault.ts';
 import { createRings } from '../../../daemon/drivers/rings.ts';
 import type { Op } from '../../../daemon/service/ports.ts';
 import { createServices } from '../../../daemon/service/services.ts';
+import { createArchive } from '../../../daemon/store/archive.ts';
 import { openAuditFile } from '../../../daemon/store/audit-file.ts';
 import { openFileStore } from '../../../daemon/store/file-store.ts';
 import { AgentSessions } from '../../../daemon/transport/grpc/agent-sessions.ts';
@@ -49,6 +50,7 @@ const services = createServices(
     audit: await openAuditFile({ dir: path.join(dir, 'audit') }),
     ca: await openCa({ dir: path.join(dir, 'ca') }, { clock, random }),
     vault: await openVault(path.join(dir, 'sealing.key'), { random }),
+    archive: createArchive({ store: path.join(dir, 'db'), state: dir }, store.id, random),
     mint: { make: (pin) => makeToken(pin, random), matches: secretMatches },
     passwords: createPasswords(PASSWORDS, { random }),
     tokens: createAccessTokens({ secret: random.hex(32) }),

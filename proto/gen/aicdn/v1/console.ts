@@ -1176,6 +1176,16 @@ export interface RemoveSecretResponse {
   revision: bigint;
 }
 
+export interface CreateBackupRequest {
+  /** never kept */
+  passphrase: string;
+}
+
+export interface CreateBackupResponse {
+  /** up to 64 KiB */
+  part: Buffer;
+}
+
 function createBaseNode(): Node {
   return {
     name: "",
@@ -14601,6 +14611,116 @@ export const RemoveSecretResponse: MessageFns<RemoveSecretResponse> = {
   },
 };
 
+function createBaseCreateBackupRequest(): CreateBackupRequest {
+  return { passphrase: "" };
+}
+
+export const CreateBackupRequest: MessageFns<CreateBackupRequest> = {
+  encode(message: CreateBackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.passphrase !== "") {
+      writer.uint32(10).string(message.passphrase);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateBackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.passphrase = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateBackupRequest>, I>>(base?: I): CreateBackupRequest {
+    return CreateBackupRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateBackupRequest>, I>>(object: I): CreateBackupRequest {
+    const message = createBaseCreateBackupRequest();
+    message.passphrase = object.passphrase ?? "";
+    return message;
+  },
+};
+
+function createBaseCreateBackupResponse(): CreateBackupResponse {
+  return { part: Buffer.alloc(0) };
+}
+
+export const CreateBackupResponse: MessageFns<CreateBackupResponse> = {
+  encode(message: CreateBackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.part.length !== 0) {
+      writer.uint32(10).bytes(message.part);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateBackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<CreateBackupResponse>, I>>(base?: I): CreateBackupResponse {
+    return CreateBackupResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CreateBackupResponse>, I>>(object: I): CreateBackupResponse {
+    const message = createBaseCreateBackupResponse();
+    message.part = object.part ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 /**
  * What the console and aicdnctl ask of the master. Facts travel under one revision (the store's); figures and
  * whatever time alone decides travel as vitals under a tick, and are never journalled.
@@ -15094,6 +15214,20 @@ export const ConsoleServiceService = {
       Buffer.from(RemoveSecretResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveSecretResponse => RemoveSecretResponse.decode(value),
   },
+  /**
+   * backups
+   * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
+   */
+  createBackup: {
+    path: "/aicdn.v1.ConsoleService/CreateBackup" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: CreateBackupRequest): Buffer => Buffer.from(CreateBackupRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CreateBackupRequest => CreateBackupRequest.decode(value),
+    responseSerialize: (value: CreateBackupResponse): Buffer =>
+      Buffer.from(CreateBackupResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CreateBackupResponse => CreateBackupResponse.decode(value),
+  },
 } as const;
 
 export interface ConsoleServiceServer extends UntypedServiceImplementation {
@@ -15152,6 +15286,11 @@ export interface ConsoleServiceServer extends UntypedServiceImplementation {
   putSecret: handleUnaryCall<PutSecretRequest, PutSecretResponse>;
   putCertificate: handleUnaryCall<PutCertificateRequest, PutCertificateResponse>;
   removeSecret: handleUnaryCall<RemoveSecretRequest, RemoveSecretResponse>;
+  /**
+   * backups
+   * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
+   */
+  createBackup: handleServerStreamingCall<CreateBackupRequest, CreateBackupResponse>;
 }
 
 export interface ConsoleServiceClient extends Client {
@@ -15875,6 +16014,19 @@ export interface ConsoleServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveSecretResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * backups
+   * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
+   */
+  createBackup(
+    request: CreateBackupRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<CreateBackupResponse>;
+  createBackup(
+    request: CreateBackupRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<CreateBackupResponse>;
 }
 
 export const ConsoleServiceClient = makeGenericClientConstructor(
