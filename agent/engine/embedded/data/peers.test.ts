@@ -401,4 +401,23 @@ describe('mutual TLS by identity', () => {
     });
     expect((await talk(old, '')).how).not.toBe('end');
   });
+
+  it.each([0, 1])(
+    'checks an address where one is set as the name, with %d kept sessions',
+    async (sessions) => {
+      const id = { id: { ...(await ca.issueNode('core-1', { ip: HOST })), ca: ca.ca } };
+      const targets = makePool([makeNode(await echo())]);
+      const peers = { material: 'id', peers: 'fleet' } as const;
+      const over = { path: null, mux: sessions > 0 };
+      const core = await carry({ handler: 'relay', tls: peers, over, targets }, id);
+      for (const [serverName, heard] of [
+        [HOST, { text: 'x', how: 'end' }],
+        ['127.0.0.2', { text: '', how: 'ECONNRESET' }],
+      ] as const) {
+        const dial = { tls: { ...peers, serverName }, over: { path: null, host: null, sessions } };
+        const edge = await carry({ cores: makePool([makeNode(core.port('s'), dial)]) }, id);
+        expect(await talk(open(edge.port('s')), 'x')).toEqual(heard);
+      }
+    },
+  );
 });
