@@ -88,6 +88,7 @@ function open(port: number): net.Socket {
   socket.on('error', () => undefined);
   return socket;
 }
+const OK = encodeResponse(RELAY_STATUS.ok).toString('latin1');
 const REQUEST = encodeRequest({ auth: null, target: null });
 
 describe('relay server', () => {
@@ -210,6 +211,32 @@ describe('relay client', () => {
       expect(String((await once(client, 'data'))[0])).toBe('hi');
     }
     expect(await edge.stats('s')).toMatchObject({ opened: 3, errors: 0 });
+  });
+
+  it('cuts what gets to its way only after its service was taken away and cut, until that is carried again', async () => {
+    const service = makeService('s', {
+      handler: 'relay',
+      listen: { host: HOST, port: await deadPort() },
+      targets: makePool([makeNode(await echo())]),
+    });
+    const core = new Plane();
+    planes.push(core);
+    await core.carry([service]);
+    const late = [open(service.listen.port), open(service.listen.port)].map((s) => {
+      s.write(REQUEST.subarray(0, 4));
+      return s;
+    });
+    // Who came later is carried: those before are in, and have not said yet what they want.
+    expect((await talk(open(service.listen.port), Buffer.concat([REQUEST, Buffer.from('hi')]))).text).toBe(
+      OK + 'hi',
+    );
+    const rest = Buffer.concat([REQUEST.subarray(4), Buffer.from('hi')]);
+    await core.data.calls.commit({ services: [], materials: {} });
+    await core.data.calls.cut({ services: ['s'] });
+    expect((await talk(late[0] as net.Socket, rest)).text).toBe('\x01\x05\0\0');
+    expect(await core.stats('s')).toMatchObject({ streams: 0, opened: 2, closed: 2, errors: 1 });
+    await core.carry([service]);
+    expect((await talk(late[1] as net.Socket, rest)).text).toBe(OK + 'hi');
   });
 
   it('asks every other core before it gives up, where nobody was there: that is no attempt', async () => {
