@@ -222,7 +222,8 @@ describe('relay client', () => {
     const core = new Plane();
     planes.push(core);
     await core.carry([service]);
-    const late = [open(service.listen.port), open(service.listen.port)].map((s) => {
+    const late = Array.from({ length: 3 }, () => {
+      const s = open(service.listen.port);
       s.write(REQUEST.subarray(0, 4));
       return s;
     });
@@ -237,6 +238,10 @@ describe('relay client', () => {
     expect(await core.stats('s')).toMatchObject({ streams: 0, opened: 2, closed: 2, errors: 1 });
     await core.carry([service]);
     expect((await talk(late[1] as net.Socket, rest)).text).toBe(OK + 'hi');
+    // One on its way out is not told what is carried.
+    await core.data.calls.leave({});
+    await core.data.calls.cut({ services: ['s'] });
+    expect((await talk(late[2] as net.Socket, rest)).text).toBe('\x01\x05\0\0');
   });
 
   it('asks every other core before it gives up, where nobody was there: that is no attempt', async () => {

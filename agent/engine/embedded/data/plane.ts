@@ -46,6 +46,8 @@ export class DataPlane {
   /** Services that are not carried any more, and whose streams were cut. */
   readonly #over = new Set<string>();
   #stopped = false;
+  /** It is told of no service any more, nor of one that is taken away. */
+  #leaving = false;
   #mark = 0;
   #bound: Listener[] = [];
   /** By what their pools are. */
@@ -133,6 +135,7 @@ export class DataPlane {
       return {};
     },
     leave: async () => {
+      this.#leaving = true;
       for (const l of this.#listeners.values()) l.leave();
       return {};
     },
@@ -279,7 +282,8 @@ export class DataPlane {
       if (services === null || services.includes(service)) stream.fail('tunnel');
     }
     const carried = this.#carried;
-    for (const name of services ?? this.#counters.keys()) if (!carried.has(name)) this.#over.add(name);
+    for (const name of services ?? this.#counters.keys())
+      if (this.#leaving || !carried.has(name)) this.#over.add(name);
   }
 
   #underWay(): Streams {
