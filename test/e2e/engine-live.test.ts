@@ -170,39 +170,6 @@ describe('an engine of two workers', () => {
     expect(await openedSoFar()).toBe(LIVE);
   });
 
-  it('replaces a data worker that hangs: the streams of the other go on', async () => {
-    await live.apply(documentOf());
-    await openStreams();
-    const { data } = await live.pids();
-    const victim = data[0] ?? 0;
-    process.kill(victim, 'SIGSTOP');
-    const info = await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
-    expect(info.workers?.map((w) => w.pid)).not.toContain(victim);
-    const { lines } = await live.engine.logs(0, 1_000);
-    expect(lines.map((l) => l.text)).toContain(
-      `the data worker ${victim} has not answered for 15 s and is killed`,
-    );
-    await expectAllAlive(streams.filter((s) => s.over === null));
-    expect((await request(plain, false)).origin).toBe('A');
-    expect(info.workers?.map((w) => w.pid)).toContain(data[1]);
-  });
-
-  it('replaces a control that hangs: no stream notices', async () => {
-    await live.apply(documentOf());
-    await openStreams();
-    const { control, data } = await live.pids();
-    process.kill(control, 'SIGSTOP');
-    // Its socket still takes connections: nobody would answer on it.
-    while ((await childrenOf(live.child.pid ?? 0)).includes(control))
-      await new Promise((r) => setTimeout(r, 50));
-    const info = await live.until((i) => i.restarts === 1 && i.workers?.length === 2);
-    expect(info.workers?.map((w) => w.pid)).toEqual(data);
-    const { lines } = await live.engine.logs(0, 1_000);
-    expect(lines.map((l) => l.text).join()).toMatch(`the control worker ${control} did not answer for 15 s`);
-    expect((await live.apply(documentOf({ origin: 1 }))).generation).toBe(2);
-    await expectAllAlive();
-  });
-
   it('replaces a control that is killed: no stream notices, and it knows what is carried', async () => {
     const { documentHash } = await live.apply(documentOf());
     await openStreams();

@@ -4,6 +4,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import tls from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createEmbeddedEngine } from '../../agent/engine/embedded/client.ts';
 import type { Engine } from '../../agent/engine/port.ts';
@@ -258,6 +259,42 @@ hops: [{name: h, nodes: [{name: n, addr: "${HOST}:${corePort}", connector: {type
     const wrong = start('--socket', socket, '--workers', 'many');
     expect(await wrong.wrote(/workers/)).toMatch(/whole number up to 64, or auto/);
     expect(await wrong.exit).toBe(1);
+  });
+
+  it('cuts what it carries when a fault ends it, alone or as a worker, TLS or not', async () => {
+    const faulty = "process.on('SIGUSR2', () => { throw new Error('a fault of ours'); })";
+    const { file, text, port } = await bareDocument(await ticking());
+    const identity = await identityFlags();
+    const [, certFile, , keyFile] = identity;
+    const secure = await freePort();
+    const web = `{name: web, addr: "${HOST}:${secure}", handler: {type: tcp, chain: c}, listener: {type: tls, tls: {certFile: "${certFile}", keyFile: "${keyFile}"}}}`;
+    await writeFile(file, text.replace('services:\n', `services:\n  - ${web}\n`));
+    const flags = ['--socket', socket, '--document', file, ...identity];
+    for (const workers of ['0', '1']) {
+      const argv = ['--import', `data:text/javascript,${faulty}`, ENGINE, ...flags, '--workers', workers];
+      const child = spawn(process.execPath, argv, { stdio: 'ignore' });
+      children.push(child);
+      const { engine, up } = connect();
+      await up;
+      while ((await engine.info()).generation === 0) await new Promise((r) => setTimeout(r, 20));
+      const clients = [
+        net.connect({ port, host: HOST }),
+        tls.connect({ port: secure, host: HOST, rejectUnauthorized: false }),
+      ];
+      await Promise.all(clients.map((c) => once(c, 'data')));
+      const cut = clients.map(
+        (c) =>
+          new Promise<string>((r) => {
+            c.on('end', () => r('end'));
+            c.on('error', (e: NodeJS.ErrnoException) => r(e.code ?? ''));
+          }),
+      );
+      process.kill((await engine.info()).workers?.[0]?.pid ?? 0, 'SIGUSR2');
+      expect(await Promise.all(cut)).toEqual(['ECONNRESET', 'ECONNRESET']);
+      engine.close();
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+    }
   });
 
   it('prints its version and its help', async () => {

@@ -17,6 +17,7 @@ export interface IssueOptions {
   /** `spiffe://ai-cdn/node/<name>` */
   readonly uri?: string;
   readonly dns?: string;
+  readonly ip?: string;
   readonly notBefore?: Date;
   readonly notAfter?: Date;
 }
@@ -57,6 +58,7 @@ export async function createTestCa(commonName = 'test fleet'): Promise<TestCa> {
     const names: x509.JsonGeneralNames = [];
     if (options.uri !== undefined) names.push({ type: 'url', value: options.uri });
     if (options.dns !== undefined) names.push({ type: 'dns', value: options.dns });
+    if (options.ip !== undefined) names.push({ type: 'ip', value: options.ip });
     const cert = await x509.X509CertificateGenerator.create({
       serialNumber: serial.toString(16).padStart(2, '0'),
       subject: `CN=${name}`,

@@ -103,7 +103,9 @@ async function runAlone(settings: EngineSettings, instance: string): Promise<voi
     exit: () => process.exit(0),
   });
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop());
-  process.on('uncaughtException', (e) => fault(e, (text) => engine.log('error', text)));
+  const cut = (): void => void engine.stop();
+  process.on('uncaughtException', (e) => fault(e, { log: (text) => engine.log('error', text), cut }));
+  process.on('exit', cut);
 }
 
 async function runPrimary(
@@ -137,20 +139,26 @@ function runWorker(): void {
     exit: (code) => process.exit(code),
   });
   process.on('message', (m: ToWorker) => worker.heard(m));
-  process.on('exit', () => worker.cut());
+  const cut = (): void => worker.cut();
+  process.on('exit', cut);
   // Without its primary it would be ended at once, streams looking whole: it cuts them first.
   process.prependListener('disconnect', () => {
     if (cluster.worker) cluster.worker.exitedAfterDisconnect = true;
     worker.heard({ t: 'end' });
   });
-  process.on('uncaughtException', (e) => fault(e, (text) => worker.say('error', text)));
+  process.on('uncaughtException', (e) => fault(e, { log: (text) => worker.say('error', text), cut }));
   worker.hello();
 }
 
-/** A socket's error that nobody listened for concerns one stream; anything else leaves unknown state behind. */
-function fault(e: NodeJS.ErrnoException, log: (text: string) => void): void {
-  log(`fault: ${e.stack ?? e.message}`);
-  if (e.syscall === undefined) process.exit(70);
+/**
+ * A socket's error that nobody listened for concerns one stream; anything else leaves unknown state behind, and the
+ * process ends. Nothing half-carried may look whole: what is TLS can be reset a turn of the event loop later only.
+ */
+function fault(e: NodeJS.ErrnoException, how: { log: (text: string) => void; cut: () => void }): void {
+  how.log(`fault: ${e.stack ?? e.message}`);
+  if (e.syscall !== undefined) return;
+  setImmediate(() => setImmediate(() => process.exit(70)));
+  how.cut();
 }
 
 function complain(e: unknown): void {

@@ -17,7 +17,7 @@ import { type BackupCall, sendBackup } from './backup-stream.ts';
 import { centreHandlers } from './centre-handlers.ts';
 import { fleetHandlers } from './fleet-handlers.ts';
 import { type FollowCall, followLogs } from './follow-logs.ts';
-import type { Asks, Open, Unary } from './handler.ts';
+import { type Asks, admitted, type Open, type Unary } from './handler.ts';
 import { orderHandlers } from './order-handlers.ts';
 import { peopleHandlers } from './people-handlers.ts';
 import { GrpcWatchSink, type WatchCall } from './watch-sink.ts';
@@ -163,7 +163,11 @@ export class ConsoleCalls {
     method: string,
     handle: (request: Q, caller: Caller) => Promise<R> | R,
   ): UntypedHandleCall {
-    return this.handler<Q, R>(method, (request, call) => handle(request, this.caller(call, action)));
+    return this.handler<Q, R>(method, async (request, call) => {
+      const caller = this.caller(call, 'own');
+      if (action !== 'own') await admitted(this.needs.services.audit, caller, action, request as object);
+      return handle(request, caller);
+    });
   }
 
   private open<Q, R>(method: string, handle: (request: Q, asks: Asks) => Promise<R> | R): UntypedHandleCall {

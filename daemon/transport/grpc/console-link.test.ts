@@ -116,6 +116,7 @@ describe('calls over a real socket', () => {
 
   test('where the kernel cannot be asked the caller is nobody: `local`, who may look and log in, no more', async () => {
     const callers: Caller[] = [];
+    const onRecord: string[] = [];
     let uid = 4_000_000;
     const { socket } = await start(
       {
@@ -127,6 +128,11 @@ describe('calls over a real socket', () => {
           },
         },
         people: { authenticate: (bearer, source) => ({ actor: bearer, role: 'operator', source }) },
+        audit: {
+          async denied(caller, { action }) {
+            onRecord.push(`${caller.actor} ${action}`);
+          },
+        },
       },
       () => {
         uid += 1;
@@ -152,6 +158,7 @@ describe('calls over a real socket', () => {
     };
     expect(await ask(null)).toEqual(['4000001', 'admin', 'precondition']);
     expect(await ask(null)).toEqual(['local', 'viewer', 'forbidden']);
+    expect(onRecord).toEqual(['local command.reload']);
     uid += 1;
     const tokens = tokensInMemory({ accessToken: 'lin', refreshToken: null });
     expect(await ask(tokens)).toEqual(['lin', 'operator', 'precondition']);

@@ -7,8 +7,7 @@ import { COMMAND_TYPES, isReserved } from '../../../proto/vocab/command.ts';
 import type { CommandId } from '../../../proto/vocab/ids.ts';
 import { NODE_TYPES } from '../../../proto/vocab/node.ts';
 import type { Services } from '../../service/api.ts';
-import { authorise } from '../../service/write.ts';
-import { mutation, orNull, type Unary } from './handler.ts';
+import { admitted, mutation, orNull, type Unary } from './handler.ts';
 
 const LISTED = 50;
 
@@ -22,7 +21,7 @@ export function orderHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
       async (q: g.RunCommandRequest, caller): Promise<g.RunCommandResponse> => {
         const type = w.oneOf(q.type, COMMAND_TYPES, 'type');
         // Who may not is told so before what is wrong with the rest.
-        if (!isReserved(type)) authorise(caller, `command.${type}`);
+        if (!isReserved(type)) await admitted(s.audit, caller, `command.${type}`, q);
         const r = await s.commands.run(mutation(q, caller), {
           type,
           target: c.decodeTarget(q.target),

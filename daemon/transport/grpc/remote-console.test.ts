@@ -134,6 +134,10 @@ describe('logging in from elsewhere', () => {
       scopes: ['metrics.read'],
     });
     expect((await refusal(grafana.listNodes())).code).toBe('forbidden');
+    expect((await refusal(grafana.removeUser({ reason: '' }, 'wei'))).code).toBe('forbidden');
+    const reload = { type: 'reload' as const, target: {}, timeoutMs: null, expiresMs: null, dryRun: false };
+    const plain = { ...reload, maxParallel: null, options: {} };
+    expect((await refusal(grafana.runCommand({ reason: '' }, plain))).code).toBe('forbidden');
     await api.revokeApiKey({ reason: '' }, key.id);
     expect((await refusal(grafana.whoAmI())).message).toContain('revoked');
     expect((await api.listApiKeys())[0]).toMatchObject({ id: key.id, scopes: ['metrics.read'] });
@@ -153,6 +157,8 @@ describe('logging in from elsewhere', () => {
         'ann admin 127.0.0.1 user.write ok',
         'ann admin 127.0.0.1 user.write conflict',
         'ann admin 127.0.0.1 apikey.write ok',
+        'key:grafana viewer 127.0.0.1 user.write forbidden',
+        'key:grafana viewer 127.0.0.1 command.reload forbidden',
         'ann admin 127.0.0.1 apikey.write ok',
         'ann admin 127.0.0.1 user.password ok',
         'ann null 127.0.0.1 login unauthenticated',
@@ -162,7 +168,7 @@ describe('logging in from elsewhere', () => {
     );
     expect(next).toBeNull();
     expect((await api.listAudit({ limit: 2, before: 4, actor: 'ann' })).next).toBe(2);
-    expect(await api.verifyAudit()).toEqual({ ok: true, records: 10, head: records[0]?.hash, fault: null });
+    expect(await api.verifyAudit()).toEqual({ ok: true, records: 12, head: records[0]?.hash, fault: null });
     const used = await api.whoAmI().then(() => api.logout());
     expect(used).toBeUndefined();
     expect(await api.whoAmI()).toBeNull();

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { Running } from '../../harness/running.ts';
 import { childrenOf, figuresOf, memoryFree } from './figures.ts';
@@ -41,6 +41,7 @@ export async function manyConnections(ground: Ground, wanted: number, stage: Sta
   const started = await startOurs({ ...ground, origins, workers }, { name: 'many' });
   stage.add(...started.processes);
   const before = await figuresOf(pidsOf(started));
+  const droppedBefore = await droppedPackets();
   const loads: { readonly load: Running; readonly n: number }[] = [];
   for (let left = tried, i = 0; left > 0; left -= ofEnd, i++) {
     const n = Math.min(left, ofEnd);
@@ -69,7 +70,11 @@ export async function manyConnections(ground: Ground, wanted: number, stage: Sta
   for (const p of started.processes) await p.stop();
   const kibPerConnection = standing === 0 ? Number.NaN : (after.rssKib - before.rssKib) / standing;
   const error = held.find((h) => h.error !== '')?.error ?? '';
-  const limit = standing < tried ? `${why === '' ? '' : `${why}; `}the first that failed: ${error}` : why;
+  const dropped = (await droppedPackets()) - droppedBefore;
+  const limits = why === '' ? [] : [why];
+  if (standing < tried) limits.push(`the first that failed: ${error}`);
+  if (answered < standing && dropped > 0) limits.push(await lossOf(dropped));
+  const limit = limits.join('; ');
   const said = [
     `${standing} of ${tried} connections stood at once through ${workers} workers (${wanted} wanted)`,
     `${answered} of them answered when asked again`,
@@ -78,6 +83,21 @@ export async function manyConnections(ground: Ground, wanted: number, stage: Sta
     `what limited it: ${limit === '' ? 'nothing' : limit}`,
   ].join('\n');
   return { wanted, tried, standing, answered, workers, descriptors, kibPerConnection, limit, said };
+}
+
+/**
+ * The kernel sends the keepalive probes of many idle connections in one burst, and drops what its queue does not hold:
+ * probes that are lost often enough end connections that were sound.
+ */
+async function lossOf(dropped: number): Promise<string> {
+  const queue = (await readFile('/proc/sys/net/core/netdev_max_backlog', 'utf8')).trim();
+  return `the kernel dropped ${dropped} packets, its queue holds ${queue}: raise net.core.netdev_max_backlog`;
+}
+
+/** Of all processors, since the start of the machine. */
+async function droppedPackets(): Promise<number> {
+  const lines = (await readFile('/proc/net/softnet_stat', 'utf8')).trim().split('\n');
+  return lines.reduce((sum, line) => sum + Number.parseInt(line.split(' ')[1] ?? '0', 16), 0);
 }
 
 function bounded(wanted: number, freeKib: number): { tried: number; why: string } {

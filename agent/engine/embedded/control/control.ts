@@ -232,6 +232,7 @@ export class Control {
       if (before !== undefined) this.#drains.undo(before);
       throw cause;
     }
+    this.#drains.run(drain);
     this.#remember();
     this.#log(
       'info',

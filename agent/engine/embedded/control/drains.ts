@@ -31,13 +31,21 @@ export class Drains {
     return this.#drains.has(null) || this.#drains.has(service);
   }
 
-  /** carrying | draining -> draining; a second order moves the deadline. */
+  /**
+   * carrying | draining -> draining; a second order moves the deadline. Call `run` when the listeners are closed: what
+   * comes in after the cut would not be cut any more.
+   */
   async begin(service: string | null, deadlineMs: number): Promise<Drain> {
     const now = this.#needs.now();
     const { streams } = sumOf(await this.#needs.data.call('streams', {}), service);
     const drain = { service, since: now, deadline: now + deadlineMs, began: streams };
-    this.#put(drain);
+    clearTimeout(this.#timers.get(service));
+    this.#drains.set(service, drain);
     return drain;
+  }
+
+  run(drain: Drain): void {
+    this.#put(drain);
   }
 
   /** draining -> carrying; what `undo` needs to take it back, `null` when there was no such drain. */

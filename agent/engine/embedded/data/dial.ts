@@ -1,4 +1,4 @@
-import type net from 'node:net';
+import net from 'node:net';
 import type { Duplex } from 'node:stream';
 import tls from 'node:tls';
 import { openWebSocket } from '../wire/websocket.ts';
@@ -133,7 +133,8 @@ async function connectSocket(node: DataNode, needs: DialNeeds): Promise<Socket |
       ? fail(secured, false, GONE.has(secured))
       : { ...secured, address, reader: null };
   };
-  const making = made();
+  // Who keeps sessions or probes dials for nobody: a fault there must not end the process.
+  const making = made().catch((e: unknown) => fail(`a fault: ${String(e)}`));
   const result = await Promise.race([making, givenUp.promise]);
   clearTimeout(deadline);
   needs.signal?.removeEventListener('abort', leave);
@@ -165,7 +166,8 @@ function secure(
       checkServerIdentity: () => undefined,
       allowHalfOpen: true,
       ALPNProtocols: [node.over.path === null ? SEALED : 'http/1.1'],
-      ...(serverName === null ? {} : { servername: serverName }),
+      // An address is no SNI (RFC 6066), Node throws at one. It is checked against the certificate all the same.
+      ...(serverName === null || net.isIP(serverName) !== 0 ? {} : { servername: serverName }),
     };
     const socket = tls.connect(options);
     const give = (result: Tls | string): void => {

@@ -12,11 +12,15 @@ type DialerNeeds = Omit<DialNeeds, 'timeoutMs' | 'signal'> & { log: SteadyLog; r
 
 /** Without any session for this long a node is passed over. */
 const AWAY_MS = 3_000;
+/** Hops that are no longer used are remembered, the newest of them. */
+const MOST_RETIRED = 64;
 
 /** Ways to nodes: a connection a stream, or a stream of the sessions kept to the node. Shared by all services. */
 export class Dialer {
   readonly #needs: DialerNeeds;
   readonly #hops = new Map<string, Hop>();
+  /** For streams that came before they were given up: no sessions are kept for those. */
+  readonly #retired = new Map<string, HopSessions>();
   /** Names somebody may dial: known before, and no older than their TTL when DNS fails. */
   readonly #known = new Map<string, () => void>();
   readonly #keys = new WeakMap<DataNode, string>();
@@ -60,11 +64,15 @@ export class Dialer {
   keep(nodes: readonly DataNode[]): void {
     this.#knowNames(new Set(nodes.map((n) => n.host)));
     const wanted = new Set(nodes.filter((n) => n.over.sessions > 0).map((n) => this.#keyOf(n)));
+    for (const key of wanted) this.#retired.delete(key);
     for (const [key, { sessions, unwatch }] of this.#hops) {
       if (wanted.has(key)) continue;
       unwatch();
       sessions.retire();
       this.#hops.delete(key);
+      this.#retired.set(key, sessions);
+      const [oldest] = this.#retired.keys();
+      if (this.#retired.size > MOST_RETIRED && oldest !== undefined) this.#retired.delete(oldest);
     }
     for (const node of nodes) if (node.over.sessions > 0) this.#sessionsOf(node);
   }
@@ -76,7 +84,9 @@ export class Dialer {
       unwatch();
       sessions.stop();
     }
+    for (const sessions of this.#retired.values()) sessions.stop();
     this.#hops.clear();
+    this.#retired.clear();
     this.#needs.names.stop();
   }
 
@@ -96,8 +106,8 @@ export class Dialer {
 
   #sessionsOf(node: DataNode): HopSessions {
     const key = this.#keyOf(node);
-    const found = this.#hops.get(key);
-    if (found !== undefined) return found.sessions;
+    const found = this.#hops.get(key)?.sessions ?? this.#retired.get(key);
+    if (found !== undefined) return found;
     const { now, random, names } = this.#needs;
     const at = `${node.name} (${node.host}:${node.port})`;
     const sessions = new HopSessions(node, {

@@ -55,6 +55,17 @@ describe('connections', () => {
     expect(['3.3.3.3', '1.1.1.1'].map(enter)).toEqual([true, false]);
   });
 
+  it('of one client are counted together, whatever family its port gives it', () => {
+    const { enter, guard } = make({ climiter: limits(['$$', 1]) });
+    expect(['::ffff:1.1.1.1', '1.1.1.1', '2.2.2.2', '::ffff:2.2.2.2'].map(enter)).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(guard.enter('::ffff:1.1.1.1')).toBe('more than 1 connections of its address');
+  });
+
   it('of one address are capped where clients are unknown and nothing is written', () => {
     const flood = (address: string, handler: 'tcp' | 'relay'): number => {
       const { enter } = make({}, handler);

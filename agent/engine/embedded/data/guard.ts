@@ -76,7 +76,7 @@ export class Guard {
     const own = bytes && networks.find(({ network }) => contains(network, bytes))?.limit;
     const shared = [
       { limit: all, key: '$' },
-      { limit: own ?? null, key: address },
+      { limit: own ?? null, key: keyOf(address, bytes) },
     ];
     const way = (direction: 'in' | 'out'): Pace['in'] => {
       const spends = shared.flatMap(({ limit, key }) => {
@@ -165,6 +165,11 @@ function limitsOf(
   const one = own ?? m.each;
   return [
     ...(m.all === null ? [] : [{ limit: m.all.limit, key: '$' }]),
-    ...(one ? [{ limit: one.limit, key: address }] : []),
+    ...(one ? [{ limit: one.limit, key: keyOf(address, bytes) }] : []),
   ];
+}
+
+/** A port of both families gives an IPv4 client as IPv6, one of IPv4 as it is: it is the same client. */
+function keyOf(address: string, bytes: readonly number[] | null): string {
+  return bytes?.length === 4 ? bytes.join('.') : address;
 }

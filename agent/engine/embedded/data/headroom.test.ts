@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -35,6 +36,26 @@ describe('headroom', () => {
     room.look();
     expect(said).toEqual([expect.stringMatching(/^tight/), 'eased 18000']);
     expect(room.tight).toBe(false);
+  });
+
+  it('holds all of them when there is none left to look with', async () => {
+    const program = `
+      import { openSync } from 'node:fs';
+      import { ownDescriptors } from ${JSON.stringify(new URL('./headroom.ts', import.meta.url).href)};
+      const own = ownDescriptors();
+      try {
+        for (;;) openSync('/dev/null');
+      } catch {
+        process.exitCode = own?.held() === own?.limit ? 0 : 1;
+      }`;
+    const args = [
+      '-c',
+      'ulimit -n 64; exec "$0" --input-type=module-typescript -e "$1"',
+      process.execPath,
+      program,
+    ];
+    const [code] = await once(spawn('sh', args, { stdio: 'ignore' }), 'exit');
+    expect(code).toBe(0);
   });
 
   it('knows what this process has open', async () => {

@@ -20,9 +20,18 @@ export function ownDescriptors(): Descriptors | null {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-    return Number.isNaN(limit) ? null : { limit, held: () => readdirSync('/proc/self/fd').length };
+    return Number.isNaN(limit) ? null : { limit, held: () => heldOf(limit) };
   } catch {
     return null;
+  }
+}
+
+/** Looking takes a descriptor: where there is none, all are held. */
+function heldOf(limit: number): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return limit;
   }
 }
 

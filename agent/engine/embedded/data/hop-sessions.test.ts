@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTestCa } from '../../../../test/harness/test-ca.ts';
 import { makeNode, makePool, makeService, makeTransport, Plane } from '../../../../test/harness/two-hops.ts';
 import type { Material } from './messages.ts';
+import { encodeRequest } from './relay-codec.ts';
 
 const HOST = '127.0.0.1';
 const { listen, dial } = makeTransport('mtls');
@@ -56,6 +57,13 @@ afterEach(async () => {
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((r) => setTimeout(r, 5));
+}
+
+/** The first bytes that come, so many. */
+async function heard(socket: net.Socket, bytes: number): Promise<string> {
+  let text = '';
+  while (text.length < bytes) text += String((await once(socket, 'data'))[0]);
+  return text;
 }
 
 async function talk(word: string): Promise<net.Socket> {
@@ -143,6 +151,29 @@ describe('sessions kept to a hop', () => {
     socket.write('still');
     expect(String((await once(socket, 'data'))[0])).toBe('still');
     socket.destroy();
+    await until(() => passing.length === 0);
+  });
+
+  it('are not kept to a hop that is no longer used because of a stream that came before and dials after', async () => {
+    const { port: gated } = gate.address() as net.AddressInfo;
+    const { port: away } = origin.address() as net.AddressInfo;
+    const header = encodeRequest({ auth: null, target: null });
+    const relay = { handler: 'relay', listen: { host: HOST, port: 0 } } as const;
+    const old = makePool([makeNode(gated, dial)]);
+    await edge.carry([makeService('in', { ...relay, cores: old })], { id });
+    const late = net.connect({ port: edge.port('in'), host: HOST }).on('error', () => undefined);
+    late.write(header.subarray(0, 4));
+    // One that came after it is carried: it is in, too.
+    const next = net.connect({ port: edge.port('in'), host: HOST }).on('error', () => undefined);
+    next.write(header);
+    expect(await heard(next, 4)).toBe('\x01\0\0\0');
+    next.destroy();
+    await edge.carry([makeService('in', { ...relay, targets: makePool([makeNode(away)]) })], { id });
+    await until(() => passing.length === 0);
+    late.write(Buffer.concat([header.subarray(4), Buffer.from('hi')]));
+    expect(await heard(late, 6)).toBe('\x01\0\0\0hi');
+    expect(passing.length).toBe(1);
+    late.destroy();
     await until(() => passing.length === 0);
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DnsServer } from '../../../../test/fakes/dns-server.ts';
 import { ManualTime } from '../../../../test/fakes/manual-time.ts';
-import { NameSources, parseHosts } from './name-sources.ts';
+import { type Found, NameSources, parseHosts } from './name-sources.ts';
 import { type Answer, Names } from './names.ts';
 import { SteadyLog } from './steady-log.ts';
 
@@ -158,6 +158,39 @@ describe('names', () => {
     // Whoever asks later is heard after whoever asked before.
     await ask('other.test');
     expect(dns.questions.slice(before)).toEqual(['other.test/A', 'other.test/AAAA']);
+  });
+
+  it('that are given up and watched anew while they are asked for are looked at by one, not by two', async () => {
+    const waiting = new Set<number>();
+    let n = 0;
+    const after = (ms: number, run: () => void): (() => void) => {
+      const id = n++;
+      waiting.add(id);
+      const cancel = time.after(ms, () => {
+        waiting.delete(id);
+        run();
+      });
+      return () => {
+        waiting.delete(id);
+        cancel();
+      };
+    };
+    const found = Promise.withResolvers<Found>();
+    const log = new SteadyLog({ write: () => undefined, now: time.now });
+    const sources = { find: () => found.promise, stop: () => undefined };
+    const watched = new Names({ sources, clock: time.now, after, log });
+    const stop = watched.watch('core.test', () => undefined);
+    time.advance(0);
+    stop();
+    const told = Promise.withResolvers<readonly string[]>();
+    watched.watch('core.test', told.resolve);
+    time.advance(0);
+    found.resolve({ v4: ['127.0.0.1'], v6: [], ttlMs: 5_000, why: '' });
+    expect(await told.promise).toEqual(['127.0.0.1']);
+    await new Promise((r) => setImmediate(r));
+    expect(waiting.size).toBe(1);
+    watched.stop();
+    expect(waiting.size).toBe(0);
   });
 });
 

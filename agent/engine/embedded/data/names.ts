@@ -169,11 +169,13 @@ export class Names {
 
   #lookAgain(entry: Entry): void {
     const wait = Math.max(0, entry.until - this.#needs.clock());
-    entry.unwatch = this.#needs.after(wait, () => {
+    const unwatch = this.#needs.after(wait, () => {
       void this.#ask(entry).then(() => {
-        if (entry.watchers.size > 0 && !this.#stopped) this.#lookAgain(entry);
+        // Given up meanwhile, and perhaps watched anew: then that one looks.
+        if (entry.unwatch === unwatch && !this.#stopped) this.#lookAgain(entry);
       });
     });
+    entry.unwatch = unwatch;
   }
 
   #saySilence(entry: Entry, why: string, now: number): void {

@@ -88,6 +88,7 @@ function open(port: number): net.Socket {
   socket.on('error', () => undefined);
   return socket;
 }
+const OK = encodeResponse(RELAY_STATUS.ok).toString('latin1');
 const REQUEST = encodeRequest({ auth: null, target: null });
 
 describe('relay server', () => {
@@ -210,6 +211,37 @@ describe('relay client', () => {
       expect(String((await once(client, 'data'))[0])).toBe('hi');
     }
     expect(await edge.stats('s')).toMatchObject({ opened: 3, errors: 0 });
+  });
+
+  it('cuts what gets to its way only after its service was taken away and cut, until that is carried again', async () => {
+    const service = makeService('s', {
+      handler: 'relay',
+      listen: { host: HOST, port: await deadPort() },
+      targets: makePool([makeNode(await echo())]),
+    });
+    const core = new Plane();
+    planes.push(core);
+    await core.carry([service]);
+    const late = Array.from({ length: 3 }, () => {
+      const s = open(service.listen.port);
+      s.write(REQUEST.subarray(0, 4));
+      return s;
+    });
+    // Who came later is carried: those before are in, and have not said yet what they want.
+    expect((await talk(open(service.listen.port), Buffer.concat([REQUEST, Buffer.from('hi')]))).text).toBe(
+      OK + 'hi',
+    );
+    const rest = Buffer.concat([REQUEST.subarray(4), Buffer.from('hi')]);
+    await core.data.calls.commit({ services: [], materials: {} });
+    await core.data.calls.cut({ services: ['s'] });
+    expect((await talk(late[0] as net.Socket, rest)).text).toBe('\x01\x05\0\0');
+    expect(await core.stats('s')).toMatchObject({ streams: 0, opened: 2, closed: 2, errors: 1 });
+    await core.carry([service]);
+    expect((await talk(late[1] as net.Socket, rest)).text).toBe(OK + 'hi');
+    // One on its way out is not told what is carried.
+    await core.data.calls.leave({});
+    await core.data.calls.cut({ services: ['s'] });
+    expect((await talk(late[2] as net.Socket, rest)).text).toBe('\x01\x05\0\0');
   });
 
   it('asks every other core before it gives up, where nobody was there: that is no attempt', async () => {
@@ -401,4 +433,23 @@ describe('mutual TLS by identity', () => {
     });
     expect((await talk(old, '')).how).not.toBe('end');
   });
+
+  it.each([0, 1])(
+    'checks an address where one is set as the name, with %d kept sessions',
+    async (sessions) => {
+      const id = { id: { ...(await ca.issueNode('core-1', { ip: HOST })), ca: ca.ca } };
+      const targets = makePool([makeNode(await echo())]);
+      const peers = { material: 'id', peers: 'fleet' } as const;
+      const over = { path: null, mux: sessions > 0 };
+      const core = await carry({ handler: 'relay', tls: peers, over, targets }, id);
+      for (const [serverName, heard] of [
+        [HOST, { text: 'x', how: 'end' }],
+        ['127.0.0.2', { text: '', how: 'ECONNRESET' }],
+      ] as const) {
+        const dial = { tls: { ...peers, serverName }, over: { path: null, host: null, sessions } };
+        const edge = await carry({ cores: makePool([makeNode(core.port('s'), dial)]) }, id);
+        expect(await talk(open(edge.port('s')), 'x')).toEqual(heard);
+      }
+    },
+  );
 });

@@ -34,7 +34,7 @@ const HOSTS_FILE = '/etc/hosts';
 
 /** The sockets of one process: told by messages what to carry, telling by messages what it carried. */
 export class DataPlane {
-  readonly #needs: Omit<ServiceNeeds, 'streams'>;
+  readonly #needs: Omit<ServiceNeeds, 'streams' | 'over'>;
   readonly #dialer: Dialer;
   readonly #probes: Probes;
   /** Of descriptors. */
@@ -43,6 +43,11 @@ export class DataPlane {
   readonly #counters = new Map<string, Counters>();
   /** Where each stream under way belongs, and since when by the growing clock. */
   readonly #streams = new Map<Stream, { readonly service: string; readonly since: number }>();
+  /** Services that are not carried any more, and whose streams were cut. */
+  readonly #over = new Set<string>();
+  #stopped = false;
+  /** It is told of no service any more, nor of one that is taken away. */
+  #leaving = false;
   #mark = 0;
   #bound: Listener[] = [];
   /** By what their pools are. */
@@ -120,6 +125,7 @@ export class DataPlane {
     stop: async () => {
       for (const l of this.#bound) l.close();
       this.#bound = [];
+      this.#stopped = true;
       this.#cut(null);
       this.#headroom?.stop();
       for (const l of this.#listeners.values()) l.stop();
@@ -129,6 +135,7 @@ export class DataPlane {
       return {};
     },
     leave: async () => {
+      this.#leaving = true;
       for (const l of this.#listeners.values()) l.leave();
       return {};
     },
@@ -211,6 +218,7 @@ export class DataPlane {
       const listener = this.#listeners.get(key);
       if (listener === undefined) continue;
       wanted.add(key);
+      this.#over.delete(config.name);
       this.#serve(listener, this.#makeService(config));
       if (before.has(key)) kept.push(config.name);
       else opened.push(config.name);
@@ -265,13 +273,17 @@ export class DataPlane {
         this.#streams.delete(stream);
       },
     };
-    return new Service(config, { ...this.#needs, streams, counters: this.#countersOf(service) });
+    const over = (): boolean => this.#stopped || this.#over.has(service);
+    return new Service(config, { ...this.#needs, streams, over, counters: this.#countersOf(service) });
   }
 
   #cut(services: readonly string[] | null): void {
     for (const [stream, { service }] of [...this.#streams]) {
       if (services === null || services.includes(service)) stream.fail('tunnel');
     }
+    const carried = this.#carried;
+    for (const name of services ?? this.#counters.keys())
+      if (this.#leaving || !carried.has(name)) this.#over.add(name);
   }
 
   #underWay(): Streams {
@@ -300,10 +312,16 @@ export class DataPlane {
   }
 
   #forgetIdle(): void {
-    const serving = new Set([...this.#listeners.values()].map((l) => l.service?.config.name));
+    const carried = this.#carried;
     for (const [name, c] of this.#counters) {
-      if (c.streams === 0 && !serving.has(name)) this.#counters.delete(name);
+      if (c.streams > 0 || carried.has(name)) continue;
+      this.#counters.delete(name);
+      this.#over.delete(name);
     }
+  }
+
+  get #carried(): ReadonlySet<string | undefined> {
+    return new Set([...this.#listeners.values()].map((l) => l.service?.config.name));
   }
 
   async #confirm(listenersOnly: boolean): Promise<ConfirmResult> {

@@ -39,6 +39,8 @@ export interface ServiceNeeds {
   readonly selectorOf: (pool: Pool) => NodeSelector<DataNode>;
   /** Every stream under way, to be cut when its time is over. */
   readonly streams: { add(stream: Stream): void; delete(stream: Stream): void };
+  /** The service has been taken away and what it had was cut: what was still on its way to be a stream comes too late. */
+  readonly over: () => boolean;
 }
 
 type Way =
@@ -184,7 +186,11 @@ export class Service {
           client.reset();
           counters.closed += 1;
         } else if (!way.ok) fail(way);
-        else this.#carry({ client, way, request, began });
+        else if (this.#needs.over()) {
+          way.leg.reset();
+          way.over();
+          fail({ status: RELAY_STATUS.unavailable, why: 'its streams have been cut, and one came too late' });
+        } else this.#carry({ client, way, request, began });
       },
       (error: unknown) => fail({ status: RELAY_STATUS.internal, why: `a fault: ${String(error)}` }),
     );
