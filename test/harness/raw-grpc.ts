@@ -6,6 +6,8 @@ export interface RawAnswer {
   /** gRPC status; -1: the call ended without one. */
   readonly code: number;
   readonly message: string;
+  /** Where it is wrong, JSON; empty where it does not say. */
+  readonly refusals: string;
   /** First message of the answer, as it is on the wire. */
   readonly body: Buffer;
 }
@@ -72,15 +74,17 @@ export class RawGrpc {
       const parts: Buffer[] = [];
       let code = -1;
       let text = '';
+      let refusals = '';
       const over = (): void => {
         clearTimeout(late);
         const all = Buffer.concat(parts);
-        resolve({ code, message: text, body: all.subarray(5) });
+        resolve({ code, message: text, refusals, body: all.subarray(5) });
       };
       const heard = (headers: Record<string, unknown>): void => {
         if (headers['grpc-status'] === undefined) return;
         code = Number(headers['grpc-status']);
         text = decodeURIComponent(`${headers['grpc-message'] ?? ''}`);
+        refusals = Buffer.from(`${headers['aicdn-refusals-bin'] ?? ''}`, 'base64').toString('utf8');
       };
       const stream = this.session.request({
         ':method': 'POST',
