@@ -85,7 +85,9 @@ const methods = [...Object.values(ConsoleServiceService), ...Object.values(Agent
 const ENDING = ['/aicdn.v1.ConsoleService/Logout', '/aicdn.v1.ConsoleService/ChangePassword'];
 
 describe('malformed', () => {
-  it(`${CALLS + 2 * SOCKETS} gRPC inputs and ${REST} of REST: alive, nothing kept, nothing of its inside told`, async () => {
+  it(`${CALLS + 2 * SOCKETS} gRPC inputs and ${REST} of REST: alive, nothing kept, nothing of its inside told`, {
+    timeout: 300_000 * LONG,
+  }, async () => {
     expect(methods.length).toBeGreaterThan(50);
     const random = chanceOf(20_261_126);
     const wrong: string[] = [];

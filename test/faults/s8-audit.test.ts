@@ -386,7 +386,9 @@ describe('the log, tampered with', () => {
     ],
   ];
 
-  it('is found by audit verify with the seq, and the untouched log is whole', async () => {
+  it('is found by audit verify with the seq, and the untouched log is whole', {
+    timeout: LONG ? 1_800_000 : 300_000,
+  }, async () => {
     grpc.close();
     await end(rest.fleet.master.pid, 10_000);
     const whole = readFileSync(audit(state()), 'utf8').trimEnd().split('\n');
