@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { alive } from '../../scripts/demo/process.ts';
 import { collectGarbage, INSPECTED } from '../harness/collect-garbage.ts';
-import { type Malformed, malformed } from '../harness/malformed-rest.ts';
+import { malformed, sendMalformed } from '../harness/malformed-rest.ts';
 import { edgeDocument } from '../harness/memory-master.ts';
 import { RestDocument } from '../harness/rest-document.ts';
 import { type RestFleet, startRestFleet } from '../harness/rest-fleet.ts';
@@ -92,7 +92,7 @@ describe('10,000 malformed requests', () => {
       const worker = async (): Promise<void> => {
         while (left-- > 0) {
           const input = malformed(random, operations, asked.token);
-          const { status, text } = await send(asked.base, agent, input);
+          const { status, text } = await sendMalformed(asked.base, agent, input);
           statuses.set(status, (statuses.get(status) ?? 0) + 1);
           if (status >= 500 || /\n\s+at |node_modules|\.m?[jt]s:\d/.test(text)) {
             wrong.push(
@@ -119,29 +119,3 @@ describe('10,000 malformed requests', () => {
     expect(readFileSync(asked.fleet.master.logFile, 'utf8')).not.toContain('request failed');
   });
 });
-
-/** As it is written: fetch would mend it. A socket closed in the middle is an answer too: status 0. */
-function send(base: string, agent: Agent, m: Malformed): Promise<{ status: number; text: string }> {
-  const { hostname, port } = new URL(base);
-  return new Promise((resolve) => {
-    const closed = (): void => resolve({ status: 0, text: '' });
-    try {
-      const r = request(
-        { agent, hostname, port, method: m.method, path: m.path, headers: m.headers },
-        (answer) => {
-          let text = '';
-          answer.setEncoding('utf8').on('data', (d: string) => {
-            text += d;
-          });
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
-          answer.on('error', closed);
-        },
-      );
-      r.on('error', closed);
-      r.end(m.body ?? undefined);
-    } catch {
-      // Node's own client refuses to send it.
-      closed();
-    }
-  });
-}

@@ -1,3 +1,4 @@
+import { type Agent, request } from 'node:http';
 import type { Operation } from './rest-document.ts';
 
 export interface Malformed {
@@ -134,4 +135,34 @@ function body(random: () => number, pick: <T>(list: readonly T[]) => T): string 
   if (kind < 0.4) return text.replace('{', '{"__proto__":{"admin":true},');
   if (kind < 0.45) return JSON.stringify(pick(VALUES)) ?? '';
   return text;
+}
+
+/** As it is written: fetch would mend it. A socket closed in the middle is an answer too: status 0. */
+export function sendMalformed(
+  base: string,
+  agent: Agent,
+  m: Malformed,
+): Promise<{ status: number; text: string }> {
+  const { hostname, port } = new URL(base);
+  return new Promise((resolve) => {
+    const closed = (): void => resolve({ status: 0, text: '' });
+    try {
+      const r = request(
+        { agent, hostname, port, method: m.method, path: m.path, headers: m.headers },
+        (answer) => {
+          let text = '';
+          answer.setEncoding('utf8').on('data', (d: string) => {
+            text += d;
+          });
+          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+          answer.on('error', closed);
+        },
+      );
+      r.on('error', closed);
+      r.end(m.body ?? undefined);
+    } catch {
+      // Node's own client refuses to send it.
+      closed();
+    }
+  });
 }

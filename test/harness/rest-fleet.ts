@@ -15,7 +15,7 @@ export async function startRestFleet(): Promise<RestFleet> {
   const fleet = await Fleet.start({ nodes: [], clients: 0 });
   try {
     const base = `http://${fleet.masterReady.http}`;
-    const code = await until('the one-time code in the log', 10_000, () => codeIn(fleet.master.logFile));
+    const code = await bootstrapCode(fleet);
     const r = await fetch(`${base}/api/v1/auth/bootstrap`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -28,6 +28,11 @@ export async function startRestFleet(): Promise<RestFleet> {
     await fleet.stop();
     throw e;
   }
+}
+
+/** What a first start says to whoever reads its log. */
+export function bootstrapCode(fleet: Fleet): Promise<string> {
+  return until('the one-time code in the log', 10_000, () => codeIn(fleet.master.logFile));
 }
 
 function codeIn(file: string): string | null {

@@ -18,6 +18,7 @@ import { centreHandlers } from './centre-handlers.ts';
 import { fleetHandlers } from './fleet-handlers.ts';
 import { type FollowCall, followLogs } from './follow-logs.ts';
 import { type Asks, admitted, type Open, type Unary } from './handler.ts';
+import { remembering, whole } from './lost-keys.ts';
 import { orderHandlers } from './order-handlers.ts';
 import { peopleHandlers } from './people-handlers.ts';
 import { GrpcWatchSink, type WatchCall } from './watch-sink.ts';
@@ -52,11 +53,19 @@ const LOOK_AGAIN_MS = 1000;
 const serialize = (v: WatchResponse | Buffer): Buffer =>
   Buffer.isBuffer(v) ? v : Buffer.from(WatchResponse.encode(v).finish());
 
-/** The service as it is registered: a watch's messages are encoded once for all. */
-export const CONSOLE_SERVICE: ServiceDefinition = {
+/** A watch's messages are encoded once for all. */
+const METHODS: ServiceDefinition = {
   ...ConsoleServiceService,
   watch: { ...ConsoleServiceService.watch, responseSerialize: serialize },
 };
+
+/** The service as it is registered. */
+export const CONSOLE_SERVICE: ServiceDefinition = Object.fromEntries(
+  Object.entries(METHODS).map(([name, method]) => [
+    name,
+    { ...method, requestDeserialize: remembering(method.requestDeserialize) },
+  ]),
+);
 
 interface Kept {
   readonly call: AskingCall;
@@ -181,7 +190,10 @@ export class ConsoleCalls {
     const handler: handleUnaryCall<Q, R> = (call, reply) => {
       const over = this.needs.door.busy(call);
       // A throw before the first await must not pass the reply by.
-      const run = async (): Promise<R> => handle(call.request, call);
+      const run = async (): Promise<R> => {
+        whole(call.request as object);
+        return handle(call.request, call);
+      };
       run()
         .then(
           (value) => reply(null, value),

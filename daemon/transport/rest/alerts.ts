@@ -73,8 +73,9 @@ const ById = z.strictObject({ id: Word });
 
 export function addAlerts(app: FastifyInstance, { services, clock, watches }: RouteNeeds): void {
   const { alerts, silences, nodes } = services;
+  const known = (id: string): AlertView | undefined => alerts.list().find((a) => a.fingerprint === id);
   const find = (id: string): AlertView => {
-    const found = alerts.list().find((a) => a.fingerprint === id);
+    const found = known(id);
     if (found) return found;
     throw new HttpRefusal('not_found', 'there is no alert of this id');
   };
@@ -155,7 +156,8 @@ export function addAlerts(app: FastifyInstance, { services, clock, watches }: Ro
     replies: { 201: { description: 'the silence', body: Silence } },
     handle: async (asked) => {
       const { body, params } = asked;
-      const { rule } = find(params.id);
+      // One that is not there is refused where refusals are recorded.
+      const rule = known(params.id)?.rule ?? 'an alert';
       const { silence } = await silences.create(asked.mutation(body.reason), {
         matchers: [],
         alert: params.id as Fingerprint,
