@@ -217,7 +217,8 @@ describe('backup', () => {
       SECRET,
       PASSWORD,
       PASSPHRASE,
-      'lin',
+      // Long enough not to stand in random bytes by chance.
+      'during the backup',
       'upstream',
       'BEGIN',
       readFileSync(path.join(state, 'jwt.secret'), 'utf8').trim(),
