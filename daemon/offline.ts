@@ -131,7 +131,8 @@ function behind(view: Snapshot): string[] {
   return view
     .list('node')
     .filter((n) => n.identity === 'accepted' && (n.certificate?.notAfter ?? 0) - CERTIFICATE_MS < since)
-    .map((n) => n.name);
+    .map((n) => n.name)
+    .toSorted();
 }
 
 /** Against the journal as well, so that a cut end shows. @throws AppError `conflict` while the master runs */
