@@ -12,6 +12,8 @@ export type BodyHash = Branded<string, 'BodyHash'>;
 /** Unique and immutable: given (`v1.0.1`) or the next `vN`. */
 export type VersionLabel = Branded<string, 'VersionLabel'>;
 export type SilenceId = Branded<string, 'SilenceId'>;
+/** `31`: counts up. */
+export type RolloutId = Branded<string, 'RolloutId'>;
 export type CommandId = Branded<string, 'CommandId'>;
 /** Hash of an alert's sorted labels. */
 export type Fingerprint = Branded<string, 'Fingerprint'>;

@@ -126,3 +126,14 @@ export interface MetricsReport {
   readonly host: HostFigures;
   readonly log: readonly LogLine[];
 }
+
+/** What happened between two moments, of some nodes together: what a gate compares. */
+export interface MetricsWindow {
+  readonly requests: number;
+  readonly errors: number;
+  /** By origin or tunnel: a client's own leaving is nobody's fault here. */
+  readonly aborted: number;
+  readonly ttft: SparseHistogram;
+  readonly gap: SparseHistogram;
+  readonly connect: SparseHistogram;
+}

@@ -155,3 +155,19 @@ export interface FleetVitals {
   /** Why the master is degraded (disk full, …), or `null`. */
   readonly degraded: string | null;
 }
+
+/** A region's nodes of one type, or all edges (`region: null`), percentiles from merged buckets. `null` is unknown. */
+export interface RegionVitals {
+  readonly region: string | null;
+  readonly nodeType: NodeType;
+  readonly streams: number;
+  readonly rps: number | null;
+  readonly ttft50Ms: number | null;
+  readonly ttft95Ms: number | null;
+  readonly gap99Ms: number | null;
+  readonly p99Ms: number | null;
+  readonly errPct: number | null;
+  readonly abortedPct: number | null;
+  /** TTFT p95 of the last 30 minutes, oldest first; `null` is a gap. */
+  readonly ttft95Minutes: readonly (number | null)[];
+}
