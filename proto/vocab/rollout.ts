@@ -122,6 +122,8 @@ export interface RolloutTarget {
   readonly released: boolean;
   /** In words: the refusal, why it waits, what it does. */
   readonly why: string;
+  /** When its turn came last: its deadline counts from here. */
+  readonly offeredAt: Millis | null;
   /** When it confirmed the new version. */
   readonly switchedAt: Millis | null;
   readonly modRevision: Revision;
@@ -198,7 +200,9 @@ export interface Rollout {
   readonly nextReadingAt: Millis | null;
   /** Why nothing more happens at the moment, for a person; empty: it goes on. */
   readonly waits: readonly string[];
+  /** How many more failed nodes abort it; 1: the next one does. `null`: it is over, or takes back. */
   readonly failuresLeft: number | null;
+  /** When it aborts unless there is progress; `null`: nothing is awaited that could be late. */
   readonly deadline: Millis | null;
   readonly createdBy: string;
   readonly reason: string;
