@@ -417,6 +417,7 @@ export function encodeRolloutTarget(t: RolloutTarget): WireTarget {
     since: w.stamp(t.since),
     released: t.released,
     why: w.head(t.why, w.LONGEST.line),
+    offeredAt: stampOrNone(t.offeredAt),
     switchedAt: stampOrNone(t.switchedAt),
     modRevision: w.big(t.modRevision, 'target.mod_revision'),
   };
@@ -432,6 +433,7 @@ export function decodeRolloutTarget(t: WireTarget): RolloutTarget {
     since: w.millis(t.since, 'target.since'),
     released: t.released,
     why: w.text(t.why, 'target.why', w.LONGEST.line),
+    offeredAt: w.millisOrNull(t.offeredAt, 'target.offered_at'),
     switchedAt: w.millisOrNull(t.switchedAt, 'target.switched_at'),
     modRevision: w.int(t.modRevision, 'target.mod_revision'),
   };

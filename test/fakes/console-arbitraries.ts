@@ -327,6 +327,7 @@ export const rolloutTarget: fc.Arbitrary<RolloutTarget> = fc.record({
   since: a.millis,
   released: fc.boolean(),
   why,
+  offeredAt: fc.option(a.millis),
   switchedAt: fc.option(a.millis),
   modRevision: a.count,
 });

@@ -90,6 +90,7 @@ export function fakeTarget(rollout: string, node: string, over: Partial<RolloutT
     since: 0,
     released: false,
     why: '',
+    offeredAt: null,
     switchedAt: null,
     modRevision: 1,
     ...over,
