@@ -128,7 +128,10 @@ function promoteFull(r: StoredRollout, targets: Targets, by: By, now: Millis): D
 /** progressing | paused -> aborting; -> cancelled: nothing was offered. */
 function abort(r: StoredRollout, targets: Targets, by: By, now: Millis): Done {
   const why = said(by, 'aborted it');
-  if (targets.some((t) => t.released)) return { rollout: { ...aborting(r, why, now), waits: [] } };
+  const begun = r.state.kind === 'progressing' || r.state.kind === 'paused';
+  if (begun && targets.some((t) => t.released)) {
+    return { rollout: { ...aborting(r, why, now), waits: [] } };
+  }
   return { rollout: closed(cancelled(r, why, now)) };
 }
 
