@@ -8,6 +8,7 @@ import { newestFirst } from './page.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
 import { Flag, NodeTypeWord, Reason, RegionWord, targetOf } from './shapes.ts';
+import { PaceIn, paceOf } from './strategy-shape.ts';
 import { watchedList } from './watched-list.ts';
 
 const Label = z
@@ -27,7 +28,7 @@ const CreateBody = z
   })
   .meta({ id: 'ConfigIn' });
 
-const aimed = z.preprocess((v) => v ?? {}, Aim);
+const PublishIn = z.preprocess((v) => v ?? {}, Aim.extend(PaceIn));
 
 export function addConfigs(app: FastifyInstance, needs: RouteNeeds): void {
   const { configs } = needs.services;
@@ -100,9 +101,9 @@ export function addConfigs(app: FastifyInstance, needs: RouteNeeds): void {
     url: '/configs/:version/publish',
     may: 'config.publish',
     noun: 'configs',
-    summary: 'It goes to the nodes of the target',
+    summary: 'It goes to the nodes of the target, by a rollout',
     params: ByVersion,
-    body: aimed,
+    body: PublishIn,
     query: z.strictObject({ dry_run: Flag }),
     mutates: 'entity',
     replies: { 200: { description: 'who gets it', body: Publication } },
@@ -112,6 +113,7 @@ export function addConfigs(app: FastifyInstance, needs: RouteNeeds): void {
         label: params.version,
         target: aimOf(configs, params.version, body.target),
         dryRun: query.dry_run,
+        ...paceOf(body),
       });
       return { body: publishedJson(r), revision: r.version.modRevision };
     },
