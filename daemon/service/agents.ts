@@ -179,7 +179,8 @@ export class AgentsService implements AgentEvents {
     const now = this.needs.clock.now();
     this.needs.sessions.heard(name, now);
     this.needs.rings.addLog(name, report.log.map(madeSafe));
-    this.needs.rings.take(name, report, now);
+    const node = this.needs.writer.view().get('node', name);
+    this.needs.rings.take(name, report, now, node);
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {
