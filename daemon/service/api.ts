@@ -83,7 +83,13 @@ export interface EnrolmentService {
 export interface AgentEvents {
   /** A session is up; `reply` is what the node must be told now (config to offer, commands still due). */
   connected(name: NodeName, hello: AgentHello, remote: string): void;
-  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: Node['engine']): void;
+  /** @param sentAt by the node's own clock */
+  heartbeat(
+    name: NodeName,
+    health: 'ok' | 'engine_lost' | 'degraded',
+    engine: Node['engine'],
+    sentAt?: Millis,
+  ): void;
   configStatus(name: NodeName, report: ConfigStatusReport): void;
   commandStatus(name: NodeName, result: CommandResult): void;
   standing(name: NodeName, standing: Standing): void;

@@ -109,6 +109,12 @@ export interface HostFigures {
   readonly memPct: number | null;
   readonly openFiles: number | null;
   readonly diskFreeBytes: number | null;
+  /** Of the processes whose open files are counted, together. Absent, as all below: not told. */
+  readonly openFilesLimit?: number | null;
+  readonly diskBytes?: number | null;
+  /** Since the report before, all interfaces but loopback and bridges. */
+  readonly netInBytes?: number | null;
+  readonly netOutBytes?: number | null;
 }
 
 export interface LogLine {
