@@ -29,6 +29,7 @@ interface RunOptions extends SettingsOptions {
 
 const program = new Command('aicdn-master')
   .description('the master of an AI CDN Tunnel fleet')
+  .version(VERSION)
   .exitOverride()
   .showHelpAfterError('(aicdn-master --help says more)');
 
