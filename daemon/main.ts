@@ -13,6 +13,7 @@ import { CA_STEPS, type CaStep } from './ca/rotation.ts';
 import { createRings } from './drivers/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
 import { caStatus, checkBackup, makeBootstrapCode, restore, rotateCa, verifyAudit } from './offline.ts';
+import { ownHealth } from './own-health.ts';
 import { createServices } from './service/services.ts';
 
 // Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
@@ -110,6 +111,17 @@ program
   .action(async (file: string, options: { passphraseFile?: string }) => {
     const { revision, files, bytes } = await checkBackup(file, await passphraseOf(options.passphraseFile));
     process.stdout.write(`${file} is whole: ${files} files, ${bytes} bytes, revision ${revision}\n`);
+  });
+
+program
+  .command('health')
+  .description('what /health of the master on this host says; exit code 1 when it is not ok')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    const { ok, text } = await ownHealth(settingsOf(options));
+    process.stdout.write(`${text}\n`);
+    if (!ok) process.exit(1);
   });
 
 program

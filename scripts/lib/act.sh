@@ -5,6 +5,7 @@
 
 DRY=0
 CHANGED=0
+ANEW=0
 UNDO=()
 WORK=''
 OPEN=0
@@ -24,11 +25,18 @@ act() {
   shift
   CHANGED=$((CHANGED + 1))
   if [ "$DRY" = 1 ]; then
-    say "would $what: $(quoted "$@")"
+    if declare -F -- "$1" >/dev/null; then say "would $what"; else say "would $what: $(quoted "$@")"; fi
     return 0
   fi
   say "$what"
   "$@"
+}
+
+# matters COMMAND…: what it changes wants what runs to begin anew.
+matters() {
+  local before=$CHANGED
+  "$@"
+  if [ "$before" != "$CHANGED" ]; then ANEW=1; fi
 }
 
 # undo_with COMMAND…: takes back the act before, when the run fails.

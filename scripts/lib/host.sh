@@ -9,6 +9,7 @@ RUN=/run/ai-cdn
 LOGS=/var/log/ai-cdn
 UNITS=/etc/systemd/system
 PORTS_FILE=/etc/sysctl.d/60-ai-cdn-ports.conf
+RESERVED=/proc/sys/net/ipv4/ip_local_reserved_ports
 PROGRAMS=(aicdn-master aicdn-agent aicdnctl aicdn-tui)
 # What each of the two keeps in /var/lib/ai-cdn, which they share on a host that is both.
 MASTER_STATE=(db ca ca.crt jwt.secret sealing.key audit rings)
@@ -33,7 +34,7 @@ has_agent() { [ -f "$UNITS/ai-cdn-agent.service" ]; }
 
 put_user() {
   if ! getent group "$USER_NAME" >/dev/null; then
-    undo_with groupdel "$USER_NAME"
+    undo_with remove_group
     act "make the group $USER_NAME" groupadd --system "$USER_NAME"
   fi
   if ! getent passwd "$USER_NAME" >/dev/null; then
@@ -41,6 +42,11 @@ put_user() {
     act "make the user $USER_NAME" useradd --system --gid "$USER_NAME" --home-dir "$STATE" --no-create-home \
       --shell /usr/sbin/nologin "$USER_NAME"
   fi
+}
+
+# userdel takes the group along where login.defs says so.
+remove_group() {
+  if getent group "$USER_NAME" >/dev/null; then groupdel "$USER_NAME"; fi
 }
 
 # put_units ROLE…: those of the release that are named ai-cdn-ROLE.*, as they are.
@@ -80,25 +86,29 @@ reload_units() {
 # Ports of ours that lie where the kernel takes ports for outgoing connections must be reserved: one that is in use that
 # way cannot be listened on after a restart.
 reserve_ports() {
-  local low high port wanted='' ours have all
+  local low high port wanted='' ours have all before
   read -r low high </proc/sys/net/ipv4/ip_local_port_range
   for port in "$@"; do
     if [ "$port" -ge "$low" ] && [ "$port" -le "$high" ]; then wanted+="${wanted:+,}$port"; fi
   done
   [ -n "$wanted" ] || return 0
   ours=$(reserved_by_us)
-  have=$(cat /proc/sys/net/ipv4/ip_local_reserved_ports)
+  have=$(cat "$RESERVED")
   ours=$(port_list "${ours:+$ours,}$wanted" '')
   all=$(port_list "${have:+$have,}$ours" '')
+  before=$CHANGED
   put_file "$PORTS_FILE" 644 root:root <<TEXT
 # Written by AI CDN Tunnel: ports it listens on that lie in the range of outgoing connections, and those that were
 # reserved before.
 # ours: $ours
 net.ipv4.ip_local_reserved_ports = $all
 TEXT
-  if [ "$(port_list "$have" '')" != "$all" ]; then
+  [ "$(port_list "$have" '')" != "$all" ] || return 0
+  if [ -w "$RESERVED" ]; then
     undo_with set_reserved "$have"
     act "reserve port $wanted" set_reserved "$all"
+  elif [ "$before" != "$CHANGED" ]; then
+    note "note: ports cannot be reserved here (a container?); $PORTS_FILE says them to the host's kernel at its next start"
   fi
 }
 
@@ -112,13 +122,12 @@ unreserve_ports() {
   [ -f "$PORTS_FILE" ] || return 0
   ours=$(reserved_by_us)
   remove "$PORTS_FILE"
-  act "free the reserved port $ours" set_reserved "$(port_list "$(cat /proc/sys/net/ipv4/ip_local_reserved_ports)" "$ours")"
+  if [ -w "$RESERVED" ]; then
+    act "free the reserved port $ours" set_reserved "$(port_list "$(cat "$RESERVED")" "$ours")"
+  fi
 }
 
-set_reserved() {
-  { printf '%s\n' "$1" >/proc/sys/net/ipv4/ip_local_reserved_ports; } 2>/dev/null ||
-    note "note: the kernel does not take reserved ports here (a container?); $PORTS_FILE says them at the next start"
-}
+set_reserved() { printf '%s\n' "$1" >"$RESERVED"; }
 
 # port_list LIST WITHOUT: `7,9-11` and `10` make `7,9,11`: sorted, each once.
 port_list() {

@@ -120,7 +120,7 @@ deploy_master() {
   if [ -n "$FLEET" ]; then keys+=(.name "$(yaml "$FLEET")"); fi
   if [ -z "$ADVERTISE" ] && ! [ -f "$ETC/master.yml" ]; then ADVERTISE=$(own_names | paste -sd, -); fi
   if [ -n "$ADVERTISE" ]; then keys+=(grpc.advertise "$(yaml_list "$ADVERTISE")"); fi
-  put_settings master "${keys[@]+"${keys[@]}"}"
+  matters put_settings master "${keys[@]+"${keys[@]}"}"
   if [ "$DRY" = 0 ]; then
     PORT=$("$RELEASE/bin/aicdn-master" settings --config "$ETC/master.yml" --get grpc.addr)
     HTTP_PORT=$("$RELEASE/bin/aicdn-master" settings --config "$ETC/master.yml" --get http.addr)
@@ -129,20 +129,16 @@ deploy_master() {
   ports=("${PORT:-50051}" "${HTTP_PORT:-8080}")
   reserve_ports "${ports[@]}"
 
-  if [ -n "$before" ] && [ "$before" != "$RELEASE" ]; then
-    put_units master
-    upgrade_host
-  else
-    put_units master
-    switch_to "$RELEASE"
-    put_programs
-  fi
+  if [ -n "$before" ] && [ "$before" != "$RELEASE" ]; then upgrade_host; fi
+  matters put_units master
+  matters switch_to "$RELEASE"
+  put_programs
   if [ "$fresh" = 1 ]; then
     undo_with stop_role master
     act 'have systemd read its units' systemctl daemon-reload
     act 'start the master with this host' systemctl enable --quiet ai-cdn-master.service
   fi
-  if [ "$CHANGED" -gt 0 ] || ! is_active ai-cdn-master.service; then
+  if [ "$ANEW" = 1 ] || ! is_active ai-cdn-master.service; then
     [ "$fresh" = 1 ] || act 'have systemd read its units' systemctl daemon-reload
     act 'start the master' master_in_force
   fi

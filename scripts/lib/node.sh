@@ -86,7 +86,7 @@ check_engine() {
 
 has_joined() { [ -e "$STATE/identity/current" ]; }
 
-# Asked for where somebody is there; typed into nothing.
+# Said before anything else is looked at: how to come by one.
 need_token() {
   local make="aicdnctl tokens create --type $TYPE --region $REGION --name $NAME"
   [ -z "$TOKEN" ] || return 0
@@ -97,9 +97,14 @@ need_token() {
   if ! [ -t 0 ] || ! [ -t 2 ]; then
     die 2 'a join token is needed, and nobody is here to ask' \
       "on the master: $make
-      then here:     AICDN_MASTER_TOKEN=ct1.… $0 $MASTER $TYPE $REGION $NAME"
+      then here:     sudo AICDN_MASTER_TOKEN=ct1.… $0 $MASTER $TYPE $REGION $NAME"
   fi
   note "on the master: $make"
+}
+
+# Typed into nothing.
+ask_token() {
+  if [ -n "$TOKEN" ] || [ "$DRY" = 1 ]; then return 0; fi
   IFS= read -r -s -p 'join token: ' TOKEN
   note ''
   check_token 'that' "$TOKEN"
@@ -131,8 +136,9 @@ join_node() {
 
 deploy_node() {
   local fresh=1 before
-  need_host
   if ! has_joined; then need_token; fi
+  need_host
+  if ! has_joined; then ask_token; fi
   begin
   if has_agent; then fresh=0; fi
   before=$(current_release)
@@ -147,26 +153,22 @@ deploy_node() {
   put_dir "$ETC" 755 root:root
   if ! [ -d "$STATE" ]; then undo_with remove_unjoined; fi
   put_dir "$STATE" 700 "$USER_NAME:$USER_NAME"
-  put_settings agent node.type "$TYPE" node.region "$REGION" node.name "$NAME" master.addr "$(yaml "$MASTER")"
+  matters put_settings agent node.type "$TYPE" node.region "$REGION" node.name "$NAME" master.addr "$(yaml "$MASTER")"
   reserve_ports "${PORTS[@]+"${PORTS[@]}"}"
   if ! has_joined; then
     act "join the fleet of $MASTER as $NAME" join_node
   fi
-  if [ -n "$before" ] && [ "$before" != "$RELEASE" ]; then
-    put_units agent engine
-    upgrade_host
-  else
-    put_units agent engine
-    switch_to "$RELEASE"
-    put_programs
-  fi
+  if [ -n "$before" ] && [ "$before" != "$RELEASE" ]; then upgrade_host; fi
+  matters put_units agent engine
+  matters switch_to "$RELEASE"
+  put_programs
   if [ "$fresh" = 1 ]; then
     undo_with stop_node
     act 'have systemd read its units' systemctl daemon-reload
     start_engine_units
     act 'start the agent with this host' systemctl enable --quiet ai-cdn-agent.service
   fi
-  if [ "$CHANGED" -gt 0 ] || ! is_active ai-cdn-agent.service; then
+  if [ "$ANEW" = 1 ] || ! is_active ai-cdn-agent.service; then
     [ "$fresh" = 1 ] || act 'have systemd read its units' systemctl daemon-reload
     act 'start the agent' agent_in_force
     act "wait until $MASTER hears it" agent_connected

@@ -25,7 +25,7 @@ put_settings() {
   [ -f "$from" ] || from=${RELEASE:-}/config/$name.yml
   if ! [ -f "$from" ]; then
     # A dry run of a release that is not unpacked.
-    act "write $file" put "$(quoted "$@")"
+    act "write $file, with $(quoted "$@")" place
     return 0
   fi
   made=$(mktemp "$WORK/settings.XXXXXX")

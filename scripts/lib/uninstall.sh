@@ -86,7 +86,7 @@ uninstall_rest() {
   if [ "$1" = 1 ]; then
     remove "$ETC" "$STATE" "$LOGS"
     if getent passwd "$USER_NAME" >/dev/null; then act "remove the user $USER_NAME" userdel "$USER_NAME"; fi
-    if getent group "$USER_NAME" >/dev/null; then act "remove the group $USER_NAME" groupdel "$USER_NAME"; fi
+    if getent group "$USER_NAME" >/dev/null; then act "remove the group $USER_NAME" remove_group; fi
     return 0
   fi
   for name in "$ETC" "$STATE" "$LOGS"; do
