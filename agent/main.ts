@@ -237,15 +237,14 @@ withSettings(program.command('settings'))
   .description('read the settings and print each with where it came from; exit 2 when one is refused')
   .option('--get <key>', 'the value of one alone, such as engine.socket')
   .action((flags: Flags & { get?: string }) => printSettings(flags));
-const engine = program.command('engine').description('the engine of this host, by its socket');
-withSettings(engine.command('upgrade'))
+withSettings(program.command('upgrade-engine'))
   .description(
-    'carry on with the engine processes of this release; those before end with their streams, none is cut',
+    'let the engine of this host carry on with processes of this release; those before end with their streams',
   )
   .option('--deadline <duration>', 'how long streams of the processes before may last', '10m')
   .action((flags: Flags & { deadline: string }) => upgradeCommand(flags));
-withSettings(engine.command('reload'))
-  .description('read certificates again; no stream is cut')
+withSettings(program.command('reload-engine'))
+  .description('let the engine of this host read its certificates again; no stream is cut')
   .action(async (flags: Flags) => {
     process.stdout.write(`${await reloadEngine(settingsOf(flags, ANYWHERE))}\n`);
   });

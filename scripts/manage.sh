@@ -221,7 +221,7 @@ do_reload() {
       say "$part: its settings are in force already"
     fi
   done
-  if has_agent && is_active ai-cdn-engine.service; then "$OPT/current/bin/aicdn-agent" engine reload --config "$ETC/agent.yml"; fi
+  if has_agent && is_active ai-cdn-engine.service; then "$OPT/current/bin/aicdn-agent" reload-engine --config "$ETC/agent.yml"; fi
 }
 
 do_config_check() {
@@ -337,12 +337,10 @@ main() {
     uninstall) do_uninstall ;;
     backup)
       at_most 1
-      need_root
       back_up "${WORDS[0]-}" "$PASSPHRASE_FILE"
       ;;
     restore)
       at_most 1
-      need_root
       restore_backup "${WORDS[0]-}" "$PASSPHRASE_FILE"
       ;;
   esac

@@ -44,6 +44,9 @@ put_user() {
   fi
 }
 
+# The agent keeps the node's document here, by a rename; settings, which are root's, it can neither change nor remove.
+put_etc() { put_dir "$ETC" 1770 "root:$USER_NAME"; }
+
 # userdel takes the group along where login.defs says so.
 remove_group() {
   if getent group "$USER_NAME" >/dev/null; then groupdel "$USER_NAME"; fi

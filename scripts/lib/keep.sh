@@ -28,9 +28,10 @@ read_passphrase() { # FILE TWICE
 
 back_up() { # FILE PASSPHRASE_FILE
   local file=$1 said
+  need_root
   need_master 'a backup' 'a node keeps nothing that its master does not know: aicdnctl tokens create --replace NAME, deploy-agent.sh'
   if [ -z "$file" ]; then file=/var/backups/ai-cdn-$(hostname)-$(date -u +%Y%m%d-%H%M%S).backup; fi
-  case $file in -*) usage "$(shown "$file") is no name for a file: write it with its folder, ./$file" ;; esac
+  case $file in -*) usage "$(shown "$file") is no name for a file: write it with its folder, ./-…" ;; esac
   [ -d "$(dirname -- "$file")" ] || usage "there is no folder $(shown "$(dirname -- "$file")")"
   [ ! -e "$file" ] || usage "$(shown "$file") is there already: a backup is never written over"
   read_passphrase "$2" 1
@@ -53,10 +54,11 @@ find_state() {
 
 restore_backup() { # FILE PASSPHRASE_FILE
   local file=$1 aside old entry said
-  need_master 'a restore' 'deploy-master.sh first, with --advertise set to the names that nodes know, then this again'
   [ -n "$file" ] || usage 'restore FILE: which backup?'
   case $file in -*) usage "$(shown "$file") is no file" ;; esac
   if ! [ -f "$file" ] || ! [ -r "$file" ]; then usage "$(shown "$file") cannot be read"; fi
+  need_root
+  need_master 'a restore' 'deploy-master.sh first, with --advertise set to the names that nodes know, then this again'
   read_passphrase "$2" 0
   find_state
   said=$("$OPT/current/bin/aicdn-master" check-backup "$file" --passphrase-file /dev/stdin <<<"$PASSPHRASE") || die 1 'nothing was changed'

@@ -68,6 +68,7 @@ read_master_flags() {
 
 check_advertise() {
   local name rest=$1,
+  [ "${#1}" -le 1024 ] || usage "--advertise $(shown "$1"): too long"
   while [ -n "$rest" ]; do
     name=${rest%%,*}
     rest=${rest#*,}
@@ -112,7 +113,7 @@ deploy_master() {
   remember_health
   undo_with back_in_force
   put_user
-  put_dir "$ETC" 755 root:root
+  put_etc
   if ! [ -d "$STATE" ]; then undo_with rm -rf -- "$STATE"; fi
   put_dir "$STATE" 700 "$USER_NAME:$USER_NAME"
   if [ -n "$PORT" ]; then keys+=(grpc.addr ":$PORT"); fi

@@ -150,7 +150,7 @@ deploy_node() {
   remember_health
   undo_with back_in_force
   put_user
-  put_dir "$ETC" 755 root:root
+  put_etc
   if ! [ -d "$STATE" ]; then undo_with remove_unjoined; fi
   put_dir "$STATE" 700 "$USER_NAME:$USER_NAME"
   matters put_settings agent node.type "$TYPE" node.region "$REGION" node.name "$NAME" master.addr "$(yaml "$MASTER")"

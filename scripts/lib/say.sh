@@ -113,7 +113,7 @@ confirm() { # QUESTION
   [ "${YES:-0}" = 0 ] || return 0
   [ "${DRY:-0}" = 0 ] || return 0
   if ! [ -t 0 ] || ! [ -t 2 ]; then
-    die 2 "$1 Nobody is here to say yes" "give --yes"
+    die 2 "${1%: go on?}, and nobody is here to say that this is meant" 'give --yes'
   fi
   read -r -p "$1 [y/N] " answer
   case $answer in

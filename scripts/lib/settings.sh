@@ -1,14 +1,16 @@
 # shellcheck shell=bash
 # Sourced. The two settings files: made of the shipped ones, comments and all, and changed key by key afterwards.
 
-# set_key SECTION.KEY VALUE < yaml: that key's line, commented out or not, gets the value; all else stays.
+# set_key SECTION.KEY VALUE < yaml: that key's line, commented out or not, gets the value; all else stays. `.KEY` stands in
+# no section.
 set_key() {
   awk -v section="${1%.*}" -v key="${1##*.}" -v value="$2" '
-    function put() { if (inside && !done) { print "  " key ": " value; done = 1 } }
-    /^[a-z_]+:/ { put(); inside = ($0 ~ "^" section ":") ; if (inside) seen = 1 }
-    inside && !done && $0 ~ "^  (# ?)?" key ":" { put(); next }
+    function put() { if (inside && !done) { print indent key ": " value; done = 1 } }
+    BEGIN { if (section == "") inside = seen = 1; else indent = "  " }
+    section != "" && /^[a-z_]+:/ { put(); inside = ($0 ~ "^" section ":"); if (inside) seen = 1 }
+    inside && !done && $0 ~ "^" indent "(# ?)?" key ":" { put(); next }
     { print }
-    END { put(); if (!seen) { print section ":"; print "  " key ": " value } }'
+    END { put(); if (!seen) { print section ":"; print indent key ": " value } }'
 }
 
 # A value as YAML holds it: plain where it can be.
