@@ -172,7 +172,7 @@ describe('hostile arguments', () => {
     '',
     '\u001b[2J\u001b]0;gone\u0007\u202e\u00ad東京',
     'x'.repeat(100_000),
-    '%n%s${PATH}',
+    '%n%s$PATH',
   ];
   type Place = readonly [what: string, name: string, words: (text: string) => readonly string[]];
   const places: readonly Place[] = [
