@@ -1,11 +1,16 @@
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import pino from 'pino';
-import { type AgentSettings, loadAgentSettings } from '../config/agent.ts';
+import { type AgentSettings, agentKeysOn, loadAgentSettings } from '../config/agent.ts';
+import type { LoadFrom } from '../config/load.ts';
+import { settingsText, showSettings } from '../config/shown.ts';
+import { parseDuration } from '../proto/vocab/duration.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { joinNode, startAgent } from './app.ts';
+import { reloadEngine, upgradeEngine } from './by-hand.ts';
 import type { Log } from './core/log.ts';
 import { OwnLines } from './core/own-lines.ts';
 import { engineBeside } from './host/engine-process.ts';
@@ -37,7 +42,14 @@ const SETTING_OF = {
 /** Bad settings or a bad command line: nothing was begun. */
 const EXIT_USAGE = 2;
 
+/** Reading the host, or its engine, needs no master and no place in the fleet. */
+const ANYWHERE = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
+
 function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): AgentSettings {
+  return loadAgentSettings(sourcesOf(flags, fallback)).settings;
+}
+
+function sourcesOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): LoadFrom {
   const given: Record<string, string> = { ...fallback };
   for (const pair of flags.set) {
     const at = pair.indexOf('=');
@@ -51,12 +63,7 @@ function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {
     if (value !== undefined) given[path] = value;
   }
   const file = flags.config ?? SETTINGS_FILE;
-  return loadAgentSettings({
-    file,
-    fileOptional: flags.config === undefined,
-    env: process.env,
-    flags: given,
-  }).settings;
+  return { file, fileOptional: flags.config === undefined, env: process.env, flags: given };
 }
 
 /** JSON lines on stderr; the last ones also go to the master. */
@@ -145,15 +152,29 @@ async function joinCommand(flags: Flags): Promise<void> {
 }
 
 async function status(flags: Flags): Promise<void> {
-  // Reading needs no master and no place in the fleet.
-  const settings = settingsOf(flags, {
-    'master.addr': 'localhost',
-    'node.type': 'edge',
-    'node.region': 'none',
-  });
+  const settings = settingsOf(flags, ANYWHERE);
   const { text, ok } = await describeNode(settings);
   process.stdout.write(text);
   if (!ok) process.exitCode = 1;
+}
+
+function printSettings(flags: Flags & { readonly get?: string }): void {
+  const text = settingsText(showSettings(agentKeysOn(hostname()), sourcesOf(flags)), flags.get);
+  if (text === null)
+    throw new AppError(
+      'invalid',
+      `--get ${safeText(flags.get ?? '', { max: 80 })}: there is no such setting`,
+    );
+  process.stdout.write(text);
+}
+
+async function upgradeCommand(flags: Flags & { readonly deadline: string }): Promise<void> {
+  const deadlineMs = parseDuration(flags.deadline);
+  if (deadlineMs === null || deadlineMs <= 0) {
+    throw new AppError('invalid', `--deadline ${safeText(flags.deadline, { max: 80 })}: write it like 10m`);
+  }
+  const exec = engineBeside(fileURLToPath(import.meta.url));
+  process.stdout.write(`${await upgradeEngine(settingsOf(flags, ANYWHERE), exec, deadlineMs)}\n`);
 }
 
 function exitWith(e: unknown): void {
@@ -163,7 +184,7 @@ function exitWith(e: unknown): void {
 }
 
 function isSettings(e: AppError): boolean {
-  return /^(these settings are refused|--set )/.test(e.message);
+  return /^(these settings are refused|--set |--get |--deadline )/.test(e.message);
 }
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -212,6 +233,21 @@ withSettings(program.command('status'))
     'what this node is and runs, read from its disk and its engine; exit 1 when there is no engine',
   )
   .action((flags: Flags) => status(flags));
+withSettings(program.command('settings'))
+  .description('read the settings and print each with where it came from; exit 2 when one is refused')
+  .option('--get <key>', 'the value of one alone, such as engine.socket')
+  .action((flags: Flags & { get?: string }) => printSettings(flags));
+withSettings(program.command('upgrade-engine'))
+  .description(
+    'let the engine of this host carry on with processes of this release; those before end with their streams',
+  )
+  .option('--deadline <duration>', 'how long streams of the processes before may last', '10m')
+  .action((flags: Flags & { deadline: string }) => upgradeCommand(flags));
+withSettings(program.command('reload-engine'))
+  .description('let the engine of this host read its certificates again; no stream is cut')
+  .action(async (flags: Flags) => {
+    process.stdout.write(`${await reloadEngine(settingsOf(flags, ANYWHERE))}\n`);
+  });
 program
   .command('version')
   .description('print the version')

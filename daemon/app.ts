@@ -228,7 +228,7 @@ export async function writeWhole(file: string, content: string, mode: number): P
   }
 }
 
-function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
+export function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
   return tls === 'auto' ? !isLoopback(addr.host) : tls === 'on';
 }
 
