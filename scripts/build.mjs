@@ -16,6 +16,7 @@ await build({
     engine: 'agent/engine/embedded/main.ts',
     tui: 'tui/main.tsx',
     ctl: 'tui/ctl/main.ts',
+    balance: 'scripts/balance/main.ts',
   },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
