@@ -17,6 +17,7 @@ await build({
     tui: 'tui/main.tsx',
     ctl: 'tui/ctl/main.ts',
     balance: 'scripts/balance/main.ts',
+    bench: 'scripts/bench/main.ts',
   },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
