@@ -16,8 +16,6 @@ await build({
     engine: 'agent/engine/embedded/main.ts',
     tui: 'tui/main.tsx',
     ctl: 'tui/ctl/main.ts',
-    balance: 'scripts/balance/main.ts',
-    bench: 'scripts/bench/main.ts',
   },
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },

@@ -16,8 +16,6 @@ run_tool() {
   root=$(tree_root)
   export AICDN_TEMPLATES="$root/config/templates"
   if [ -x "$root/lib/node" ] && [ -f "$root/lib/$name.mjs" ]; then
-    # A minimal system has no libatomic, which the runtime wants.
-    export LD_LIBRARY_PATH="$root/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
     exec "$root/lib/node" "$root/lib/$name.mjs" "$@"
   fi
   if [ -x "$root/node_modules/.bin/node" ]; then
