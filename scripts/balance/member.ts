@@ -1,4 +1,5 @@
-import { isHost, parseAddress } from '../../proto/document/address.ts';
+import type { HostPort } from '../../proto/document/address.ts';
+import { endpointOf, isLoopback } from '../../proto/document/endpoint.ts';
 import type { ListenerInfo, NodeStatus, NodeType } from '../../proto/vocab/node.ts';
 
 /** A node as the registry has it at this moment, whichever way it was read. */
@@ -60,32 +61,13 @@ export function best(members: readonly Member[]): Member[] {
 
 const order = (a: number, b: number): number => (a === b ? 0 : a < b ? -1 : 1);
 
-/** Labels that say where clients reach a node, in this order. Listeners on every address do not know it. */
-export const ADDRESS_LABELS = ['public_addr', 'addr'] as const;
+export type Endpoint = HostPort;
 
-export interface Endpoint {
-  readonly host: string;
-  readonly port: number;
-}
-
-const EVERYWHERE: readonly string[] = ['', '0.0.0.0', '::'];
-const isLoopback = (host: string): boolean => /^(127\.|::1$|localhost$)/.test(host);
-
-/**
- * Where a listener is reached from outside, or why it is not. A label wins over a listener's own address: that one may lie
- * behind the provider's translation.
- */
+/** Where a listener is reached from outside, or why it is not; `local`: what lies on loopback is reached as well. */
 export function endpoint(m: Member, listener: ListenerInfo, local: boolean): Endpoint | string {
-  const bound = parseAddress(listener.addr, 'listen');
-  if (typeof bound === 'string') return `listener ${listener.addr}: ${bound}`;
-  if (isLoopback(bound.host)) return local ? bound : 'listens on loopback only (--local takes it)';
-  const label = ADDRESS_LABELS.find((l) => m.labels[l] !== undefined);
-  if (label !== undefined) {
-    const host = m.labels[label] ?? '';
-    return isHost(host) ? { host, port: bound.port } : `its label ${label} is no host or address`;
-  }
-  if (!EVERYWHERE.includes(bound.host)) return bound;
-  return `no address: aicdnctl node label ${m.name} public_addr=HOST`;
+  const at = endpointOf(m, listener);
+  if (typeof at === 'string' || local || !isLoopback(at.host)) return at;
+  return 'listens on loopback only (--local takes it)';
 }
 
 /** `203.0.113.5:443`, `[2001:db8::5]:443` */
