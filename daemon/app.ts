@@ -13,7 +13,9 @@ import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
 import { createExposition } from './drivers/exposition.ts';
-import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
+import type { KeptRings } from './drivers/rings/rings.ts';
+import { RingSaver } from './drivers/rings/saver.ts';
+import type { Clock, Log, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
 import { openAuditFile } from './store/audit-file.ts';
@@ -31,7 +33,7 @@ const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8
 export interface AppNeeds {
   readonly log: Log;
   readonly createServices: typeof createServices;
-  readonly createRings: () => MetricsRings;
+  readonly createRings: () => KeptRings;
 }
 
 /** Where a started master listens. */
@@ -88,6 +90,11 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
 
+    const rings = needs.createRings();
+    const saver = new RingSaver(path.join(settings.stateDir, 'rings'), rings, log);
+    await saver.start();
+    undo.push(() => saver.stop());
+
     const names = settings.grpc.advertise.length > 0 ? settings.grpc.advertise : [hostname()];
     // Port 0 is any that is free: known once it is bound.
     let { port } = settings.grpc.addr;
@@ -113,7 +120,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         link: sessions,
         vault,
         archive: createArchive({ store: settings.database.dir, state: settings.stateDir }, store.id, random),
-        rings: needs.createRings(),
+        rings,
         clock,
         random,
         log,

@@ -109,9 +109,16 @@ export class AgentsService implements AgentEvents {
     });
   }
 
-  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: EngineInfo | null): void {
+  heartbeat(
+    name: NodeName,
+    health: 'ok' | 'engine_lost' | 'degraded',
+    engine: EngineInfo | null,
+    sentAt?: Millis,
+  ): void {
     const { sessions, clock, writer } = this.needs;
-    sessions.heard(name, clock.now(), health);
+    const now = clock.now();
+    sessions.heard(name, now, health);
+    if (sentAt !== undefined) sessions.said(name, sentAt - now);
     if (!engine) return;
     const known = writer.view().get('node', name);
     if (!known || known.configSync === 'applying') {
@@ -179,7 +186,8 @@ export class AgentsService implements AgentEvents {
     const now = this.needs.clock.now();
     this.needs.sessions.heard(name, now);
     this.needs.rings.addLog(name, report.log.map(madeSafe));
-    this.needs.rings.take(name, report, now);
+    const node = this.needs.writer.view().get('node', name);
+    this.needs.rings.take(name, report, now, node);
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {

@@ -8,6 +8,7 @@ import { BackupService } from './backup.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
+import { FiguresService } from './figures.ts';
 import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import type { TokenMint } from './join-tokens.ts';
@@ -170,6 +171,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     ),
     agents,
     nodes: told('nodes', nodes),
+    figures: new FiguresService({ rings, clock }),
     configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
     commands: told('commands', commands),
     alerts,

@@ -177,6 +177,11 @@ function decodeFailure(n: WireNode): ConfigFailure | null {
   };
 }
 
+/** A minute without data is -1 on the wire. */
+export function minuteOut(n: number | null): number {
+  return n === null || !Number.isFinite(n) ? -1 : Math.round(n);
+}
+
 export function encodeVitals(v: NodeVitals): WireVitals {
   return {
     name: v.name,
@@ -189,9 +194,10 @@ export function encodeVitals(v: NodeVitals): WireVitals {
     errPct: w.figureOut(v.errPct),
     cpuPct: w.figureOut(v.cpuPct),
     memPct: w.figureOut(v.memPct),
-    p99Minutes: v.p99Minutes.slice(-10).map((n) => (n === null || !Number.isFinite(n) ? -1 : Math.round(n))),
+    p99Minutes: v.p99Minutes.slice(-10).map(minuteOut),
     gap99Ms: w.wholeOut(v.gap99Ms, 'vitals.gap99_ms'),
     abortedPct: w.figureOut(v.abortedPct),
+    clockSkewMs: v.clockSkewMs == null ? undefined : BigInt(Math.round(v.clockSkewMs)),
   };
 }
 
@@ -210,6 +216,7 @@ export function decodeVitals(v: WireVitals): NodeVitals {
     cpuPct: w.figure(v.cpuPct, 'vitals.cpu_pct'),
     memPct: w.figure(v.memPct, 'vitals.mem_pct'),
     p99Minutes: w.bounded(v.p99Minutes, 10, 'vitals.p99_minutes').map((n) => (n < 0 ? null : n)),
+    ...(v.clockSkewMs === undefined ? {} : { clockSkewMs: w.signed(v.clockSkewMs, 'vitals.clock_skew_ms') }),
   };
 }
 

@@ -176,7 +176,7 @@ export class AgentSession {
     }
     switch (body.kind) {
       case 'heartbeat':
-        events.heartbeat(name, body.health, body.engine);
+        events.heartbeat(name, body.health, body.engine, body.sentAt);
         break;
       case 'config_status':
         this.configStatus(body.report);

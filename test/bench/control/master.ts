@@ -8,7 +8,7 @@ import { openCa } from '../../../daemon/ca/ca.ts';
 import { createPasswords, PASSWORDS } from '../../../daemon/ca/passwords.ts';
 import { makeToken, secretMatches } from '../../../daemon/ca/tokens.ts';
 import { openVault } from '../../../daemon/ca/vault.ts';
-import { createRings } from '../../../daemon/drivers/rings.ts';
+import { createRings } from '../../../daemon/drivers/rings/rings.ts';
 import type { Op } from '../../../daemon/service/ports.ts';
 import { createServices } from '../../../daemon/service/services.ts';
 import { createArchive } from '../../../daemon/store/archive.ts';
