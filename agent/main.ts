@@ -2,13 +2,14 @@ import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import pino from 'pino';
 import { type AgentSettings, loadAgentSettings } from '../config/agent.ts';
+import { Supervisor } from '../proto/supervisor/supervisor.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
-import { joinNode, startAgent } from './app.ts';
+import { engineOf, joinNode, startAgent } from './app.ts';
 import type { Log } from './core/log.ts';
 import { OwnLines } from './core/own-lines.ts';
-import { engineBeside } from './host/engine-process.ts';
+import { engineArguments, engineBeside } from './host/engine-process.ts';
 import { IdentitySpool } from './spool/identity.ts';
 import { describeNode } from './status.ts';
 
@@ -36,6 +37,12 @@ const SETTING_OF = {
 
 /** Bad settings or a bad command line: nothing was begun. */
 const EXIT_USAGE = 2;
+/** Not in the fleet, or refused by its master. As with bad settings, starting it again changes nothing. */
+const EXIT_NOT_IN = 3;
+const REFUSED: readonly string[] = ['precondition', 'unauthenticated', 'forbidden', 'not_found', 'conflict'];
+
+/** For reading what is on this host: that needs no master and no place in the fleet. */
+const UNNAMED = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
 
 function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): AgentSettings {
   const given: Record<string, string> = { ...fallback };
@@ -96,6 +103,7 @@ async function run(flags: Flags): Promise<void> {
     process.exit(70);
   });
   process.on('SIGHUP', () => undefined);
+  const supervisor = await Supervisor.from(process.env);
   const agent = await startAgent(settings, flags.readyFile ?? null, {
     log,
     own,
@@ -103,12 +111,18 @@ async function run(flags: Flags): Promise<void> {
     env: process.env,
     now: () => Date.now(),
     random: () => Math.random(),
+  }).catch((e: unknown) => {
+    exitWith(e);
+    process.exit(e instanceof AppError && REFUSED.includes(e.code) ? EXIT_NOT_IN : (process.exitCode ?? 1));
   });
+  supervisor.keepAlive();
+  supervisor.ready(`keeps ${agent.node}`);
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
+      supervisor.stopping('the engine goes on');
       const late = setTimeout(() => process.exit(0), 3_000);
       void agent.stop(`stopped by ${signal}; the engine goes on`).finally(() => {
         clearTimeout(late);
@@ -116,6 +130,22 @@ async function run(flags: Flags): Promise<void> {
       });
     });
   }
+}
+
+/** This process becomes the engine, as the settings have it: the same one the agent looks for. */
+function becomeEngine(flags: Flags): void {
+  // Reading its part needs no master and no name.
+  const settings = settingsOf(flags, UNNAMED);
+  const { drainMs } = settings.engine;
+  const argv = engineArguments(engineOf(settings, engineBeside(fileURLToPath(import.meta.url))));
+  if (process.execve === undefined)
+    throw new AppError('unsupported', 'this Node cannot run another program in its place');
+  const env = Object.entries(process.env).filter(([name]) => !name.startsWith('AICDN_'));
+  process.execve(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...argv, '--drain', `${drainMs}ms`],
+    Object.fromEntries(env),
+  );
 }
 
 async function joinCommand(flags: Flags): Promise<void> {
@@ -145,12 +175,7 @@ async function joinCommand(flags: Flags): Promise<void> {
 }
 
 async function status(flags: Flags): Promise<void> {
-  // Reading needs no master and no place in the fleet.
-  const settings = settingsOf(flags, {
-    'master.addr': 'localhost',
-    'node.type': 'edge',
-    'node.region': 'none',
-  });
+  const settings = settingsOf(flags, UNNAMED);
   const { text, ok } = await describeNode(settings);
   process.stdout.write(text);
   if (!ok) process.exitCode = 1;
@@ -212,6 +237,9 @@ withSettings(program.command('status'))
     'what this node is and runs, read from its disk and its engine; exit 1 when there is no engine',
   )
   .action((flags: Flags) => status(flags));
+withSettings(program.command('engine'))
+  .description('become the engine of this node, as its settings have it; for its unit')
+  .action((flags: Flags) => becomeEngine(flags));
 program
   .command('version')
   .description('print the version')
