@@ -237,7 +237,8 @@ withSettings(program.command('status'))
     'what this node is and runs, read from its disk and its engine; exit 1 when there is no engine',
   )
   .action((flags: Flags) => status(flags));
-withSettings(program.command('engine'))
+const engine = program.command('engine').description('the engine of this host');
+withSettings(engine.command('run'))
   .description('become the engine of this node, as its settings have it; for its unit')
   .action((flags: Flags) => becomeEngine(flags));
 program

@@ -152,7 +152,7 @@ export class Host {
     const r = await execa(
       'nsenter',
       [
-        ...['-t', String(leader), '-m', '-u', '-i', '-n', '-p', '-C', `--wd=${opts.cwd ?? '/root'}`, '--'],
+        ...['-t', String(leader), '-m', '-u', '-i', '-n', '-p', '-C', `--wdns=${opts.cwd ?? '/root'}`, '--'],
         ...['env', '-i', ...pairs, ...argv],
       ],
       {
