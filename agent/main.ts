@@ -5,15 +5,16 @@ import pino from 'pino';
 import { type AgentSettings, agentKeysOn, loadAgentSettings } from '../config/agent.ts';
 import type { LoadFrom } from '../config/load.ts';
 import { settingsText, showSettings } from '../config/shown.ts';
+import { Supervisor } from '../proto/supervisor/supervisor.ts';
 import { parseDuration } from '../proto/vocab/duration.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
-import { joinNode, startAgent } from './app.ts';
+import { engineOf, joinNode, startAgent } from './app.ts';
 import { reloadEngine, upgradeEngine } from './by-hand.ts';
 import type { Log } from './core/log.ts';
 import { OwnLines } from './core/own-lines.ts';
-import { engineBeside } from './host/engine-process.ts';
+import { engineArguments, engineBeside } from './host/engine-process.ts';
 import { IdentitySpool } from './spool/identity.ts';
 import { describeNode } from './status.ts';
 
@@ -41,9 +42,12 @@ const SETTING_OF = {
 
 /** Bad settings or a bad command line: nothing was begun. */
 const EXIT_USAGE = 2;
+/** Not in the fleet, or refused by its master. As with bad settings, starting it again changes nothing. */
+const EXIT_NOT_IN = 3;
+const REFUSED: readonly string[] = ['precondition', 'unauthenticated', 'forbidden', 'not_found', 'conflict'];
 
-/** Reading the host, or its engine, needs no master and no place in the fleet. */
-const ANYWHERE = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
+/** For reading what is on this host: that needs no master and no place in the fleet. */
+const UNNAMED = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
 
 function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): AgentSettings {
   return loadAgentSettings(sourcesOf(flags, fallback)).settings;
@@ -103,6 +107,7 @@ async function run(flags: Flags): Promise<void> {
     process.exit(70);
   });
   process.on('SIGHUP', () => undefined);
+  const supervisor = await Supervisor.from(process.env);
   const agent = await startAgent(settings, flags.readyFile ?? null, {
     log,
     own,
@@ -110,12 +115,18 @@ async function run(flags: Flags): Promise<void> {
     env: process.env,
     now: () => Date.now(),
     random: () => Math.random(),
+  }).catch((e: unknown) => {
+    exitWith(e);
+    process.exit(e instanceof AppError && REFUSED.includes(e.code) ? EXIT_NOT_IN : (process.exitCode ?? 1));
   });
+  supervisor.keepAlive();
+  supervisor.ready(`keeps ${agent.node}`);
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
+      supervisor.stopping('the engine goes on');
       const late = setTimeout(() => process.exit(0), 3_000);
       void agent.stop(`stopped by ${signal}; the engine goes on`).finally(() => {
         clearTimeout(late);
@@ -123,6 +134,22 @@ async function run(flags: Flags): Promise<void> {
       });
     });
   }
+}
+
+/** This process becomes the engine, as the settings have it: the same one the agent looks for. */
+function becomeEngine(flags: Flags): void {
+  // Reading its part needs no master and no name.
+  const settings = settingsOf(flags, UNNAMED);
+  const { drainMs } = settings.engine;
+  const argv = engineArguments(engineOf(settings, engineBeside(fileURLToPath(import.meta.url))));
+  if (process.execve === undefined)
+    throw new AppError('unsupported', 'this Node cannot run another program in its place');
+  const env = Object.entries(process.env).filter(([name]) => !name.startsWith('AICDN_'));
+  process.execve(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...argv, '--drain', `${drainMs}ms`],
+    Object.fromEntries(env),
+  );
 }
 
 async function joinCommand(flags: Flags): Promise<void> {
@@ -152,7 +179,7 @@ async function joinCommand(flags: Flags): Promise<void> {
 }
 
 async function status(flags: Flags): Promise<void> {
-  const settings = settingsOf(flags, ANYWHERE);
+  const settings = settingsOf(flags, UNNAMED);
   const { text, ok } = await describeNode(settings);
   process.stdout.write(text);
   if (!ok) process.exitCode = 1;
@@ -174,7 +201,7 @@ async function upgradeCommand(flags: Flags & { readonly deadline: string }): Pro
     throw new AppError('invalid', `--deadline ${safeText(flags.deadline, { max: 80 })}: write it like 10m`);
   }
   const exec = engineBeside(fileURLToPath(import.meta.url));
-  process.stdout.write(`${await upgradeEngine(settingsOf(flags, ANYWHERE), exec, deadlineMs)}\n`);
+  process.stdout.write(`${await upgradeEngine(settingsOf(flags, UNNAMED), exec, deadlineMs)}\n`);
 }
 
 function exitWith(e: unknown): void {
@@ -237,16 +264,18 @@ withSettings(program.command('settings'))
   .description('read the settings and print each with where it came from; exit 2 when one is refused')
   .option('--get <key>', 'the value of one alone, such as engine.socket')
   .action((flags: Flags & { get?: string }) => printSettings(flags));
-withSettings(program.command('upgrade-engine'))
-  .description(
-    'let the engine of this host carry on with processes of this release; those before end with their streams',
-  )
+const engine = program.command('engine').description('the engine of this host');
+withSettings(engine.command('run'))
+  .description('become the engine of this node, as its settings have it; for its unit')
+  .action((flags: Flags) => becomeEngine(flags));
+withSettings(engine.command('upgrade'))
+  .description('carry on with processes of this release; those before end with their streams')
   .option('--deadline <duration>', 'how long streams of the processes before may last', '10m')
   .action((flags: Flags & { deadline: string }) => upgradeCommand(flags));
-withSettings(program.command('reload-engine'))
-  .description('let the engine of this host read its certificates again; no stream is cut')
+withSettings(engine.command('reload'))
+  .description('read its certificates again; no stream is cut')
   .action(async (flags: Flags) => {
-    process.stdout.write(`${await reloadEngine(settingsOf(flags, ANYWHERE))}\n`);
+    process.stdout.write(`${await reloadEngine(settingsOf(flags, UNNAMED))}\n`);
   });
 program
   .command('version')

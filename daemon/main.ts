@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError } from 'commander';
 import type { LoadFrom } from '../config/load.ts';
 import { loadMasterSettings, MASTER_KEYS, type MasterSettings } from '../config/master.ts';
 import { settingsText, showSettings } from '../config/shown.ts';
+import { Supervisor } from '../proto/supervisor/supervisor.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
@@ -202,9 +203,13 @@ async function run(options: RunOptions): Promise<void> {
     process.once('SIGINT', () => resolve('SIGINT'));
   });
   try {
+    const supervisor = await Supervisor.from(process.env);
     const master = await startMaster(settings, { log, createServices, createRings });
+    supervisor.keepAlive();
+    supervisor.ready(`agents ${master.bound.grpc}, REST ${master.bound.rest}`);
     if (options.readyFile) await writeWhole(options.readyFile, `${JSON.stringify(master.bound)}\n`, 0o600);
     log.info('stopping', { signal: await asked });
+    supervisor.stopping('ends its sessions');
     await master.stop();
     log.info('stopped');
   } finally {

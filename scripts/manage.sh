@@ -221,7 +221,7 @@ do_reload() {
       say "$part: its settings are in force already"
     fi
   done
-  if has_agent && is_active ai-cdn-engine.service; then "$OPT/current/bin/aicdn-agent" reload-engine --config "$ETC/agent.yml"; fi
+  if has_agent && is_active ai-cdn-engine.service; then "$OPT/current/bin/aicdn-agent" engine reload --config "$ETC/agent.yml"; fi
 }
 
 do_config_check() {

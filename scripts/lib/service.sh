@@ -75,10 +75,10 @@ agent_connected() {
 # The engine's processes of the release before go on with their streams; new ones take what comes.
 engine_in_force() { # RELEASE RELEASE_BEFORE
   local said
-  said=$("$1/bin/aicdn-agent" upgrade-engine --config "$ETC/agent.yml" 2>&1) ||
+  said=$("$1/bin/aicdn-agent" engine upgrade --config "$ETC/agent.yml" 2>&1) ||
     die 1 "the engine does not go on with ${1##*/}: $said" \
       "nothing of it changed and no stream was cut; an engine of one process (workers 0) wants systemctl restart ai-cdn-engine"
-  undo_with "$2/bin/aicdn-agent" upgrade-engine --config "$ETC/agent.yml"
+  undo_with "$2/bin/aicdn-agent" engine upgrade --config "$ETC/agent.yml"
   say "$said"
 }
 

@@ -21,13 +21,15 @@ const COMMANDS = {
 
 /** As agent/host/engine-process.ts starts it. */
 const NODE_FLAGS: Readonly<Record<string, string>> = { engine: ' --max-semi-space-size=8' };
+/** We know that node:ffi is young: what it does for us is tested in each release. */
+const QUIET = '--disable-warning=ExperimentalWarning';
 
 /** A program finds its release from wherever it is called, also through links. */
 function command(bundleName: string): string {
   return `#!/bin/sh
 self=$(readlink -f -- "$0") || exit 1
 root=\${self%/bin/*}
-exec "$root/lib/node"${NODE_FLAGS[bundleName] ?? ''} "$root/lib/${bundleName}.mjs" "$@"
+exec "$root/lib/node" ${QUIET}${NODE_FLAGS[bundleName] ?? ''} "$root/lib/${bundleName}.mjs" "$@"
 `;
 }
 

@@ -118,7 +118,7 @@ export class Pair {
       await running.stop(reason);
     };
     this.undo.push(() => stop('the test is over'));
-    return { stop, log };
+    return { node: running.node, stop, log };
   }
 
   async engine(name: string): Promise<void> {
