@@ -172,7 +172,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         log,
         degraded,
         ready: () => listening && !stopping,
-        exposition: () => exposition.read(),
+        exposition,
       },
     );
     const http = await rest.start();
