@@ -184,7 +184,9 @@ export class Templates {
     const template = this.loaded(version);
     const names = this.names(version);
     const scope = scopeOf(view, node, names);
-    const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
+    // Without names it is the same for everybody.
+    const values = names.length === 0 ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
+    const known = `${version.bodyHash} ${values}`;
     const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
     this.rendered.delete(known);
     this.rendered.set(known, made);

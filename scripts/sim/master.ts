@@ -63,8 +63,8 @@ export class SimMaster {
     return path.join(this.dir, 'state');
   }
 
-  /** Once everything listens. */
-  async begin(): Promise<void> {
+  /** Once everything listens. @param runtime for the runtime, instead of what it was begun with first */
+  async begin({ runtime = this.#settings.runtime ?? [] }: SimMasterSettings = {}): Promise<void> {
     const file = path.join(this.dir, 'ready');
     forget(file);
     const set = [
@@ -81,7 +81,7 @@ export class SimMaster {
     const run = [program('master'), 'run', '--config', '/dev/null', '--ready-file', file, ...set];
     this.#child = start({
       name: 'master',
-      argv: [...(this.#settings.runtime ?? []), ...run],
+      argv: [...runtime, ...run],
       logDir: path.join(this.dir, 'log'),
     });
     await ready(this.#child, file, 60_000);
