@@ -122,6 +122,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     await services.start();
     undo.push(() => services.stop());
 
+    // Those who come back to a master that begins are offered the pace of all of them.
+    let fleet = services.nodes.facts().nodes.length;
     const server = await ca.issueServer({ names: names.map(withoutPort), now: clock.now() });
     const agents = new AgentTransport(
       {
@@ -136,7 +138,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, operators: services, log, clock, random },
+      { sessions, services, operators: services, fleet: () => fleet, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });
@@ -175,7 +177,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => agents.stop());
     listening = true;
 
-    const ticks = setInterval(() => services.tick(), TICK_MS);
+    const ticks = setInterval(() => {
+      fleet = services.nodes.facts().nodes.length;
+      services.tick();
+    }, TICK_MS);
     // A master that runs for a year must not end with its certificate.
     const renewal = setInterval(() => {
       ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(

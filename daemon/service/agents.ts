@@ -220,7 +220,7 @@ export class AgentsService implements AgentEvents {
     if (offer && offerDue(next) && link.connected(next.name)) {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
-        const { hash, text } = plan.rendered;
+        const { hash, body } = plan.rendered;
         const { label } = plan;
         // Opened now, of this very state: what is sealed leaves the master only in an offer.
         const sealed = templates.opened(view, plan.rendered.sealed);
@@ -231,7 +231,7 @@ export class AgentsService implements AgentEvents {
             hash,
             version: label,
             revision: view.revision + 1,
-            body: new TextEncoder().encode(text),
+            body,
             sealed,
             retry,
           }),

@@ -21,6 +21,8 @@ export type Rendered =
       readonly ok: true;
       readonly hash: ConfigHash;
       readonly text: string;
+      /** The same as it is sent: one for all nodes that share the rendering. */
+      readonly body: Uint8Array;
       /** What a node must be able to carry. */
       readonly requires: readonly string[];
       /** What the document names and the node must have. */
@@ -46,6 +48,7 @@ function render(template: string, scope: Scope): Rendered {
     ok: true,
     hash: configHash(document),
     text: r.text,
+    body: new TextEncoder().encode(r.text),
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr })),
@@ -232,7 +235,7 @@ export class Templates {
   /** Whether what it names can be opened, and goes into one message with it. */
   private checked(rendered: Rendered, view: Snapshot): Rendered {
     if (!rendered.ok) return rendered;
-    let all = new TextEncoder().encode(rendered.text).length;
+    let all = rendered.body.length;
     for (const ref of rendered.sealed) {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;

@@ -222,6 +222,7 @@ async function profiled<T>(pid: number, work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     process.kill(pid, 'SIGUSR2');
+    await sleep(1500); // it is written
   }
 }
 
