@@ -180,6 +180,7 @@ export class AgentTransport {
           storeId: this.settings.storeId,
           rollbackMs: this.settings.rollbackMs ?? 120_000,
           helloMs: this.settings.helloMs ?? 10_000,
+          reportMs: this.settings.reportMs,
         },
         {
           name,

@@ -19,6 +19,8 @@ export interface SessionSettings {
   /** Commit confirmed: how long an agent waits for our word before it puts the old config back. */
   readonly rollbackMs: number;
   readonly helloMs: number;
+  /** As often as nodes report that nobody looks at; stretched for a large fleet. */
+  readonly reportMs: number;
 }
 
 export interface SessionNeeds {
@@ -249,10 +251,10 @@ export class AgentSession implements Due {
     this.send({ kind: 'offers', heartbeatMs: wanted.heartbeatMs, reportMs, chainDer: null });
   }
 
-  /** Slower than the fleet's pace it need not be. */
+  /** Who is not looked at any more is back in the fleet's pace. */
   reportEach(ms: number): void {
-    this.lookedAt = ms < this.pace.reportMs;
-    const reportMs = this.lookedAt ? ms : Math.max(ms, this.pace.reportMs);
+    this.lookedAt = ms < this.settings.reportMs;
+    const reportMs = this.lookedAt ? ms : this.pace.reportMs;
     this.send({ kind: 'offers', heartbeatMs: null, reportMs, chainDer: null });
   }
 
