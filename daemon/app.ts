@@ -13,6 +13,7 @@ import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
 import { createExposition } from './drivers/exposition.ts';
+import { fewRandom } from './few-random.ts';
 import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
@@ -53,12 +54,6 @@ export interface Master {
 }
 
 const clock: Clock = { now: () => Date.now() };
-const random: Random = {
-  hex: (n) => randomBytes(n).toString('hex'),
-  bytes: (n) => randomBytes(n),
-};
-
-const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
@@ -67,6 +62,9 @@ const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMat
  */
 export async function startMaster(settings: MasterSettings, needs: AppNeeds): Promise<Master> {
   const { log } = needs;
+  const draw = fewRandom();
+  const random: Random = { hex: (n) => draw(n).toString('hex'), bytes: (n) => randomBytes(n) };
+  const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
   const undo: (() => Promise<void>)[] = [];
   let stopping = false;
   const stop = async (): Promise<void> => {

@@ -241,6 +241,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     async settled() {
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
     },
@@ -249,6 +250,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follows.endAll('the master is stopping');
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
       await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));
