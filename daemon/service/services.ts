@@ -263,6 +263,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     async settled() {
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
     },
@@ -271,6 +272,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follows.endAll('the master is stopping');
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
       await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));
