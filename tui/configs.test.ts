@@ -4,7 +4,7 @@ import { fakeNode, fakeVersion } from '../test/fakes/console-master.ts';
 import { rig } from '../test/harness/console-rig.ts';
 import { matchKey } from './keys/match.ts';
 import { configIndex, history, publishChoices, targetWords } from './store/configs-view.ts';
-import type { PublishSheet } from './store/sheet.ts';
+import type { PublishSheet } from './store/sheets/publish.ts';
 import type { State } from './store/state.ts';
 
 const ALL = ['hk-1', 'hk-2', 'us-1'];

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Effect } from '../store/effect.ts';
-import type { OrderWord } from '../store/sheet.ts';
+import type { OrderWord } from '../store/sheets/order.ts';
 import type { ConsoleEvent, Failure } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
 

@@ -1,6 +1,5 @@
 import type { Intent } from '../store/intent.ts';
-import { isYesNo, takesText } from '../store/reduce-sheet.ts';
-import type { Sheet } from '../store/sheet.ts';
+import { isYesNo, type Sheet, takesText } from '../store/sheet.ts';
 import type { SortColumn } from '../store/sort.ts';
 import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';

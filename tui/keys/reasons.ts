@@ -1,7 +1,7 @@
 import { type Action, can } from '../../proto/vocab/can.ts';
 import { cursorAlert, cursorSilence } from '../store/alerts-view.ts';
 import { cursorVersion } from '../store/configs-view.ts';
-import { hit } from '../store/reduce-sheet.ts';
+import { hit } from '../store/hit.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';

@@ -1,6 +1,6 @@
 import { printedKey, rowsAt, whereAmI } from '../keys/match.ts';
 import type { KeyRow } from '../keys/rows.ts';
-import { hit } from '../store/reduce-sheet.ts';
+import { hit } from '../store/hit.ts';
 import { shownMessage } from '../store/select-message.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';

@@ -12,7 +12,7 @@ import { header, headerProps } from './header.ts';
 import { helpParts, helpScroll } from './help.ts';
 import { nodeMaxScroll, nodeParts } from './node.ts';
 import { nodesParts } from './nodes.ts';
-import { sheetRows } from './sheets.ts';
+import { sheetRows } from './sheets/sheet.ts';
 import { clock } from './words.ts';
 
 export interface ScreenArgs {

@@ -1,7 +1,7 @@
 import type { Target } from '../../proto/vocab/config-version.ts';
 import type { Fingerprint, Millis, NodeName, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { OrderWord } from './sheet.ts';
+import type { OrderWord } from './sheets/order.ts';
 
 /** What the reducer wants done outside. One executor a kind; answers come back as events. */
 export type Effect =

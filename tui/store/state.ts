@@ -11,7 +11,9 @@ import { EMPTY_FLEET, type Fleet } from './fleet.ts';
 import type { Intent, ScreenId } from './intent.ts';
 import { type Messages, NO_MESSAGES } from './message.ts';
 import { NODES_VIEW, type NodesView } from './nodes-view.ts';
-import type { RollbackPreview, Sheet, SilencePreview } from './sheet.ts';
+import type { Sheet } from './sheet.ts';
+import type { RollbackPreview } from './sheets/rollback.ts';
+import type { SilencePreview } from './sheets/silence.ts';
 import type { Words } from './words.ts';
 
 /** Where you are. Regions, rollouts, incidents and pulses stay in place and say that they are not here yet. */

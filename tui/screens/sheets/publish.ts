@@ -1,13 +1,11 @@
-import type { BlastRadius } from '../../proto/vocab/config-version.ts';
-import { targetWords, unfit } from '../store/configs-view.ts';
-import { type OrderSheet, type PublishSheet, wantsCount } from '../store/sheet.ts';
-import type { State } from '../store/state.ts';
-import { countedOnce } from '../store/task-words.ts';
-import type { Row } from '../theme/row.ts';
-import { confirmSheetRows, type TypedSheetProps, typedSheetRows } from '../views/sheets.ts';
-import type { Ui } from '../views/ui.ts';
-import { type Pick2, picker, someOf, typedKeys } from './sheet-words.ts';
-import { clock, speak } from './words.ts';
+import type { BlastRadius } from '../../../proto/vocab/config-version.ts';
+import { targetWords, unfit } from '../../store/configs-view.ts';
+import type { PublishSheet } from '../../store/sheets/publish.ts';
+import type { State } from '../../store/state.ts';
+import type { Row } from '../../theme/row.ts';
+import { type TypedSheetProps, typedSheetRows } from '../../views/sheets/typed.ts';
+import type { Ui } from '../../views/ui.ts';
+import { dryRun, errorOf, type Pick2, picker, someOf } from './words.ts';
 
 type Fact = TypedSheetProps['facts'][number];
 
@@ -86,14 +84,7 @@ export function publishRows(sheet: PublishSheet, state: State, ui: Ui): readonly
   return typedSheetRows(
     {
       title: say(`Publish ${sheet.label}`, `发布 ${sheet.label}`),
-      aside: sheet.sending
-        ? say('sent, waiting for the master', '已发送，等待主控')
-        : p === null
-          ? ''
-          : say(
-              `dry run ${clock(sheet.askedAt)}, again every 5 s`,
-              `试运行 ${clock(sheet.askedAt)}，每 5 s 更新`,
-            ),
+      aside: dryRun(sheet, ui),
       facts: [
         {
           label: say('version', '版本'),
@@ -108,7 +99,7 @@ export function publishRows(sheet: PublishSheet, state: State, ui: Ui): readonly
           ? null
           : { want: String(p.nodes.length), what: say('the number of nodes', '节点数'), typed: sheet.typed },
       focus: sheet.focus === 'to' ? 'none' : sheet.focus,
-      error: sheet.error === null ? null : speak(sheet.error, ui.theme),
+      error: errorOf(sheet, ui),
       keys: [
         { key: 'Enter', label: say('publish', '发布') },
         { key: 'Tab', label: say('next field', '下一栏') },
@@ -116,75 +107,6 @@ export function publishRows(sheet: PublishSheet, state: State, ui: Ui): readonly
         { key: 'Esc', label: say('cancel', '取消') },
       ],
       last: null,
-    },
-    ui,
-  );
-}
-
-const WORDS = {
-  restart: ['Restart', '重启'],
-  drain: ['Drain', '排空'],
-  undrain: ['End the drain of', '结束排空'],
-} as const;
-
-export function orderRows(sheet: OrderSheet, state: State, ui: Ui): readonly Row[] {
-  const say = picker(ui);
-  const n = sheet.nodes.length;
-  const [en, zh] = WORDS[sheet.type];
-  const one = sheet.nodes[0] ?? '';
-  const title = say(`${en} ${n === 1 ? one : `${n} nodes`}`, `${zh} ${n === 1 ? one : `${n} 个节点`}`);
-  const isCore = (name: string) => state.fleet.facts.node.get(name)?.nodeType === 'core';
-  const streams = countedOnce(sheet.nodes, isCore).reduce(
-    (sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0),
-    0,
-  );
-  const s = figure(streams);
-  const what = {
-    restart: say(
-      `cuts those of ${s} streams that do not end in time; x drains first`,
-      `${s} 条流中未及时结束者会断；可先 x 排空`,
-    ),
-    drain: say(
-      `takes no new streams; ${s} go on to their end; x again takes it back`,
-      `不再接新流；现有 ${s} 条走完；再按 x 撤回`,
-    ),
-    undrain: say('takes new streams again', '重新接受新流'),
-  }[sheet.type];
-  const error = sheet.error === null ? null : speak(sheet.error, ui.theme);
-  if (wantsCount(sheet)) {
-    return typedSheetRows(
-      {
-        title,
-        aside: '',
-        facts: [
-          { label: say('hits', '影响'), text: someOf(sheet.nodes, say) },
-          { label: say('streams', '流'), text: what, loud: sheet.type === 'restart' },
-        ],
-        reason: null,
-        type: { want: String(n), what: say('the number of nodes', '节点数'), typed: sheet.typed },
-        focus: 'type',
-        error,
-        keys: typedKeys(say(sheet.type, zh), say, false),
-        last: null,
-      },
-      ui,
-    );
-  }
-  return confirmSheetRows(
-    {
-      title,
-      aside: '',
-      lines: [
-        { text: someOf(sheet.nodes, say) },
-        { text: error ?? what, loud: sheet.type === 'restart' || error !== null },
-      ],
-      question: `${title}${say('?', '？')}`,
-      yes: say('yes', '是'),
-      no: say('no', '否'),
-      keys: [
-        { key: 'y', label: say(sheet.type, zh) },
-        { key: 'n', label: say('no; Enter and Esc too', '否；Enter、Esc 亦然') },
-      ],
     },
     ui,
   );
