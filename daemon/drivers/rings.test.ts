@@ -157,3 +157,99 @@ it('of the log the newest lines are kept', () => {
   expect(rings.log(HK1, 3).map((l) => l.text)).toEqual(['897', '898', '899']);
   expect(rings.log(HK1, 10_000).length).toBeLessThan(900);
 });
+
+describe('what happened between two moments', () => {
+  const filled = () => {
+    const rings = createRings();
+    // Ten minutes of reports every ten seconds; each minute is as slow as its number.
+    for (let at = BEGAN + 10_000; at <= BEGAN + 600_000; at += 10_000) {
+      const minute = Math.floor((at - 1 - BEGAN) / 60_000);
+      const told = { requests: 9, errors: 1, abortedClient: 5, abortedOrigin: 1, abortedTunnel: 2 };
+      const slow = times(9, 100 * (minute + 1));
+      rings.take(HK1, report([slice({ ...told, ttft: slow, gap: times(90, 20) })], 10_000), at);
+    }
+    return rings;
+  };
+  const minute = (n: number): number => BEGAN + n * 60_000;
+
+  it('counts each report once, the client’s own leaving not at all', () => {
+    expect(filled().window(HK1, minute(7), minute(10))).toMatchObject({
+      requests: 162,
+      errors: 18,
+      aborted: 54,
+    });
+  });
+
+  it('is of whole reports: one that began before is left out', () => {
+    const rings = filled();
+    expect(rings.window(HK1, minute(10) - 10_000, minute(10))?.requests).toBe(9);
+    expect(rings.window(HK1, minute(10) - 19_999, minute(10))?.requests).toBe(9);
+    expect(rings.window(HK1, minute(10) - 20_000, minute(10))?.requests).toBe(18);
+    expect(rings.window(HK1, minute(10) - 5000, minute(10))).toBeNull();
+  });
+
+  it('before the last minutes it is of whole minutes, and none is counted twice', () => {
+    const w = filled().window(HK1, minute(0), minute(10));
+    // A minute in which reports are still apart is not told as a minute: what came before them in it is left out.
+    expect(w?.requests).toBeGreaterThan(9 * 54);
+    expect(w?.requests).toBeLessThanOrEqual(9 * 60);
+  });
+
+  it('has histograms that can be merged with other nodes’', () => {
+    const ttft = new Histogram();
+    const w = filled().window(HK1, minute(9), minute(10));
+    if (w) ttft.merge(w.ttft);
+    expect(ttft.total).toBe(54);
+    near(ttft.quantile(0.95), 1000);
+  });
+
+  it('nothing known is null, nothing asked is zero', () => {
+    const rings = filled();
+    expect(rings.window(HK2, minute(0), minute(10))).toBeNull();
+    expect(rings.window(HK1, minute(20), minute(30))).toBeNull();
+    rings.take(HK2, report([slice({})], 10_000), minute(10));
+    expect(rings.window(HK2, minute(0), minute(10))).toMatchObject({ requests: 0, errors: 0, aborted: 0 });
+  });
+});
+
+describe('figures of a region', () => {
+  const groups = (...names: NodeName[]) => [{ region: 'hk', nodeType: 'edge' as const, names }];
+
+  it('are of all samples of its nodes, live ones', () => {
+    const rings = createRings();
+    const fast = slice({ streams: 1, requests: 990, ttft: times(990, 100), gap: times(10, 20) });
+    rings.take(HK1, report([fast]), BEGAN);
+    const slow = { streams: 2, requests: 10, errors: 10, abortedOrigin: 5, ttft: times(10, 10_000) };
+    rings.take(HK2, report([slice({ ...slow, connect: times(4, 40) })]), BEGAN);
+    const [both] = rings.regions(groups(HK1, HK2), BEGAN);
+    expect(both).toMatchObject({ region: 'hk', nodeType: 'edge', streams: 3 });
+    near(both?.ttft95Ms, 100);
+    near(both?.gap99Ms, 20);
+    near(both?.p99Ms, 40);
+    expect(both?.errPct).toBeCloseTo(100 * (10 / 1010), 5);
+    expect(both?.abortedPct).toBeCloseTo(100 * (5 / 1010), 5);
+    const gone = rings.regions(groups(HK1, HK2), BEGAN + 61_000)[0];
+    expect(gone).toMatchObject({ streams: 0, rps: null, ttft50Ms: null, ttft95Ms: null, errPct: null });
+  });
+
+  it('have the last half hour by the minute, also of a minute in which a node was there that has gone since', () => {
+    const rings = createRings();
+    const at = (m: number): number => BEGAN + m * 60_000 + 5000;
+    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(0));
+    rings.take(HK2, report([slice({ ttft: times(90, 900) })]), at(0));
+    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(2));
+    const minutes = rings.regions(groups(HK1, HK2), at(2))[0]?.ttft95Minutes ?? [];
+    expect(minutes).toHaveLength(30);
+    near(minutes.at(-3), 900);
+    expect(minutes.at(-2)).toBeNull();
+    near(minutes.at(-1), 100);
+    expect(minutes.slice(0, 27).every((m) => m === null)).toBe(true);
+    rings.forget(HK2);
+    near(rings.regions(groups(HK1), at(3))[0]?.ttft95Minutes.at(-4), 900);
+  });
+
+  it('no group at all has them unknown', () => {
+    const [none] = createRings().regions([{ region: null, nodeType: 'edge', names: [] }], BEGAN);
+    expect(none).toMatchObject({ region: null, streams: 0, rps: null, ttft95Ms: null, gap99Ms: null });
+  });
+});

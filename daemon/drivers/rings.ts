@@ -3,11 +3,13 @@ import {
   Histogram,
   type LogLine,
   type MetricsReport,
+  type MetricsWindow,
   type ServiceSlice,
   type SparseHistogram,
 } from '../../proto/vocab/metrics.ts';
+import type { RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
-import type { MergedFigures, MetricsRings, NodeFigures } from '../service/ports.ts';
+import type { FigureGroup, MergedFigures, MetricsRings, NodeFigures } from '../service/ports.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -15,8 +17,11 @@ const MINUTE = 60 * SECOND;
 const STALE_MS = MINUTE;
 /** Figures are over three reports, but at least this long and at most a minute: a change shows within seconds. */
 const SHORTEST_WINDOW = 10 * SECOND;
+/** Reports are kept apart so long; older ones as minutes. */
+const SLICES_MS = 6 * MINUTE;
 const MINUTES = 60;
 const SPARK_MINUTES = 10;
+const REGION_MINUTES = 30;
 const MOST_LOG = 300;
 
 interface Slice {
@@ -33,6 +38,8 @@ interface Minute {
   readonly gap: Uint32Array;
   readonly requests: number;
   readonly errors: number;
+  /** By origin or tunnel. */
+  readonly aborted: number;
   readonly streams: number;
   readonly cpuPct: number | null;
 }
@@ -59,6 +66,7 @@ interface NodeRing {
 /** Figures of every node, in memory: the last minute in slices, the last hour in minutes. Never journalled. */
 export function createRings(): MetricsRings {
   const rings = new Map<NodeName, NodeRing>();
+  const minutes = new GroupMinutes();
   const ring = (name: NodeName): NodeRing => {
     let r = rings.get(name);
     if (!r) {
@@ -82,7 +90,7 @@ export function createRings(): MetricsRings {
     take(name, report, at) {
       const r = ring(name);
       r.slices.push({ at, ms: report.sliceMs, services: report.services });
-      r.slices = r.slices.filter((s) => at - s.at < MINUTE);
+      r.slices = r.slices.filter((s) => at - s.at < SLICES_MS);
       r.lastAt = at;
       r.host = report.host;
       addToMinute(r, report, at);
@@ -129,9 +137,114 @@ export function createRings(): MetricsRings {
       return { streams, rps, ...percentiles(all), p99Ms } satisfies MergedFigures;
     },
 
+    window(name, since, until) {
+      const r = rings.get(name);
+      return r ? windowBetween(r, since, until) : null;
+    },
+
+    regions(groups, now) {
+      return groups.map((g) => {
+        const members = g.names.flatMap((n) => rings.get(n) ?? []);
+        const known = members.filter((r) => r.slices.length > 0 && now - r.lastAt <= STALE_MS);
+        return regionOf(g, known, minutes.of(g, members, now), now);
+      });
+    },
+
     forget(name) {
       rings.delete(name);
     },
+  };
+}
+
+/** A minute that is over does not change any more: its quantile is worked out once a group, however many nodes it has. */
+class GroupMinutes {
+  private readonly groups = new Map<string, Map<number, number | null>>();
+
+  of(g: FigureGroup, members: readonly NodeRing[], now: Millis): readonly (number | null)[] {
+    const key = `${g.region ?? ''} ${g.nodeType}`;
+    const known = this.groups.get(key) ?? new Map<number, number | null>();
+    this.groups.set(key, known);
+    const current = Math.floor(now / MINUTE);
+    for (const m of known.keys()) if (m <= current - REGION_MINUTES) known.delete(m);
+    return Array.from({ length: REGION_MINUTES }, (_, i) => {
+      const minute = current - REGION_MINUTES + 1 + i;
+      const before = known.get(minute);
+      if (before !== undefined) return before;
+      const ttft = new Histogram();
+      for (const r of members) {
+        const m = r.minutes.findLast((x) => x.minute <= minute);
+        if (m?.minute === minute) ttft.merge(sparse(m.ttft));
+      }
+      const value = whole(ttft.quantile(0.95));
+      if (minute < current) known.set(minute, value);
+      return value;
+    });
+  }
+}
+
+/** Nodes of one group, live ones, as one. */
+function regionOf(
+  g: FigureGroup,
+  live: readonly NodeRing[],
+  ttft95Minutes: readonly (number | null)[],
+  now: Millis,
+): RegionVitals {
+  const all = totals();
+  const connect = new Histogram();
+  let streams = 0;
+  let rps: number | null = null;
+  for (const r of live) {
+    const { slices, seconds } = windowOf(r, now);
+    const before = all.requests;
+    for (const s of slices) for (const x of s.services) add(all, x);
+    mergeConnect(connect, r, now);
+    streams += streamsOf(r);
+    if (seconds > 0) rps = (rps ?? 0) + (all.requests - before) / seconds;
+  }
+  return {
+    region: g.region,
+    nodeType: g.nodeType,
+    streams,
+    rps,
+    ...percentiles(all),
+    ttft50Ms: whole(all.ttft.quantile(0.5)),
+    gap99Ms: whole(all.gap.quantile(0.99)),
+    p99Ms: whole(connect.quantile(0.99)),
+    abortedPct: percent(all.abortedOrigin + all.abortedTunnel, all.requests + all.errors),
+    ttft95Minutes,
+  };
+}
+
+function windowBetween(r: NodeRing, since: Millis, until: Millis): MetricsWindow | null {
+  const t = totals();
+  let aborted = 0;
+  let found = false;
+  const slices = r.slices.filter((s) => s.at - s.ms >= since && s.at <= until);
+  for (const s of slices) {
+    found = true;
+    for (const x of s.services) add(t, x);
+  }
+  // What is kept as slices is in its minutes as well: only minutes before the first of them.
+  const sliced = Math.floor(((r.slices[0]?.at ?? until) - (r.slices[0]?.ms ?? 0)) / MINUTE) * MINUTE;
+  for (const m of r.minutes) {
+    const from = m.minute * MINUTE;
+    if (from < since || from + MINUTE > Math.min(until, sliced)) continue;
+    found = true;
+    t.requests += m.requests;
+    t.errors += m.errors;
+    aborted += m.aborted;
+    t.ttft.merge(sparse(m.ttft));
+    t.connect.merge(sparse(m.connect));
+    t.gap.merge(sparse(m.gap));
+  }
+  if (!found) return null;
+  return {
+    requests: t.requests,
+    errors: t.errors,
+    aborted: aborted + t.abortedOrigin + t.abortedTunnel,
+    ttft: t.ttft.toSparse(),
+    gap: t.gap.toSparse(),
+    connect: t.connect.toSparse(),
   };
 }
 
@@ -263,6 +376,7 @@ function addToMinute(r: NodeRing, report: MetricsReport, at: Millis): void {
     gap: pack(t.gap),
     requests: t.requests,
     errors: t.errors,
+    aborted: t.abortedOrigin + t.abortedTunnel + (old?.aborted ?? 0),
     streams: streamsOf(r),
     cpuPct: report.host.cpuPct,
   });

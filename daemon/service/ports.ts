@@ -12,8 +12,8 @@ import type {
   Revision,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { Node, NodeType } from '../../proto/vocab/node.ts';
+import type { LogLine, MetricsReport, MetricsWindow } from '../../proto/vocab/metrics.ts';
+import type { Node, NodeType, RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
 import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
@@ -395,7 +395,21 @@ export interface MetricsRings {
   addLog(name: NodeName, lines: readonly LogLine[]): void;
   /** Merged over these nodes' last minute. */
   merged(names: readonly NodeName[], now: Millis): MergedFigures;
+  /**
+   * What happened on a node in [since, until): whole reports of the last minutes, whole minutes before those. Reports
+   * that began earlier are left out, as part of them is. `null`: nothing is known of that time.
+   */
+  window(name: NodeName, since: Millis, until: Millis): MetricsWindow | null;
+  /** In the order of the groups; `region: null` is every region. */
+  regions(groups: readonly FigureGroup[], now: Millis): readonly RegionVitals[];
   forget(name: NodeName): void;
+}
+
+/** Nodes whose figures are read together. */
+export interface FigureGroup {
+  readonly region: string | null;
+  readonly nodeType: NodeType;
+  readonly names: readonly NodeName[];
 }
 
 export interface NodeFigures {

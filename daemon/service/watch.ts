@@ -211,6 +211,7 @@ export class WatchService implements Api {
   private vitals(now: Millis): WatchEvent[] {
     const { nodes, writer } = this.needs;
     const fleet = nodes.fleet(now);
+    const regions = nodes.regions(now);
     const all: NodeVitals[] = writer
       .view()
       .list('node')
@@ -223,6 +224,7 @@ export class WatchService implements Api {
         at: now,
         nodes: all.slice(i, i + VITALS_A_MESSAGE),
         fleet,
+        regions: i === 0 ? regions : [],
       });
     }
     return out;

@@ -177,6 +177,11 @@ function decodeFailure(n: WireNode): ConfigFailure | null {
   };
 }
 
+/** A minute without data is -1 on the wire. */
+export function minuteOut(n: number | null): number {
+  return n === null || !Number.isFinite(n) ? -1 : Math.round(n);
+}
+
 export function encodeVitals(v: NodeVitals): WireVitals {
   return {
     name: v.name,
@@ -189,7 +194,7 @@ export function encodeVitals(v: NodeVitals): WireVitals {
     errPct: w.figureOut(v.errPct),
     cpuPct: w.figureOut(v.cpuPct),
     memPct: w.figureOut(v.memPct),
-    p99Minutes: v.p99Minutes.slice(-10).map((n) => (n === null || !Number.isFinite(n) ? -1 : Math.round(n))),
+    p99Minutes: v.p99Minutes.slice(-10).map(minuteOut),
     gap99Ms: w.wholeOut(v.gap99Ms, 'vitals.gap99_ms'),
     abortedPct: w.figureOut(v.abortedPct),
   };

@@ -28,7 +28,14 @@ import type {
   SilenceId,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { EngineInfo, Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
+import type {
+  EngineInfo,
+  Node,
+  NodeStatus,
+  NodeType,
+  NodeVitals,
+  RegionVitals,
+} from '../../proto/vocab/node.ts';
 import { type Silence, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type {
@@ -115,6 +122,28 @@ export function fakeVitals(name: string, now: number, over: Partial<NodeVitals> 
     p99Minutes: [38, 40, 41, 39, 40, 42, 40, 39, 41, 40],
     ...over,
   };
+}
+
+/** As the master groups them: all edges, then each region's nodes by type. */
+export function fakeRegions(nodes: readonly Node[], vitals: readonly NodeVitals[]): readonly RegionVitals[] {
+  const streams = new Map(vitals.map((v) => [v.name, v.streams ?? 0]));
+  const row = (region: string | null, nodeType: NodeType): RegionVitals => ({
+    region,
+    nodeType,
+    streams: nodes
+      .filter((n) => n.nodeType === nodeType && (region === null || n.region === region))
+      .reduce((sum, n) => sum + (streams.get(n.name) ?? 0), 0),
+    rps: 3,
+    ttft50Ms: 260,
+    ttft95Ms: 412,
+    gap99Ms: 60,
+    p99Ms: 40,
+    errPct: 0.2,
+    abortedPct: 0.1,
+    ttft95Minutes: Array.from({ length: 30 }, (_, i) => (i < 2 ? null : 400 + (i % 7) * 9)),
+  });
+  const keys = [...new Set(nodes.map((n) => `${n.region} ${n.nodeType}`))].sort();
+  return [row(null, 'edge'), ...keys.map((k) => row(k.split(' ')[0] as string, k.split(' ')[1] as NodeType))];
 }
 
 export function fakeVersion(label: string, over: Partial<ConfigVersion> = {}): ConfigVersion {
@@ -222,7 +251,8 @@ export class ConsoleMaster implements ConsoleApi {
     const nodes = [...this.#vitals.values()];
     const streams = nodes.reduce((sum, v) => sum + (v.streams ?? 0), 0);
     const fleet = { streams, rps: 41, ttft95Ms: 412, p99Ms: 40, errPct: 0.2, degraded };
-    const event: WatchEvent = { kind: 'vitals', tick: this.#tick, at: now, nodes, fleet };
+    const regions = fakeRegions(this.#all('node'), nodes);
+    const event: WatchEvent = { kind: 'vitals', tick: this.#tick, at: now, nodes, fleet, regions };
     for (const w of this.#watchers) if (w.open) w.onEvent(event);
   }
 

@@ -354,7 +354,11 @@ export interface Vitals {
   tick: bigint;
   at: Timestamp | undefined;
   nodes: NodeVitals[];
-  fleet: FleetVitals | undefined;
+  fleet:
+    | FleetVitals
+    | undefined;
+  /** in the first message of a tick only */
+  regions: RegionVitals[];
 }
 
 /** Figures of the last minute but `streams` (now). Absent is unknown, never 0. */
@@ -385,6 +389,25 @@ export interface FleetVitals {
   errPct?: number | undefined;
   degraded: boolean;
   degradedReason: string;
+}
+
+/** Figures of a region's nodes of one type, quantiles of merged buckets. Absent is unknown, never 0. */
+export interface RegionVitals {
+  /** empty: every region */
+  region: string;
+  nodeType: string;
+  streams: number;
+  rps?: number | undefined;
+  ttft50Ms?: number | undefined;
+  ttft95Ms?: number | undefined;
+  gap99Ms?: number | undefined;
+  p99Ms?: number | undefined;
+  errPct?: number | undefined;
+  abortedPct?:
+    | number
+    | undefined;
+  /** oldest first, -1 = no data, at most 30 */
+  ttft95Minutes: number[];
 }
 
 export interface LookRequest {
@@ -4406,7 +4429,7 @@ export const Compacted: MessageFns<Compacted> = {
 };
 
 function createBaseVitals(): Vitals {
-  return { tick: 0n, at: undefined, nodes: [], fleet: undefined };
+  return { tick: 0n, at: undefined, nodes: [], fleet: undefined, regions: [] };
 }
 
 export const Vitals: MessageFns<Vitals> = {
@@ -4425,6 +4448,9 @@ export const Vitals: MessageFns<Vitals> = {
     }
     if (message.fleet !== undefined) {
       FleetVitals.encode(message.fleet, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.regions) {
+      RegionVitals.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -4474,6 +4500,14 @@ export const Vitals: MessageFns<Vitals> = {
             message.fleet = FleetVitals.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.regions.push(RegionVitals.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4497,6 +4531,7 @@ export const Vitals: MessageFns<Vitals> = {
     message.fleet = (object.fleet !== undefined && object.fleet !== null)
       ? FleetVitals.fromPartial(object.fleet)
       : undefined;
+    message.regions = object.regions?.map((e) => RegionVitals.fromPartial(e)) || [];
     return message;
   },
 };
@@ -4861,6 +4896,207 @@ export const FleetVitals: MessageFns<FleetVitals> = {
     message.errPct = object.errPct ?? undefined;
     message.degraded = object.degraded ?? false;
     message.degradedReason = object.degradedReason ?? "";
+    return message;
+  },
+};
+
+function createBaseRegionVitals(): RegionVitals {
+  return {
+    region: "",
+    nodeType: "",
+    streams: 0,
+    rps: undefined,
+    ttft50Ms: undefined,
+    ttft95Ms: undefined,
+    gap99Ms: undefined,
+    p99Ms: undefined,
+    errPct: undefined,
+    abortedPct: undefined,
+    ttft95Minutes: [],
+  };
+}
+
+export const RegionVitals: MessageFns<RegionVitals> = {
+  encode(message: RegionVitals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    if (message.nodeType !== "") {
+      writer.uint32(18).string(message.nodeType);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    if (message.rps !== undefined) {
+      writer.uint32(37).float(message.rps);
+    }
+    if (message.ttft50Ms !== undefined) {
+      writer.uint32(40).uint32(message.ttft50Ms);
+    }
+    if (message.ttft95Ms !== undefined) {
+      writer.uint32(48).uint32(message.ttft95Ms);
+    }
+    if (message.gap99Ms !== undefined) {
+      writer.uint32(56).uint32(message.gap99Ms);
+    }
+    if (message.p99Ms !== undefined) {
+      writer.uint32(64).uint32(message.p99Ms);
+    }
+    if (message.errPct !== undefined) {
+      writer.uint32(77).float(message.errPct);
+    }
+    if (message.abortedPct !== undefined) {
+      writer.uint32(85).float(message.abortedPct);
+    }
+    if (message.ttft95Minutes.length !== 0) {
+      writer.uint32(90).fork();
+      for (const v of message.ttft95Minutes) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionVitals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionVitals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 37) {
+              break;
+            }
+
+            message.rps = reader.float();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttft50Ms = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.ttft95Ms = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.gap99Ms = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.p99Ms = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 77) {
+              break;
+            }
+
+            message.errPct = reader.float();
+            continue;
+          }
+          case 10: {
+            if (tag !== 85) {
+              break;
+            }
+
+            message.abortedPct = reader.float();
+            continue;
+          }
+          case 11: {
+            if (tag === 88) {
+              message.ttft95Minutes.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 90) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ttft95Minutes.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionVitals>, I>>(base?: I): RegionVitals {
+    return RegionVitals.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionVitals>, I>>(object: I): RegionVitals {
+    const message = createBaseRegionVitals();
+    message.region = object.region ?? "";
+    message.nodeType = object.nodeType ?? "";
+    message.streams = object.streams ?? 0;
+    message.rps = object.rps ?? undefined;
+    message.ttft50Ms = object.ttft50Ms ?? undefined;
+    message.ttft95Ms = object.ttft95Ms ?? undefined;
+    message.gap99Ms = object.gap99Ms ?? undefined;
+    message.p99Ms = object.p99Ms ?? undefined;
+    message.errPct = object.errPct ?? undefined;
+    message.abortedPct = object.abortedPct ?? undefined;
+    message.ttft95Minutes = object.ttft95Minutes?.map((e) => e) || [];
     return message;
   },
 };
