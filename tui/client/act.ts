@@ -1,55 +1,33 @@
-import { randomUUID } from 'node:crypto';
-import type { ConsoleApi } from '../../proto/link/console-api.ts';
-import { AppError } from '../../proto/vocab/errors.ts';
+import type { CommandType } from '../../proto/vocab/command.ts';
+import type { Target } from '../../proto/vocab/config-version.ts';
 import type { Effect } from '../store/effect.ts';
 import type { OrderWord } from '../store/sheets/order.ts';
-import type { ConsoleEvent, Failure } from '../store/state.ts';
-import { type Words, words } from '../store/words.ts';
-
-/** What every effect is done with. */
-export interface ActNeeds {
-  readonly api: ConsoleApi;
-  readonly dispatch: (event: ConsoleEvent) => void;
-  readonly now: () => number;
-  readonly resubscribe: () => void;
-  readonly quit: () => void;
-}
+import { RELOAD_PARALLEL, RELOAD_TIMEOUT_MS } from '../store/sheets/reload.ts';
+import { words } from '../store/words.ts';
+import { type ActNeeds, ask, failureOf, mutation } from './ask.ts';
 
 type Executors = {
   readonly [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>, needs: ActNeeds) => void;
 };
-
-export function failureOf(error: unknown): Failure {
-  if (error instanceof AppError) {
-    return { code: error.code, message: error.message, refusals: error.refusals };
-  }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error), refusals: [] };
-}
-
-/** The answer, or the refusal, as an event; nothing is shown before one of them is there. */
-function ask<T>(
-  needs: ActNeeds,
-  what: Words,
-  sheet: number | null,
-  call: Promise<T>,
-  then: (answer: T) => ConsoleEvent,
-): void {
-  call.then(
-    (answer) => needs.dispatch(then(answer)),
-    (error: unknown) => needs.dispatch({ kind: 'failed', sheet, what, failure: failureOf(error) }),
-  );
-}
-
-/** A request id a key press: a retry of the link repeats it, and the master answers as it did the first time. */
-function mutation(reason: string) {
-  return { reason, requestId: randomUUID() };
-}
 
 const ORDERS_ZH: Readonly<Record<OrderWord, string>> = {
   restart: '重启',
   drain: '排空',
   undrain: '结束排空',
 };
+
+/** As the master's defaults have it. */
+function order(type: CommandType, target: Target) {
+  return {
+    type,
+    target,
+    timeoutMs: null,
+    expiresMs: null,
+    dryRun: false,
+    maxParallel: null,
+    options: {},
+  };
+}
 
 const FIRST_REGION = 'hk';
 
@@ -60,30 +38,29 @@ const EXECUTORS: Executors = {
       words('reload', '重载'),
       null,
       needs.api.runCommand(mutation('from the console'), {
-        type: 'reload',
-        target: { nodes: e.nodes },
-        timeoutMs: null,
-        expiresMs: null,
-        dryRun: false,
-        maxParallel: null,
-        options: {},
+        ...order('reload', e.target),
+        ...(e.paced ? { maxParallel: RELOAD_PARALLEL, timeoutMs: RELOAD_TIMEOUT_MS } : {}),
       }),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
+    ),
+  'preview-reload': (e, needs) =>
+    ask(
+      needs,
+      words('preview', '预览'),
+      e.sheet,
+      needs.api.runCommand(mutation(''), { ...order('reload', e.target), dryRun: true }),
+      (r) => ({
+        kind: 'reload-preview',
+        sheet: e.sheet,
+        preview: { nodes: r.nodes, offline: r.offline },
+      }),
     ),
   order: (e, needs) =>
     ask(
       needs,
       words(e.type, ORDERS_ZH[e.type]),
       null,
-      needs.api.runCommand(mutation('from the console'), {
-        type: e.type,
-        target: { nodes: e.nodes },
-        timeoutMs: null,
-        expiresMs: null,
-        dryRun: false,
-        maxParallel: null,
-        options: {},
-      }),
+      needs.api.runCommand(mutation('from the console'), order(e.type, e.target)),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
     ),
   'fetch-diff': (e, needs) => {

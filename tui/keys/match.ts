@@ -19,7 +19,7 @@ export function whereAmI(state: State): Where {
   if (state.place.kind === 'node') return 'node';
   const { screen } = state.place;
   if (screen === 'rollouts') return state.configs.diff === null ? 'versions' : 'version';
-  return screen === 'nodes' || screen === 'alerts' ? screen : 'absent';
+  return screen === 'incidents' || screen === 'pulses' ? 'absent' : screen;
 }
 
 /** The rows of one place, in the order of the table. */

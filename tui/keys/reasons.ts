@@ -2,6 +2,7 @@ import { type Action, can } from '../../proto/vocab/can.ts';
 import { cursorAlert, cursorSilence } from '../store/alerts-view.ts';
 import { cursorVersion } from '../store/configs-view.ts';
 import { hit } from '../store/hit.ts';
+import { cursorRegion } from '../store/regions-view.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
@@ -47,6 +48,9 @@ export function allowed(action: Action): Reason {
 
 export const onNode: Reason = (state) =>
   hit(state).length > 0 ? null : words('there is no node under the cursor', '光标处没有节点');
+
+export const onRegion: Reason = (state) =>
+  cursorRegion(state.regions) !== null ? null : words('there is no node yet', '还没有节点');
 
 const oneNode: Reason = (state) =>
   hit(state).length > 1

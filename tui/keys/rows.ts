@@ -11,13 +11,23 @@ import {
   onActiveSilence,
   onAlert,
   onNode,
+  onRegion,
   onVersion,
   type Reason,
   takenBack,
 } from './reasons.ts';
 
 /** Where a key means something. A sheet and a prompt have keys of their own (`match.ts`). */
-export const WHERES = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent', 'help'] as const;
+export const WHERES = [
+  'nodes',
+  'node',
+  'regions',
+  'alerts',
+  'versions',
+  'version',
+  'absent',
+  'help',
+] as const;
 export type Where = (typeof WHERES)[number];
 
 export type Section = 'look' | 'find' | 'go' | 'act' | 'fleet' | 'leave';
@@ -52,7 +62,7 @@ export interface KeyRow {
   readonly disabledReason: Reason;
 }
 
-const SCREENS: readonly Where[] = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent'];
+const SCREENS: readonly Where[] = ['nodes', 'node', 'regions', 'alerts', 'versions', 'version', 'absent'];
 const EVERYWHERE: readonly Where[] = WHERES;
 
 function looks(
@@ -114,6 +124,10 @@ export const KEY_ROWS: readonly KeyRow[] = [
     bar: bar('describe', '详情', 1),
     off: describable,
   }),
+  looks(['enter'], ['regions'], 'look', { kind: 'describe' }, words('its nodes', '所含节点'), {
+    bar: bar('its nodes', '节点', 1),
+    off: onRegion,
+  }),
   looks(['enter', 'd'], ['alerts'], 'look', { kind: 'describe' }, words('the node it is about', '所涉节点'), {
     bar: { ...bar('the node', '节点', 1), pane: 'alerts' },
     off: describable,
@@ -155,7 +169,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   later(
     't',
-    ['nodes', 'node'],
+    ['nodes', 'node', 'regions'],
     'look',
     words('window 10m 1h 6h 24h', '时间窗'),
     'describe shows the last hour',
@@ -171,7 +185,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   looks(
     ['f'],
-    ['nodes', 'node', 'alerts'],
+    ['nodes', 'node', 'regions', 'alerts'],
     'look',
     { kind: 'freeze' },
     words('freeze the picture', '冻结画面'),
@@ -217,9 +231,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   later(':', SCREENS, 'find', words('command', '命令'), 'aicdnctl has the verbs', '请用 aicdnctl'),
   // go
   looks(['1'], SCREENS, 'go', { kind: 'open-screen', screen: 'nodes' }, words('nodes', '节点')),
-  looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区'), {
-    off: notHere('o g orders the nodes by region', 'o g 按地区排序'),
-  }),
+  looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区')),
   looks(
     ['3'],
     SCREENS,
@@ -268,6 +280,30 @@ export const KEY_ROWS: readonly KeyRow[] = [
     words('reload: reads the config again, keeps streams', '重载：重读配置，保留流'),
     all(allowed('command.reload'), onNode),
     bar('reload', '重载', 2),
+  ),
+  acts(
+    ['r'],
+    ['regions'],
+    { kind: 'reload' },
+    words('reload region', '重载区域'),
+    all(allowed('command.reload'), onRegion),
+    bar('reload region', '重载区域', 2),
+  ),
+  acts(
+    ['x'],
+    ['regions'],
+    { kind: 'drain' },
+    words('drain region, or end its drain', '排空区域或结束排空'),
+    all(allowed('command.drain'), onRegion),
+    bar('drain region', '排空区域', 3),
+  ),
+  acts(
+    ['m'],
+    ['regions'],
+    { kind: 'silence' },
+    words('silence its alerts', '静默其告警'),
+    all(allowed('silence.create'), onRegion),
+    bar('silence', '静默', 5),
   ),
   acts(
     ['m'],

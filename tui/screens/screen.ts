@@ -12,6 +12,7 @@ import { header, headerProps } from './header.ts';
 import { helpParts, helpScroll } from './help.ts';
 import { nodeMaxScroll, nodeParts } from './node.ts';
 import { nodesParts } from './nodes.ts';
+import { regionsParts } from './regions.ts';
 import { sheetRows } from './sheets/sheet.ts';
 import { clock } from './words.ts';
 
@@ -46,6 +47,7 @@ function parts(state: State, ui: Ui, a: ScreenArgs): FrameParts {
   const { screen } = state.place;
   if (screen === 'nodes') return nodesParts(state, ui, { header: top, measured: a.measured });
   if (screen === 'alerts') return alertsParts(state, ui, top);
+  if (screen === 'regions') return regionsParts(state, ui, top);
   if (screen === 'rollouts') return configsParts(state, ui, top);
   return { header: top, body: notHereRows(screen, ui), foot: [message(state, ui), keybar(state, ui)] };
 }

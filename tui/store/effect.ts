@@ -5,8 +5,10 @@ import type { OrderWord } from './sheets/order.ts';
 
 /** What the reducer wants done outside. One executor a kind; answers come back as events. */
 export type Effect =
-  | { readonly kind: 'reload'; readonly nodes: readonly NodeName[] }
-  | { readonly kind: 'order'; readonly type: OrderWord; readonly nodes: readonly NodeName[] }
+  /** `paced`: a few at a time. */
+  | { readonly kind: 'reload'; readonly target: Target; readonly paced: boolean }
+  | { readonly kind: 'preview-reload'; readonly sheet: number; readonly target: Target }
+  | { readonly kind: 'order'; readonly type: OrderWord; readonly target: Target }
   | {
       readonly kind: 'fetch-diff';
       readonly from: VersionLabel;

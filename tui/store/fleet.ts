@@ -3,7 +3,7 @@ import type { CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
-import type { FleetVitals, Node, NodeVitals } from '../../proto/vocab/node.ts';
+import type { FleetVitals, Node, NodeVitals, RegionVitals } from '../../proto/vocab/node.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../../proto/vocab/watch.ts';
 
@@ -32,6 +32,8 @@ export interface Fleet {
   readonly facts: Facts;
   readonly vitals: ReadonlyMap<string, NodeVitals>;
   readonly figures: FleetVitals | null;
+  /** All edges, then each region's nodes by type. */
+  readonly regions: readonly RegionVitals[];
   /** The master's clock at the last vitals. */
   readonly at: Millis | null;
   /** Our clock then: the age of the data. */
@@ -57,6 +59,7 @@ export const EMPTY_FLEET: Fleet = {
   facts: NO_FACTS,
   vitals: new Map(),
   figures: null,
+  regions: [],
   at: null,
   receivedAt: null,
   stream: { kind: 'none' },
@@ -176,6 +179,7 @@ export function fleetReducer(fleet: Fleet, event: WatchEvent, now: Millis): Flee
         ...fleet,
         vitals: mergeVitals(fleet, event),
         figures: event.fleet,
+        regions: event.regions,
         at: event.at,
         receivedAt: now,
       };

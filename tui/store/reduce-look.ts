@@ -13,6 +13,7 @@ import {
   withFilter,
   withSort,
 } from './nodes-view.ts';
+import { cursorRegion, moveRegions, regroupRegions } from './regions-view.ts';
 import { alertNode } from './select-nodes.ts';
 import type { Place, Prompt, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
@@ -50,7 +51,8 @@ function enter(state: State, place: Place): Step {
 
 /** Applies the order now. */
 export function ordered(state: State, nodes: NodesView = state.nodes): State {
-  return { ...state, nodes: regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows }) };
+  const next = regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows });
+  return { ...state, nodes: next, regions: regroupRegions(state.regions, next.items, state.picture, true) };
 }
 
 function onScreen(state: State, screen: ScreenId): boolean {
@@ -64,6 +66,7 @@ function move(state: State, by: number): Step {
     return stay({ ...state, nodes: moveCursor(state.nodes, by, state.room.nodeRows) });
   }
   if (state.place.screen === 'alerts') return stay({ ...state, alerts: moveAlerts(state.alerts, by) });
+  if (state.place.screen === 'regions') return stay({ ...state, regions: moveRegions(state.regions, by) });
   if (state.place.screen === 'rollouts') return moveVersions(state, by);
   return stay(state);
 }
@@ -113,10 +116,21 @@ function scrollHelp(state: State, by: number): Step {
   return stay({ ...state, help: { scroll: clamp(state.help.scroll + by, state.room.helpMaxScroll) } });
 }
 
+/** The nodes of the region under the cursor, by a filter that can be read and changed. */
+function openRegion(state: State): Step {
+  const item = cursorRegion(state.regions);
+  if (item === null) return stay(state);
+  const text = `-l region=${item.region} type=${item.nodeType}`;
+  const there = enter(state, { kind: 'screen', screen: 'nodes' });
+  const nodes = { ...withFilter(there.state.nodes, text), cursor: null, top: 0 };
+  return { ...there, state: ordered(there.state, nodes) };
+}
+
 function describeCursor(state: State): Step {
   if (state.place.kind === 'node') return stay(state);
   const { screen } = state.place;
   if (screen === 'rollouts') return openDiff(state);
+  if (screen === 'regions') return openRegion(state);
   const alert = screen === 'alerts' ? cursorAlert(state.alerts) : null;
   const item = screen === 'nodes' ? cursorItem(state.nodes) : null;
   const name = alert === null ? (item?.node.name ?? null) : alertNode(alert.alert);

@@ -9,6 +9,7 @@ import { addMessage, SUCCESS_MS, settleTasks, WARNING_MS } from './message.ts';
 import { refit, regroup } from './nodes-view.ts';
 import { inPrompt, look } from './reduce-look.ts';
 import { answered, inSheet, openSheet, previewAgain, previewed, refused } from './reduce-sheet.ts';
+import { regroupRegions } from './regions-view.ts';
 import type { ConsoleEvent, DetailView, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
 import { words } from './words.ts';
@@ -26,8 +27,9 @@ function relist(state: State, apply: boolean): State {
   const untouched = state.lastKeyAt === 0;
   const before = untouched ? { ...state.nodes, cursor: null, top: 0, shown: [] } : state.nodes;
   const nodes = regroup(before, picture, { apply: apply || untouched, rows: state.room.nodeRows });
+  const regions = regroupRegions(state.regions, nodes.items, picture, apply || untouched);
   const configs = regroupConfigs(state.configs, picture.facts);
-  return { ...state, picture, nodes, alerts: regroupAlerts(state.alerts, picture), configs };
+  return { ...state, picture, nodes, regions, alerts: regroupAlerts(state.alerts, picture), configs };
 }
 
 function stream(state: State, events: readonly WatchEvent[], now: number): Step {
@@ -153,6 +155,11 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
     case 'rollback-preview': {
       const { sheet } = state;
       if (sheet?.kind !== 'rollback' || sheet.id !== event.sheet) return stay(state);
+      return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
+    }
+    case 'reload-preview': {
+      const { sheet } = state;
+      if (sheet?.kind !== 'reload' || sheet.id !== event.sheet) return stay(state);
       return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
     }
     case 'publish-preview': {

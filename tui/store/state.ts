@@ -11,12 +11,14 @@ import { EMPTY_FLEET, type Fleet } from './fleet.ts';
 import type { Intent, ScreenId } from './intent.ts';
 import { type Messages, NO_MESSAGES } from './message.ts';
 import { NODES_VIEW, type NodesView } from './nodes-view.ts';
+import { REGIONS_VIEW, type RegionsView } from './regions-view.ts';
 import type { Sheet } from './sheet.ts';
+import type { ReloadPreview } from './sheets/reload.ts';
 import type { RollbackPreview } from './sheets/rollback.ts';
 import type { SilencePreview } from './sheets/silence.ts';
 import type { Words } from './words.ts';
 
-/** Where you are. Regions, rollouts, incidents and pulses stay in place and say that they are not here yet. */
+/** Where you are. Incidents and pulses stay in place and say that they are not here yet. */
 export type Place =
   | { readonly kind: 'screen'; readonly screen: ScreenId }
   | { readonly kind: 'node'; readonly name: string; readonly from: ScreenId };
@@ -63,6 +65,7 @@ export interface State {
   readonly place: Place;
   readonly lastPlace: Place | null;
   readonly nodes: NodesView;
+  readonly regions: RegionsView;
   readonly alerts: AlertsView;
   readonly configs: ConfigsView;
   readonly detail: DetailView | null;
@@ -88,6 +91,7 @@ export function initialState(now: Millis): State {
     place: { kind: 'screen', screen: 'nodes' },
     lastPlace: null,
     nodes: NODES_VIEW,
+    regions: REGIONS_VIEW,
     alerts: ALERTS_VIEW,
     configs: CONFIGS_VIEW,
     detail: null,
@@ -126,6 +130,7 @@ export type ConsoleEvent =
   | { readonly kind: 'detail-failed'; readonly name: string; readonly failure: Failure }
   | { readonly kind: 'silence-preview'; readonly sheet: number; readonly preview: SilencePreview }
   | { readonly kind: 'rollback-preview'; readonly sheet: number; readonly preview: RollbackPreview }
+  | { readonly kind: 'reload-preview'; readonly sheet: number; readonly preview: ReloadPreview }
   | {
       readonly kind: 'publish-preview';
       readonly sheet: number;

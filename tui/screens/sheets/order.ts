@@ -20,8 +20,11 @@ export function orderRows(sheet: OrderSheet, state: State, ui: Ui): readonly Row
   const say = picker(ui);
   const n = sheet.nodes.length;
   const [en, zh] = WORDS[sheet.type];
-  const one = sheet.nodes[0] ?? '';
-  const title = say(`${en} ${n === 1 ? one : `${n} nodes`}`, `${zh} ${n === 1 ? one : `${n} 个节点`}`);
+  const one = sheet.region ?? sheet.nodes[0] ?? '';
+  const title = say(
+    `${en} ${n === 1 || sheet.region !== null ? one : `${n} nodes`}`,
+    `${zh} ${n === 1 || sheet.region !== null ? one : `${n} 个节点`}`,
+  );
   const isCore = (name: string) => state.fleet.facts.node.get(name)?.nodeType === 'core';
   const streams = countedOnce(sheet.nodes, isCore).reduce(
     (sum, name) => sum + (state.fleet.vitals.get(name)?.streams ?? 0),

@@ -4,6 +4,7 @@ import type { Matcher } from '../../../proto/vocab/matcher.ts';
 import { cursorAlert } from '../alerts-view.ts';
 import type { Effect } from '../effect.ts';
 import { hit } from '../hit.ts';
+import { cursorRegion } from '../regions-view.ts';
 import type { State } from '../state.ts';
 import { type Step, stay } from '../step.ts';
 import { words } from '../words.ts';
@@ -110,6 +111,12 @@ export function openSilence(state: State): Step {
     const matchers = Object.entries(labels).map(([k, v]) => equals(k, v));
     if (!Object.hasOwn(labels, 'alertname')) matchers.unshift(equals('alertname', rule));
     return asked({ ...at, rule, on: alert.on, alert: fingerprint, matchers });
+  }
+  if (state.place.kind === 'screen' && state.place.screen === 'regions') {
+    const item = cursorRegion(state.regions);
+    if (item === null) return stay(state);
+    const matchers = [equals('region', item.region), equals('type', item.nodeType)];
+    return asked({ ...at, rule: null, on: `${item.region} ${item.nodeType}`, alert: null, matchers });
   }
   const names = hit(state);
   if (names.length === 0) return stay(state);
