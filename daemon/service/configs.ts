@@ -110,10 +110,7 @@ export class ConfigsService implements Api {
     return { revision, version: must(this.needs.writer.view(), result) };
   }
 
-  async publish(
-    m: Mutation,
-    args: { label: string; target: Target; dryRun: boolean },
-  ): Promise<{ revision: number; version: ConfigVersion; nodes: readonly NodeName[] }> {
+  async publish(m: Mutation, args: Parameters<Api['publish']>[1]): ReturnType<Api['publish']> {
     const { writer } = this.needs;
     await this.needs.templates.body(must(writer.view(), args.label));
     if (args.dryRun) {
@@ -122,7 +119,7 @@ export class ConfigsService implements Api {
       const version = must(view, args.label);
       const plan = this.plan(m, view, version, args.target, this.needs.clock.now());
       for (const node of plan.hit) refuseUnfit(this.needs.templates, plan, node);
-      return { revision: view.revision, version, nodes: plan.hit.map((n) => n.name) };
+      return { revision: view.revision, version, nodes: plan.hit.map((n) => n.name), rollout: null };
     }
     const { revision, result } = await writer.mutate<readonly NodeName[]>(
       m,
@@ -136,7 +133,7 @@ export class ConfigsService implements Api {
       () => args.label,
       (view, label) => targetOf(view, label, args.target),
     );
-    return { revision, version: must(writer.view(), args.label), nodes: result };
+    return { revision, version: must(writer.view(), args.label), nodes: result, rollout: null };
   }
 
   async previewRollback(args: { label: string; target: Target }): ReturnType<Api['previewRollback']> {
@@ -154,7 +151,7 @@ export class ConfigsService implements Api {
   async rollback(
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
-  ): Promise<{ revision: number; version: ConfigVersion; nodes: readonly NodeName[] }> {
+  ): ReturnType<Api['rollback']> {
     if (m.reason.trim() === '')
       throw new AppError('invalid', 'a rollback needs a reason: it is kept with the version');
     const { writer } = this.needs;
@@ -190,7 +187,7 @@ export class ConfigsService implements Api {
       (r) => r.label,
       (view, label) => ({ label: label as VersionLabel, nodes: targetOf(view, label, {}) }),
     );
-    return { revision, version: must(writer.view(), result.label), nodes: result.nodes };
+    return { revision, version: must(writer.view(), result.label), nodes: result.nodes, rollout: null };
   }
 
   private newVersion(m: Mutation, value: StoredVersion): Decision<VersionLabel> {

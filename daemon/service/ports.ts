@@ -15,6 +15,7 @@ import type {
 import type { LogLine, MetricsReport, MetricsWindow } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType, RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
@@ -184,6 +185,8 @@ export interface Kinds {
   removed: RemovedNode;
   region: RegionVariables;
   secret: StoredSecret;
+  rollout: Rollout;
+  target: RolloutTarget;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -204,6 +207,8 @@ export const KINDS = [
   'removed',
   'region',
   'secret',
+  'rollout',
+  'target',
 ] as const satisfies readonly Kind[];
 
 export type Op = {

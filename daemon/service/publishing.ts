@@ -3,6 +3,7 @@ import type { BlastRadius, ConfigVersion, NodeBlast, Target } from '../../proto/
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
+import type { Strategy } from '../../proto/vocab/rollout.ts';
 import { tieWith } from '../core/config-version/select.ts';
 import { describeTarget } from '../core/config-version/target.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
@@ -10,6 +11,30 @@ import { overlay, winnersOf } from './published.ts';
 import { type Rendered, type Templates, unfitness } from './rendering.ts';
 
 // Whom a publication hits, and how: one answer for the preview and for the publication itself.
+
+/** Everybody, now. */
+const AT_ONCE: Strategy = {
+  name: 'at-once',
+  steps: [{ size: { percent: 100 }, perRegion: false, pause: null, analysis: false }],
+  maxParallel: 20_000,
+  maxUnavailable: 20_000,
+  minHealthyMs: 0,
+  healthyDeadlineMs: 300_000,
+  progressDeadlineMs: 600_000,
+  abort: { thresholdPct: 100, minExecuted: 1 },
+  autoRevert: false,
+  rollbackMs: 120_000,
+  gates: {
+    readings: 0,
+    intervalMs: 60_000,
+    windowMs: 300_000,
+    ttft95Pct: 25,
+    gap99Pct: 25,
+    errorPoints: 0.3,
+    abortedPoints: 0.3,
+    minSamples: 1000,
+  },
+};
 
 export type StoredVersion = Omit<ConfigVersion, 'modRevision'>;
 
@@ -91,6 +116,12 @@ export function blastRadius(
     regions: [...regions.values()].toSorted((a, b) => (a.region < b.region ? -1 : 1)),
     streams: nodes.reduce((n, x) => n + x.streams, 0),
     listenersClosed: nodes.reduce((n, x) => n + x.closes.length, 0),
+    plan: {
+      strategy: AT_ONCE,
+      steps: AT_ONCE.steps.map((step) => ({ step, targets: nodes.length })),
+      supersedes: [],
+      aboutMs: 0,
+    },
   };
 }
 

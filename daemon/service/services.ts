@@ -29,6 +29,7 @@ import type {
 } from './ports.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { RolloutsService } from './rollouts.ts';
 import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
@@ -171,6 +172,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     agents,
     nodes: told('nodes', nodes),
     configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
+    rollouts: told('rollouts', new RolloutsService({ writer })),
     commands: told('commands', commands),
     alerts,
     silences: told('silences', silences),

@@ -4,6 +4,7 @@ import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
 import type { FleetVitals, Node, NodeVitals, RegionVitals } from '../../proto/vocab/node.ts';
+import type { Rollout } from '../../proto/vocab/rollout.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../../proto/vocab/watch.ts';
 
@@ -13,6 +14,7 @@ export interface Facts {
   readonly alert: ReadonlyMap<string, AlertView>;
   readonly silence: ReadonlyMap<string, Silence>;
   readonly command: ReadonlyMap<string, CommandTask>;
+  readonly rollout: ReadonlyMap<string, Rollout>;
   readonly event: ReadonlyMap<string, FleetEvent>;
 }
 
@@ -22,6 +24,7 @@ const NO_FACTS: Facts = {
   alert: new Map(),
   silence: new Map(),
   command: new Map(),
+  rollout: new Map(),
   event: new Map(),
 };
 
