@@ -4,11 +4,11 @@ import type { Effect } from '../store/effect.ts';
 import type { OrderWord } from '../store/sheets/order.ts';
 import { RELOAD_PARALLEL, RELOAD_TIMEOUT_MS } from '../store/sheets/reload.ts';
 import { words } from '../store/words.ts';
-import { type ActNeeds, ask, failureOf, mutation } from './ask.ts';
+import { publishing } from './act-publish.ts';
+import { rollouts } from './act-rollouts.ts';
+import { type ActNeeds, ask, type Executor, failureOf, mutation } from './ask.ts';
 
-type Executors = {
-  readonly [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>, needs: ActNeeds) => void;
-};
+type Executors = { readonly [K in Effect['kind']]: Executor<K> };
 
 const ORDERS_ZH: Readonly<Record<OrderWord, string>> = {
   restart: '重启',
@@ -32,6 +32,8 @@ function order(type: CommandType, target: Target) {
 const FIRST_REGION = 'hk';
 
 const EXECUTORS: Executors = {
+  ...publishing,
+  ...rollouts,
   reload: (e, needs) =>
     ask(
       needs,
@@ -62,35 +64,6 @@ const EXECUTORS: Executors = {
       null,
       needs.api.runCommand(mutation('from the console'), order(e.type, e.target)),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
-    ),
-  'fetch-diff': (e, needs) => {
-    needs.api.diffConfigs({ from: e.from, to: e.label, node: null }).then(
-      (diff) => needs.dispatch({ kind: 'diff', label: e.label, diff }),
-      (error: unknown) => needs.dispatch({ kind: 'diff-failed', label: e.label, failure: failureOf(error) }),
-    );
-  },
-  'preview-publish': (e, needs) =>
-    ask(
-      needs,
-      words('preview', '预览'),
-      e.sheet,
-      needs.api.previewPublish({ label: e.label, target: e.target }),
-      (preview) => ({ kind: 'publish-preview', sheet: e.sheet, chosen: e.chosen, preview }),
-    ),
-  publish: (e, needs) =>
-    ask(
-      needs,
-      words(`publish ${e.label}`, `发布 ${e.label}`),
-      e.sheet,
-      needs.api.publish(mutation(e.reason), { label: e.label, target: e.target, dryRun: false }),
-      (r) => ({
-        kind: 'done',
-        sheet: e.sheet,
-        text: words(
-          `${e.label} is published to ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
-          `${e.label} 已发布到 ${r.nodes.length} 个节点；u 可回滚`,
-        ),
-      }),
     ),
   'preview-silence': (e, needs) =>
     ask(needs, words('preview', '预览'), e.sheet, needs.api.previewSilence(e.matchers), (preview) => ({
@@ -129,33 +102,6 @@ const EXECUTORS: Executors = {
         kind: 'done',
         sheet: e.sheet,
         text: words(`silence ${r.silence.id} has ended`, `静默 ${r.silence.id} 已结束`),
-      }),
-    ),
-  'preview-rollback': (e, needs) =>
-    ask(
-      needs,
-      words('preview', '预览'),
-      e.sheet,
-      needs.api.previewRollback({ label: e.label, target: e.target }),
-      (preview) => ({ kind: 'rollback-preview', sheet: e.sheet, preview }),
-    ),
-  'roll-back': (e, needs) =>
-    ask(
-      needs,
-      words(`roll back ${e.label}`, `回滚 ${e.label}`),
-      e.sheet,
-      needs.api.rollback(mutation(e.reason), {
-        label: e.label,
-        target: e.target,
-        confirmNodes: e.confirmNodes,
-      }),
-      (r) => ({
-        kind: 'done',
-        sheet: e.sheet,
-        text: words(
-          `${r.version.label} puts back ${r.version.rollbackOf ?? ''} on ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
-          `${r.version.label} 在 ${r.nodes.length} 个节点恢复 ${r.version.rollbackOf ?? ''}；u 可再回滚`,
-        ),
       }),
     ),
   'fetch-node': (e, needs) => {

@@ -1,17 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
+import type { RolloutsApi } from '../../proto/link/rollouts-api.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
+import type { Effect } from '../store/effect.ts';
 import type { ConsoleEvent, Failure } from '../store/state.ts';
 import type { Words } from '../store/words.ts';
 
 /** What every effect is done with. */
 export interface ActNeeds {
-  readonly api: ConsoleApi;
+  readonly api: ConsoleApi & RolloutsApi;
   readonly dispatch: (event: ConsoleEvent) => void;
   readonly now: () => number;
   readonly resubscribe: () => void;
   readonly quit: () => void;
 }
+
+/** One executor an effect. */
+export type Executor<K extends Effect['kind']> = (
+  effect: Extract<Effect, { kind: K }>,
+  needs: ActNeeds,
+) => void;
 
 export function failureOf(error: unknown): Failure {
   if (error instanceof AppError) {

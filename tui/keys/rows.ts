@@ -1,17 +1,25 @@
 import type { Intent } from '../store/intent.ts';
+import { pauseVerb } from '../store/reduce-rollouts.ts';
+import { backVerb } from '../store/sheets/verb.ts';
 import { type Words, words } from '../store/words.ts';
 import {
   all,
   allowed,
   always,
+  anyRollout,
+  anyVersion,
   describable,
   hasLast,
+  legal,
   mayAct,
   notHere,
   onActiveSilence,
   onAlert,
   onNode,
   onRegion,
+  onRollout,
+  onScreen3,
+  onTarget,
   onVersion,
   type Reason,
   takenBack,
@@ -22,6 +30,8 @@ export const WHERES = [
   'nodes',
   'node',
   'regions',
+  'rollout',
+  'target',
   'alerts',
   'versions',
   'version',
@@ -62,7 +72,7 @@ export interface KeyRow {
   readonly disabledReason: Reason;
 }
 
-const SCREENS: readonly Where[] = ['nodes', 'node', 'regions', 'alerts', 'versions', 'version', 'absent'];
+const SCREENS: readonly Where[] = WHERES.filter((w) => w !== 'help');
 const EVERYWHERE: readonly Where[] = WHERES;
 
 function looks(
@@ -116,6 +126,23 @@ function later(
   };
 }
 
+/** What reaches further than one node. */
+function fleet(
+  keys: readonly string[],
+  where: readonly Where[],
+  intent: Intent,
+  description: Words,
+  off: Reason,
+  at?: KeyRow['bar'],
+): readonly KeyRow[] {
+  return [{ ...acts(keys, where, intent, description, off, at), section: 'fleet' }];
+}
+
+/** A key of screen 3: in its place on the nodes', off there. */
+function elsewhere(key: string, intent: Intent, description: Words): readonly KeyRow[] {
+  return fleet([key], ['nodes', 'node'], intent, description, onScreen3);
+}
+
 const bar = (en: string, zh: string, rank: number) => ({ label: words(en, zh), rank });
 
 export const KEY_ROWS: readonly KeyRow[] = [
@@ -142,6 +169,22 @@ export const KEY_ROWS: readonly KeyRow[] = [
       bar: bar('diff', '比较', 1),
       off: onVersion,
     },
+  ),
+  looks(['enter'], ['rollout'], 'look', { kind: 'describe' }, words('the target', '目标详情'), {
+    bar: bar('target', '目标', 1),
+    off: onTarget,
+  }),
+  looks(['enter'], ['target'], 'look', { kind: 'describe' }, words('its node', '所在节点'), {
+    bar: bar('its node', '节点', 1),
+    off: onTarget,
+  }),
+  looks(
+    ['d'],
+    ['rollout', 'target'],
+    'look',
+    { kind: 'describe', version: true },
+    words('diff of its version', '其版本的差异'),
+    { bar: bar('diff', '比较', 2), off: onRollout },
   ),
   later(
     'l',
@@ -185,7 +228,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   looks(
     ['f'],
-    ['nodes', 'node', 'regions', 'alerts'],
+    ['nodes', 'node', 'regions', 'rollout', 'target', 'alerts'],
     'look',
     { kind: 'freeze' },
     words('freeze the picture', '冻结画面'),
@@ -228,7 +271,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'space marks one by one',
     '用空格逐个标记',
   ),
-  later(':', SCREENS, 'find', words('command', '命令'), 'aicdnctl has the verbs', '请用 aicdnctl'),
+  looks([':'], SCREENS, 'find', { kind: 'command-open' }, words('command', '命令')),
   // go
   looks(['1'], SCREENS, 'go', { kind: 'open-screen', screen: 'nodes' }, words('nodes', '节点')),
   looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区')),
@@ -237,7 +280,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     SCREENS,
     'go',
     { kind: 'open-screen', screen: 'rollouts' },
-    words('config versions', '配置版本'),
+    words('rollouts, versions', '发布与版本'),
   ),
   looks(
     ['4'],
@@ -260,6 +303,18 @@ export const KEY_ROWS: readonly KeyRow[] = [
   looks(['G', 'end'], EVERYWHERE, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
   looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
     bar: bar('other table', '另一表', 3),
+  }),
+  looks(['tab'], ['rollout', 'target'], 'go', { kind: 'next-pane' }, words('config versions', '配置版本'), {
+    bar: bar('versions', '版本', 6),
+  }),
+  looks(['tab'], ['versions', 'version'], 'go', { kind: 'next-pane' }, words('the rollout', '发布'), {
+    bar: bar('rollout', '发布', 3),
+  }),
+  looks(['left'], ['rollout'], 'go', { kind: 'other', by: -1 }, words('a newer rollout', '较新的发布'), {
+    off: onRollout,
+  }),
+  looks(['right'], ['rollout'], 'go', { kind: 'other', by: 1 }, words('an older rollout', '较旧的发布'), {
+    off: onRollout,
   }),
   looks(['-'], SCREENS, 'go', { kind: 'last-screen' }, words('last screen', '上一屏'), { off: hasLast }),
   later(',', SCREENS, 'go', words('history back', '历史后退'), '- goes to the last screen', '- 回到上一屏'),
@@ -369,41 +424,73 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
   // fleet
-  {
-    ...acts(
-      ['P'],
-      ['versions', 'version'],
-      { kind: 'publish' },
-      words('publish the version', '发布该版本'),
-      all(allowed('config.publish'), onVersion),
-      bar('publish', '发布', 2),
+  ...fleet(
+    ['n'],
+    ['rollout', 'target'],
+    { kind: 'rollout-verb', verb: 'promote', id: null },
+    words('promote to the next step', '推进到下一步'),
+    all(
+      allowed('rollout.promote'),
+      onRollout,
+      legal(() => 'promote'),
     ),
-    section: 'fleet',
-  },
-  later(
-    'P',
-    ['nodes', 'node'],
-    'fleet',
-    words('publish a version', '发布版本'),
-    '3 shows the versions, P publishes there',
-    '按 3 看版本，在那里按 P 发布',
+    bar('promote', '推进', 3),
   ),
-  later('n', ['nodes', 'node'], 'fleet', words('promote', '推进发布'), 'stepped rollouts', '分步发布'),
-  later(
-    'p',
-    ['nodes', 'node'],
-    'fleet',
+  ...fleet(
+    ['p'],
+    ['rollout', 'target'],
+    { kind: 'pause' },
     words('pause, resume', '暂停、继续'),
-    'stepped rollouts',
-    '分步发布',
+    all(allowed('rollout.pause'), onRollout, legal(pauseVerb)),
+    bar('pause', '暂停', 4),
   ),
-  later(
-    'U',
+  ...fleet(
+    ['u'],
+    ['rollout', 'target'],
+    { kind: 'roll-back' },
+    words('roll back: abort it, or undo it', '回滚：中止或撤销'),
+    all(allowed('rollout.abort'), onRollout, legal(backVerb)),
+    bar('roll back', '回滚', 5),
+  ),
+  ...fleet(
+    ['P'],
+    ['versions', 'version'],
+    { kind: 'publish' },
+    words('publish the version', '发布该版本'),
+    all(allowed('config.publish'), onVersion),
+    bar('publish', '发布', 2),
+  ),
+  ...fleet(
+    ['P'],
+    ['rollout', 'target'],
+    { kind: 'publish' },
+    words('publish the newest version', '发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+    bar('publish', '发布', 7),
+  ),
+  ...fleet(
+    ['P'],
+    ['regions'],
+    { kind: 'publish' },
+    words('publish here the newest version', '在此发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+    bar('publish here', '在此发布', 4),
+  ),
+  ...fleet(
+    ['P'],
     ['nodes', 'node'],
-    'fleet',
+    { kind: 'publish' },
+    words('publish the newest version', '发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+  ),
+  ...elsewhere('n', { kind: 'rollout-verb', verb: 'promote', id: null }, words('promote', '推进发布')),
+  ...elsewhere('p', { kind: 'pause' }, words('pause, resume', '暂停、继续')),
+  ...fleet(
+    ['U'],
+    SCREENS,
+    { kind: 'revert-last' },
     words('fleet revert, last publish', '全局回退上次发布'),
-    'u takes back a version',
-    'u 可回滚版本',
+    all(allowed('rollout.revert_last'), anyRollout),
   ),
   // leave
   looks(['?'], EVERYWHERE, 'leave', { kind: 'help' }, words('these keys', '按键说明')),

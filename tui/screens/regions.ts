@@ -6,7 +6,7 @@ import type { Row } from '../theme/row.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import { type RegionPeek, type RegionRow, type RegionsProps, regionsRows } from '../views/regions.ts';
 import type { Ui } from '../views/ui.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, messageOrPrompt } from './foot.ts';
 import { clock, speak } from './words.ts';
 
 /** The default rules' limits, as on the nodes' screen. */
@@ -107,5 +107,5 @@ export function regionsParts(state: State, ui: Ui, header: readonly Row[]): Fram
     },
     ui,
   );
-  return { header, body, foot: [message(state, ui), keybar(state, ui)] };
+  return { header, body, foot: [messageOrPrompt(state, ui), keybar(state, ui)] };
 }

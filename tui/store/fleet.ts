@@ -4,7 +4,7 @@ import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
 import type { FleetVitals, Node, NodeVitals, RegionVitals } from '../../proto/vocab/node.ts';
-import type { Rollout } from '../../proto/vocab/rollout.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../../proto/vocab/watch.ts';
 
@@ -28,6 +28,13 @@ const NO_FACTS: Facts = {
   event: new Map(),
 };
 
+/** What becomes of a node in a rollout that goes on. */
+export interface TargetFact {
+  readonly target: RolloutTarget;
+  readonly version: string;
+  readonly minHealthyMs: Millis;
+}
+
 /** What the stream has told so far. Only whole snapshots are shown: one on its way is kept apart until its end. */
 export interface Fleet {
   readonly begin: WatchBegin | null;
@@ -37,6 +44,8 @@ export interface Fleet {
   readonly figures: FleetVitals | null;
   /** All edges, then each region's nodes by type. */
   readonly regions: readonly RegionVitals[];
+  /** Not of the stream: read beside it while a rollout goes on. */
+  readonly targets: ReadonlyMap<string, TargetFact>;
   /** The master's clock at the last vitals. */
   readonly at: Millis | null;
   /** Our clock then: the age of the data. */
@@ -63,6 +72,7 @@ export const EMPTY_FLEET: Fleet = {
   vitals: new Map(),
   figures: null,
   regions: [],
+  targets: new Map(),
   at: null,
   receivedAt: null,
   stream: { kind: 'none' },

@@ -1,4 +1,6 @@
 import type { Intent } from './intent.ts';
+import { pauseOrResume, rolloutVerb } from './reduce-rollouts.ts';
+import { shownRollout } from './rollouts-view.ts';
 import {
   askOf,
   choose,
@@ -15,10 +17,12 @@ import { base } from './sheets/base.ts';
 import type { ErrorSheet } from './sheets/error.ts';
 import { openExpire } from './sheets/expire.ts';
 import { openOrder } from './sheets/order.ts';
-import { openPublish } from './sheets/publish.ts';
+import { openPublish, openPublishOf, scrolled } from './sheets/publish.ts';
 import { reload } from './sheets/reload.ts';
+import { openRevert } from './sheets/revert.ts';
 import { openRollback } from './sheets/rollback.ts';
 import { openSilence } from './sheets/silence.ts';
+import { backVerb, openVerb } from './sheets/verb.ts';
 import type { Failure, State } from './state.ts';
 import { type Step, say, sayError, stay } from './step.ts';
 import { type Words, words } from './words.ts';
@@ -31,9 +35,15 @@ export function openSheet(state: State, intent: Intent): Step | null {
     case 'silence':
       return openSilence(state);
     case 'roll-back':
-      return openRollback(state);
+      return rollBack(state);
     case 'publish':
-      return openPublish(state);
+      return publish(state, intent);
+    case 'pause':
+      return pauseOrResume(state);
+    case 'rollout-verb':
+      return rolloutVerb(state, intent.verb, intent.id);
+    case 'revert-last':
+      return openRevert(state);
     case 'restart':
     case 'drain':
       return openOrder(state, intent.kind);
@@ -42,6 +52,24 @@ export function openSheet(state: State, intent: Intent): Step | null {
     default:
       return null;
   }
+}
+
+/** On screen 3 the rollout that is looked at; elsewhere a version. */
+function rollBack(state: State): Step {
+  const here = state.place.kind === 'screen' && state.place.screen === 'rollouts';
+  const versions = state.rollouts.pane === 'versions' || state.configs.diff !== null;
+  if (!here || versions) return openRollback(state);
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  return r === null ? stay(state) : openVerb(state, r, backVerb(r));
+}
+
+function publish(state: State, intent: Extract<Intent, { kind: 'publish' }>): Step {
+  if (intent.label === undefined) return openPublish(state);
+  const version = state.picture.facts.version.get(intent.label);
+  if (version !== undefined)
+    return openPublishOf(state, version, intent.target == null ? [] : [intent.target]);
+  const { label } = intent;
+  return stay(sayError(state, words(`there is no version ${label}`, `没有版本 ${label}`)));
 }
 
 function withSheet(state: State, sheet: Sheet): Step {
@@ -97,6 +125,12 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
     case 'choose': {
       const chosen = choose(sheet, intent.by, state);
       return { ...withSheet(state, chosen.sheet), effects: chosen.effects };
+    }
+    case 'move':
+    case 'page': {
+      if (sheet.kind !== 'publish') return stay(state);
+      const by = intent.kind === 'page' ? intent.by * 10 : intent.by;
+      return stay({ ...state, sheet: scrolled(sheet, by) });
     }
     case 'yes':
       return isYesNo(sheet) && sheet.kind !== 'error' ? send(state, sheet) : stay(state);

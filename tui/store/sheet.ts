@@ -5,8 +5,10 @@ import { type ExpireSheet, expireRules } from './sheets/expire.ts';
 import { type OrderSheet, orderRules } from './sheets/order.ts';
 import { type PublishSheet, publishRules } from './sheets/publish.ts';
 import { type ReloadSheet, reloadRules } from './sheets/reload.ts';
+import { type RevertSheet, revertRules } from './sheets/revert.ts';
 import { type RollbackSheet, rollbackRules } from './sheets/rollback.ts';
 import { type SilenceSheet, silenceRules } from './sheets/silence.ts';
+import { type VerbSheet, verbRules } from './sheets/verb.ts';
 import type { State } from './state.ts';
 import { type Words, words } from './words.ts';
 
@@ -15,6 +17,8 @@ export type Sheet =
   | SilenceSheet
   | RollbackSheet
   | PublishSheet
+  | VerbSheet
+  | RevertSheet
   | OrderSheet
   | ReloadSheet
   | ExpireSheet
@@ -24,6 +28,8 @@ const RULES: { readonly [K in Sheet['kind']]: SheetRules<Extract<Sheet, { kind: 
   silence: silenceRules,
   rollback: rollbackRules,
   publish: publishRules,
+  verb: verbRules,
+  revert: revertRules,
   order: orderRules,
   reload: reloadRules,
   expire: expireRules,

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
+import type { RevertPreview } from '../../proto/vocab/rollout.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { ALERTS_VIEW, type AlertsView } from './alerts-view.ts';
 import { CONFIGS_VIEW, type ConfigsView } from './configs-view.ts';
@@ -11,7 +12,9 @@ import { EMPTY_FLEET, type Fleet } from './fleet.ts';
 import type { Intent, ScreenId } from './intent.ts';
 import { type Messages, NO_MESSAGES } from './message.ts';
 import { NODES_VIEW, type NodesView } from './nodes-view.ts';
+import type { GotRollout } from './reduce-rollouts.ts';
 import { REGIONS_VIEW, type RegionsView } from './regions-view.ts';
+import { ROLLOUTS_VIEW, type RolloutsView } from './rollouts-view.ts';
 import type { Sheet } from './sheet.ts';
 import type { ReloadPreview } from './sheets/reload.ts';
 import type { RollbackPreview } from './sheets/rollback.ts';
@@ -36,13 +39,15 @@ export interface DetailView {
 /** One row is taken by what you type. */
 export type Prompt =
   | { readonly kind: 'filter'; readonly text: string; readonly before: string }
-  | { readonly kind: 'order' };
+  | { readonly kind: 'order' }
+  | { readonly kind: 'command'; readonly text: string; readonly error: Words | null };
 
 /** What the screen can hold, told by whoever lays it out. */
 export interface Room {
   readonly nodeRows: number;
   readonly detailMaxScroll: number;
   readonly helpMaxScroll: number;
+  readonly targetMaxScroll: number;
   /** Below the smallest size keys that act are off. */
   readonly tooSmall: boolean;
 }
@@ -68,6 +73,7 @@ export interface State {
   readonly regions: RegionsView;
   readonly alerts: AlertsView;
   readonly configs: ConfigsView;
+  readonly rollouts: RolloutsView;
   readonly detail: DetailView | null;
   readonly prompt: Prompt | null;
   readonly help: { readonly scroll: number } | null;
@@ -94,6 +100,7 @@ export function initialState(now: Millis): State {
     regions: REGIONS_VIEW,
     alerts: ALERTS_VIEW,
     configs: CONFIGS_VIEW,
+    rollouts: ROLLOUTS_VIEW,
     detail: null,
     prompt: null,
     help: null,
@@ -101,7 +108,7 @@ export function initialState(now: Millis): State {
     nextSheet: 1,
     messages: NO_MESSAGES,
     lastKeyAt: 0,
-    room: { nodeRows: 10, detailMaxScroll: 0, helpMaxScroll: 0, tooSmall: false },
+    room: { nodeRows: 10, detailMaxScroll: 0, helpMaxScroll: 0, targetMaxScroll: 0, tooSmall: false },
     firstRun: { kind: 'unasked', emptySince: null },
     quitAsked: null,
   };
@@ -136,8 +143,18 @@ export type ConsoleEvent =
       readonly sheet: number;
       /** Which of the sheet's targets it is about. */
       readonly chosen: number;
+      readonly pace: number;
       readonly preview: BlastRadius;
     }
+  | {
+      readonly kind: 'publish-diff';
+      readonly sheet: number;
+      readonly from: string;
+      readonly diff: { readonly unified: string; readonly added: number; readonly removed: number } | Words;
+    }
+  | { readonly kind: 'revert-preview'; readonly sheet: number; readonly preview: RevertPreview }
+  | ({ readonly kind: 'rollout-got' } & GotRollout)
+  | { readonly kind: 'rollout-failed'; readonly failure: Failure }
   | {
       readonly kind: 'diff';
       readonly label: string;

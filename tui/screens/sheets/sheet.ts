@@ -7,8 +7,10 @@ import { expireRows } from './expire.ts';
 import { orderRows } from './order.ts';
 import { publishRows } from './publish.ts';
 import { reloadRows } from './reload.ts';
+import { revertRows } from './revert.ts';
 import { rollbackRows } from './rollback.ts';
 import { silenceRows } from './silence.ts';
+import { verbRows } from './verb.ts';
 
 /** The sheet that is open, as rows; it rises over what it is about. */
 export function sheetRows(sheet: Sheet, state: State, ui: Ui): readonly Row[] {
@@ -19,6 +21,10 @@ export function sheetRows(sheet: Sheet, state: State, ui: Ui): readonly Row[] {
       return rollbackRows(sheet, state, ui);
     case 'publish':
       return publishRows(sheet, state, ui);
+    case 'verb':
+      return verbRows(sheet, state, ui);
+    case 'revert':
+      return revertRows(sheet, ui);
     case 'order':
       return orderRows(sheet, state, ui);
     case 'reload':

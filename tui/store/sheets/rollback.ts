@@ -1,6 +1,6 @@
 import type { Target } from '../../../proto/vocab/config-version.ts';
 import type { Millis, NodeName, VersionLabel } from '../../../proto/vocab/ids.ts';
-import { cursorVersion } from '../configs-view.ts';
+import { lookedAt } from '../configs-view.ts';
 import type { Effect } from '../effect.ts';
 import { hit } from '../hit.ts';
 import type { State } from '../state.ts';
@@ -60,7 +60,7 @@ export const rollbackRules: SheetRules<RollbackSheet> = {
 /** The version under the cursor, or the one that the node under it should run. */
 function versionMeant(state: State): VersionLabel | null {
   if (state.place.kind === 'screen' && state.place.screen === 'rollouts') {
-    return cursorVersion(state.configs)?.version.label ?? null;
+    return lookedAt(state.configs)?.version.label ?? null;
   }
   const name = hit(state)[0];
   return (name === undefined ? undefined : state.picture.facts.node.get(name))?.target?.version ?? null;
