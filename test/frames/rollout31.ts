@@ -1,9 +1,19 @@
-import type { NodeName, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
-import type { GateName, GateReading, Rollout, RolloutTarget, Verdict } from '../../proto/vocab/rollout.ts';
+import type { ConfigHash, NodeName, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
+import {
+  type GateName,
+  type GateReading,
+  type LegalVerb,
+  ROLLOUT_VERBS,
+  type Rollout,
+  type RolloutTarget,
+  type Verdict,
+} from '../../proto/vocab/rollout.ts';
 import { EMPTY_FLEET } from '../../tui/store/fleet.ts';
+import { NODES_VIEW, regroup } from '../../tui/store/nodes-view.ts';
 import { ROLLOUTS_VIEW } from '../../tui/store/rollouts-view.ts';
 import { initialState, type State } from '../../tui/store/state.ts';
-import { fakeAlert, fakeNode, fakeVersion } from '../fakes/console-master.ts';
+import { fakeAlert, fakeNode, fakeVersion, fakeVitals } from '../fakes/console-master.ts';
 import { fakeCounts, fakeRollout, fakeStrategy, fakeTarget } from '../fakes/console-rollouts.ts';
 
 // Rollout 31 of the fleet of asia.ts, as the master would give it: 03:12:07, step 3 of 4.
@@ -143,13 +153,21 @@ function target(node: string, more: Partial<RolloutTarget>): RolloutTarget {
   return fakeTarget('31', node, { region: node.slice(0, 2), step: 2, ...more });
 }
 
-const many = (n: number, prefix: string, more: Partial<RolloutTarget>): RolloutTarget[] =>
-  Array.from({ length: n }, (_, i) => target(`${prefix}-${100 + i}`, more));
+const names = (region: string, n: number): string[] =>
+  Array.from({ length: n }, (_, i) => `${region}-${String(i + 1).padStart(2, '0')}`);
+const EDGES = [...names('hk', 64), ...names('sg', 40), ...names('us', 36)];
 
-/** All 140, in no order. */
-export const targets31: readonly RolloutTarget[] = [
-  ...many(58, 'hk', { state: 'healthy', released: true, since: ago(20, 0), step: 1 }),
-  ...many(69, 'us', { state: 'waiting', since: ago(28, 0), step: 3 }),
+/** Those of whom nothing is to be said: the first 58 have it, the others wait. */
+function others(told: readonly RolloutTarget[]): readonly RolloutTarget[] {
+  const known = new Set<string>(told.map((t) => t.node));
+  return EDGES.filter((n) => !known.has(n)).map((n, i) =>
+    i < COUNTS.healthy
+      ? target(n, { state: 'healthy', released: true, since: ago(20, 0), step: 1 })
+      : target(n, { state: 'waiting', since: ago(28, 0), step: 3 }),
+  );
+}
+
+const TOLD: readonly RolloutTarget[] = [
   ...['hk-29', 'hk-30', 'sg-19', 'sg-20', 'us-17', 'us-18'].map((n) =>
     target(n, { state: 'soaking', released: true, since: ago(0, 12), switchedAt: ago(0, 12) }),
   ),
@@ -184,26 +202,94 @@ export const targets31: readonly RolloutTarget[] = [
   }),
 ];
 
-const v41 = { version: 'v41' as VersionLabel, hash: 'b'.repeat(64) as never };
+/** All 140, in no order. */
+export const targets31: readonly RolloutTarget[] = [...others(TOLD), ...TOLD];
+
+const version = (label: string) => ({
+  version: label as VersionLabel,
+  hash: label.padEnd(64, '0') as ConfigHash,
+});
+
+/** The nodes of the fleet: what they run, and one that refused. */
+function nodes31(): readonly Node[] {
+  const has = new Set<string>(
+    targets31.filter((t) => t.state === 'healthy' || t.state === 'soaking').map((t) => t.node),
+  );
+  const edges = EDGES.map((n) => {
+    const runs = version(has.has(n) ? 'v42' : 'v41');
+    return fakeNode(n, { region: n.slice(0, 2), target: runs, effective: runs });
+  });
+  const cores = names('cn', 60).map((n) =>
+    fakeNode(n, { region: 'cn', nodeType: 'core', target: version('v39'), effective: version('v39') }),
+  );
+  const refused: Partial<Node> = {
+    configSync: 'failed',
+    target: version('v42'),
+    failure: {
+      phase: 'prepare',
+      refusal: {
+        code: 'port_in_use',
+        message: 'edge-wss tcp :8443 in use by nginx pid 2211',
+        line: 24,
+        column: 10,
+        path: 'services[0].addr',
+        hint: 'free the port, then :retry 31',
+      },
+      logTail: 'prepare: listen tcp :8443: address in use\nprepare: nothing was changed',
+      reverted: false,
+      at: ago(13, 36),
+    },
+  };
+  return [...edges, ...cores].map((n) => (n.name === 'hk-19' ? { ...n, ...refused } : n));
+}
+
+const LEGAL: readonly LegalVerb[] = ROLLOUT_VERBS.map((verb) => {
+  const ok = verb !== 'resume' && verb !== 'promote';
+  return { verb, ok, why: ok ? '' : 'step 3 is not over: its nodes are not all healthy yet' };
+});
+
+const AWAY: Readonly<Record<string, NodeStatus>> = { 'hk-17': 'down', 'us-09': 'disconnected' };
 
 /** The console on screen 3, with what the stream and the master have said. */
 export function state31(more: Partial<State> = {}, rollout: Partial<Rollout> = {}): State {
   const r: Rollout = { ...rollout31, ...rollout };
-  const waiting = targets31.filter((t) => t.state === 'waiting');
-  const nodes = [...waiting.map((t) => t.node as string), 'hk-05', 'hk-19'].map((n) =>
-    fakeNode(n, { effective: v41, region: n.slice(0, 2) }),
-  );
+  const nodes = nodes31();
   const alerts = [fakeAlert('LatencyP99High', 'hk-05'), fakeAlert('Buffering', 'hk-05')];
   const fleet: State['fleet'] = {
     ...EMPTY_FLEET,
     at: NOW,
     receivedAt: NOW,
-    begin: null,
+    begin: {
+      revision: 88_412,
+      storeId: 'store-1',
+      watchId: 'w1',
+      caller: { actor: 'lin(1000)', role: 'operator' },
+      context: 'prod-asia',
+      masterVersion: '1.4.2',
+      heartbeatIntervalMs: 10_000,
+      advertise: '203.0.113.5:50051',
+      caPin: '9f2b7c40',
+    },
+    figures: { streams: 93_384, rps: 3201, ttft95Ms: 738, p99Ms: 81, errPct: 0.25, degraded: null },
+    vitals: new Map(
+      nodes.map((n) => [n.name, fakeVitals(n.name, NOW, { status: AWAY[n.name] ?? 'ready', streams: 623 })]),
+    ),
     facts: {
       ...EMPTY_FLEET.facts,
       node: new Map(nodes.map((n) => [n.name, n])),
       alert: new Map(alerts.map((a) => [a.fingerprint, a])),
-      version: new Map([['v42', fakeVersion('v42', { parent: 'v41' as VersionLabel })]]),
+      version: new Map(
+        [
+          fakeVersion('v42', { parent: 'v41' as VersionLabel, createdAt: at(2, 38, 40) }),
+          fakeVersion('v43', {
+            parent: 'v42' as VersionLabel,
+            createdAt: at(3, 10, 20),
+            description: 'wss to :9443, 上海-03 to backup',
+            publications: [],
+            bodyHash: 'a71c04e'.padEnd(64, '0') as never,
+          }),
+        ].map((v) => [v.label as string, v]),
+      ),
       rollout: new Map([...past, r].map((x) => [x.id as string, x])),
     },
   };
@@ -212,10 +298,11 @@ export function state31(more: Partial<State> = {}, rollout: Partial<Rollout> = {
     connection: { kind: 'live', since: 0, back: null },
     fleet,
     picture: fleet,
+    nodes: regroup(NODES_VIEW, fleet, { apply: true, rows: 16 }),
     place: { kind: 'screen', screen: 'rollouts' },
     rollouts: {
       ...ROLLOUTS_VIEW,
-      got: { id: '31' as RolloutId, targets: targets31, legal: [] },
+      got: { id: '31' as RolloutId, targets: targets31, legal: LEGAL },
       askedAt: NOW,
     },
     ...more,

@@ -1,6 +1,8 @@
 import type { Intent } from '../store/intent.ts';
 import { pauseVerb } from '../store/reduce-rollouts.ts';
+import { shownRollout } from '../store/rollouts-view.ts';
 import { backVerb } from '../store/sheets/verb.ts';
+import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
 import {
   all,
@@ -61,8 +63,10 @@ export interface KeyRow {
   readonly description: Words;
   /** In the key row: a short name and where it stands; those with the highest number are left out first. */
   readonly bar?: {
-    readonly label: Words;
+    readonly label: Words | ((state: State) => Words);
     readonly rank: number;
+    /** Left out first where the row is narrow; those from the fifth on are as well. */
+    readonly spare?: true;
     /** On the alerts screen: only while this table has the cursor. */
     readonly pane?: 'alerts' | 'silences';
   };
@@ -145,6 +149,13 @@ function elsewhere(key: string, intent: Intent, description: Words): readonly Ke
 
 const bar = (en: string, zh: string, rank: number) => ({ label: words(en, zh), rank });
 
+const PAUSE = { pause: words('pause', '暂停'), resume: words('resume', '继续') } as const;
+
+function pauseWord(state: State): Words {
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  return PAUSE[r === null ? 'pause' : pauseVerb(r)];
+}
+
 export const KEY_ROWS: readonly KeyRow[] = [
   // look
   looks(['enter', 'd'], ['nodes'], 'look', { kind: 'describe' }, words('describe', '详情'), {
@@ -184,7 +195,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'look',
     { kind: 'describe', version: true },
     words('diff of its version', '其版本的差异'),
-    { bar: bar('diff', '比较', 2), off: onRollout },
+    { bar: { ...bar('diff', '比较', 2), spare: true }, off: onRollout },
   ),
   later(
     'l',
@@ -442,7 +453,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'pause' },
     words('pause, resume', '暂停、继续'),
     all(allowed('rollout.pause'), onRollout, legal(pauseVerb)),
-    bar('pause', '暂停', 4),
+    { ...bar('pause', '暂停', 4), label: pauseWord },
   ),
   ...fleet(
     ['u'],
@@ -450,7 +461,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     { kind: 'roll-back' },
     words('roll back: abort it, or undo it', '回滚：中止或撤销'),
     all(allowed('rollout.abort'), onRollout, legal(backVerb)),
-    bar('roll back', '回滚', 5),
+    bar('roll back', '回滚', 4.5),
   ),
   ...fleet(
     ['P'],

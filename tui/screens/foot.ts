@@ -30,12 +30,14 @@ function shortOf(description: string): string {
 }
 
 function hint(row: KeyRow, state: State, ui: Ui, count: number): KeyHint {
-  const label = row.bar === undefined ? '' : speak(row.bar.label, ui.theme);
+  const named = row.bar?.label;
+  const label =
+    named === undefined ? '' : speak(typeof named === 'function' ? named(state) : named, ui.theme);
   const at: KeyHint = {
     key: printedKey(row.keys[0] ?? ''),
     label,
     off: row.disabledReason(state) !== null,
-    spare: (row.bar?.rank ?? 0) > 4,
+    spare: row.bar?.spare === true || (row.bar?.rank ?? 0) >= 5,
   };
   return row.acts && count > 1 ? { ...at, count } : at;
 }

@@ -273,6 +273,7 @@ export const EN = {
   'sheet.matches': 'matches',
   'sheet.notyet': '{typed} is not {want} yet',
   'sheet.type': 'type {want}, {what}, then Enter',
+  'sheet.word': 'type {want}, then Enter',
   'sheet.nodes': 'the number of nodes',
   'sheet.settled': '{n} of {all} settled',
   'sheet.what': 'what',

@@ -273,6 +273,7 @@ export const ZH: Readonly<Record<WordKey, string>> = {
   'sheet.matches': '一致',
   'sheet.notyet': '{typed} 还不是 {want}',
   'sheet.type': '输入 {want}, 即{what}, 再按 Enter',
+  'sheet.word': '输入 {want}, 再按 Enter',
   'sheet.nodes': '节点数',
   'sheet.settled': '{all} 台中 {n} 台已完成',
   'sheet.what': '原因',

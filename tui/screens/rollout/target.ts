@@ -69,7 +69,7 @@ function props(r: Rollout, name: string, state: State, ui: Ui): TargetPageProps 
       [say('why', '原因'), t?.why === undefined || t.why === '' ? '-' : t.why],
     ],
     phases: t === undefined ? [] : phases(t, f),
-    refusal: f === null ? null : { text: formatRefusal(f.refusal), hint: f.refusal.hint ?? null },
+    refusal: f === null ? null : formatRefusal(f.refusal),
     log: (f?.logTail ?? '').split('\n').filter((l) => l.trim() !== ''),
     scroll: state.rollouts.scroll,
     stale: isStale(state),

@@ -95,10 +95,7 @@ export function revertRows(sheet: RevertSheet, ui: Ui): readonly Row[] {
       reason: refused
         ? null
         : { label: say('why (kept in the audit log)', '原因（记入审计）'), typed: sheet.reason },
-      type:
-        p === null
-          ? null
-          : { want: sheet.context, what: say("this fleet's name", '本机队名称'), typed: sheet.typed },
+      type: p === null ? null : { want: sheet.context, what: null, typed: sheet.typed },
       focus: sheet.focus,
       error: errorOf(sheet, ui),
       keys: refused

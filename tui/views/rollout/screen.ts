@@ -41,28 +41,58 @@ export interface RolloutProps {
 const AROUND = 5;
 /** Heads and three targets: fewer say nothing. */
 const LEAST_TABLE = 4;
+/** So many are seen before there is room for more than them. */
+const ROOMY_TABLE = 8;
 
 /** Everything from row 4 to the message: steps, waits, targets, gate, the ones before; roomy where there is room. */
 export function rolloutRows(p: RolloutProps, ui: Ui): readonly Row[] {
   const room = Math.max(1, ui.height - AROUND);
-  const head = [titleRow(p, ui), ...stepRows(p.steps, ui)];
-  const lines = lineRows(p, ui);
-  const sums = [...summaryRows(p, ui), ...barRow(p, ui)];
-  const wide = p.gate === null ? [] : gateRows(p.gate, ui);
-  const table = p.rows.length === 0 ? 2 : Math.max(LEAST_TABLE, Math.min(p.rows.length + 1, 8));
-  const whole = head.length + lines.length + sums.length + table + wide.length + 3;
-  const past = (cells: number) => beforeRows(p.before.slice(0, Math.max(0, Math.min(2, cells))), ui);
-  if (whole + 2 <= room) {
-    const gate = wide.length === 0 ? [] : [BLANK, ...wide];
-    const before = past(room - whole - gate.length + wide.length);
-    const tail = [...gate, ...(before.length === 0 ? [] : [BLANK, ...before])];
-    const top = [...head, BLANK, ...lines, ...(lines.length === 0 ? [] : [BLANK]), ...sums, BLANK];
-    return shaded(p, [...top, ...targetTable(p, room - top.length - tail.length, ui), ...tail]);
-  }
+  return shaded(p, roomyRows(p, room, ui) ?? tightRows(p, room, ui));
+}
+
+/** Blank rows between the parts, the gate whole, what was before; `null`: it does not fit. */
+function roomyRows(p: RolloutProps, room: number, ui: Ui): readonly Row[] | null {
+  const lines = lineRows(p, ui, true);
+  const gate = p.gate === null ? [] : [BLANK, ...gateRows(p.gate, ui)];
+  const top = [
+    titleRow(p, ui),
+    ...stepRows(p.steps, ui),
+    BLANK,
+    ...lines,
+    ...(lines.length === 0 ? [] : [BLANK]),
+    ...sumRows(p, ui),
+    BLANK,
+  ];
+  const table = Math.max(LEAST_TABLE, Math.min(p.rows.length + 1, ROOMY_TABLE));
+  const left = room - top.length - gate.length - table;
+  if (left < 0) return null;
+  const past = beforeRows(p.before.slice(0, Math.max(0, Math.min(2, left - 1))), ui);
+  const tail = [...gate, ...(past.length === 0 ? [] : [BLANK, ...past])];
+  return [...top, ...targetTable(p, room - top.length - tail.length, ui), ...tail];
+}
+
+/** What explains gives way to what is wrong: lines are cut, then the steps but those of now, then the gate's second row. */
+function tightRows(p: RolloutProps, room: number, ui: Ui): readonly Row[] {
   const gate = p.gate === null ? [] : gateLines(p.gate, ui);
-  const top = [...head, ...lines, ...sums];
-  const left = room - top.length - gate.length;
-  return shaded(p, [...top, ...targetTable(p, Math.max(LEAST_TABLE, left), ui), ...gate]);
+  const title = titleRow(p, ui);
+  const sums = sumRows(p, ui);
+  const now = Math.max(
+    0,
+    p.steps.findLastIndex((s) => s.started !== null),
+  );
+  const near = { from: Math.min(now, Math.max(0, p.steps.length - 2)), n: 2 };
+  const tries = [
+    [title, ...stepRows(p.steps, ui), ...lineRows(p, ui, true), ...sums],
+    [title, ...stepRows(p.steps, ui), ...lineRows(p, ui, false), ...sums],
+    [title, ...stepRows(p.steps, ui, near), ...lineRows(p, ui, false), ...sums],
+  ];
+  const top = tries.find((t) => room - t.length - gate.length >= LEAST_TABLE) ?? tries.at(-1) ?? [];
+  const foot = gate.slice(0, Math.max(0, room - top.length - LEAST_TABLE));
+  return [...top, ...targetTable(p, Math.max(2, room - top.length - foot.length), ui), ...foot];
+}
+
+function sumRows(p: RolloutProps, ui: Ui): readonly Row[] {
+  return [...summaryRows(p, ui), ...barRow(p, ui)];
 }
 
 function shaded(p: RolloutProps, rows: readonly Row[]): readonly Row[] {
@@ -86,10 +116,11 @@ function titleRow(p: RolloutProps, ui: Ui): Row {
   );
 }
 
-function lineRows(p: RolloutProps, ui: Ui): readonly Row[] {
+/** `whole`: wrapped where a row is too short; otherwise cut. */
+function lineRows(p: RolloutProps, ui: Ui, whole: boolean): readonly Row[] {
   const { text } = ui.theme;
   return p.lines.flatMap((l) =>
-    wrapped(text(l.text), ui.width - textAt(ui) - 1).map((part, i) =>
+    (whole ? wrapped(text(l.text), ui.width - textAt(ui) - 1) : [text(l.text)]).map((part, i) =>
       row(
         ' ',
         seg(padTo(i === 0 ? text(l.label) : '', textAt(ui) - 1), 'quiet'),

@@ -27,7 +27,12 @@ const AT = {
 } as const;
 const NOTE_AT = 52;
 
-export function stepRows(steps: readonly StepRow[], ui: Ui): readonly Row[] {
+/** @param near only so many from there on */
+export function stepRows(
+  steps: readonly StepRow[],
+  ui: Ui,
+  near: { readonly from: number; readonly n: number } = { from: 0, n: steps.length },
+): readonly Row[] {
   const { say, text } = ui.theme;
   const title = heads(
     [
@@ -41,10 +46,10 @@ export function stepRows(steps: readonly StepRow[], ui: Ui): readonly Row[] {
   );
   return [
     title,
-    ...steps.map((s, i) => ({
+    ...steps.slice(near.from, near.from + near.n).map((s, i) => ({
       segs: place(
         [
-          [AT.what, [verdictSeg(s.verdict, ui), seg(` ${i + 1} ${text(s.what)}`)]],
+          [AT.what, [verdictSeg(s.verdict, ui), seg(` ${near.from + i + 1} ${text(s.what)}`)]],
           [AT.targets, seg(count(s.targets))],
           [AT.healthy, seg(count(s.healthy))],
           [AT.started, seg(s.started === null ? NONE : text(s.started), 'quiet')],

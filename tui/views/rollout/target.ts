@@ -19,7 +19,8 @@ export interface TargetPageProps {
   readonly forMs: number;
   readonly facts: readonly (readonly [label: string, text: string])[];
   readonly phases: readonly (readonly [ConfigPhase, Verdict])[];
-  readonly refusal: { readonly text: string; readonly hint: string | null } | null;
+  /** With its place and what to do. */
+  readonly refusal: string | null;
   /** What the engine said last, oldest first. */
   readonly log: readonly string[];
   readonly scroll: number;
@@ -48,8 +49,7 @@ function body(p: TargetPageProps, ui: Ui): readonly Row[] {
   }
   if (p.refusal !== null) {
     out.push(BLANK);
-    labelled(say('target.refusal'), text(p.refusal.text), 'crit');
-    if (p.refusal.hint !== null) labelled(say('sheet.do'), text(p.refusal.hint));
+    labelled(say('target.refusal'), text(p.refusal), 'crit');
   }
   if (p.log.length > 0) {
     out.push(BLANK, row(' ', seg(say('target.log'), 'strong')));

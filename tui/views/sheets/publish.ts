@@ -4,7 +4,7 @@ import { cutEnd, padTo, width } from '../../theme/width.ts';
 import { wrapped } from '../describe-body.ts';
 import { type KeyHint, keybarRow } from '../foot.ts';
 import { count } from '../format.ts';
-import type { Ui } from '../ui.ts';
+import { type Ui, WIDE } from '../ui.ts';
 import { verdictSeg } from '../verdict.ts';
 import { errorRow, field, ruleRow } from './parts.ts';
 
@@ -45,14 +45,18 @@ const TEXT_AT = 14;
 const FIELD_AT = 9;
 /** Header. */
 const AROUND = 3;
+/** Below it each fact but the steps has one row: the diff wants some as well. */
+const LOW = 30;
 
 /** The whole page under the header: who is hit, what differs, and the fields under a rule. */
 export function publishPageRows(p: PublishPageProps, ui: Ui): readonly Row[] {
   const { say } = ui.theme;
   const room = Math.max(1, ui.height - AROUND);
   const foot = fieldRows(p, ui);
-  const facts = p.facts.flatMap((f) => factRows(f, ui));
-  const warns = p.warns.length === 0 ? [] : [warnRow(p, ui)];
+  const low = ui.height < LOW;
+  const facts = p.facts.flatMap((f, i) => factRows(f, low && i < p.facts.length - 1 ? 1 : 3, ui));
+  // What is superseded stands among the facts already.
+  const warns = p.warns.length === 0 || low ? [] : [warnRow(p, ui)];
   const head = [titleRow(p, ui), row(' ', seg(say('publish.blast'), 'strong')), ...facts];
   const fixed = head.length + warns.length + foot.length;
   const roomy = room - fixed > 12;
@@ -67,14 +71,16 @@ export function publishPageRows(p: PublishPageProps, ui: Ui): readonly Row[] {
 function titleRow(p: PublishPageProps, ui: Ui): Row {
   const { say, text, sym } = ui.theme;
   const left = [seg(' '), seg(say('tab.rollouts'), 'strong'), seg(` / ${text(p.title)}`)];
-  return ends(left, [seg(`  ${text(p.aside)} `, 'quiet')], ui.width, sym.cut);
+  return ends(left, ui.width < WIDE ? [] : [seg(`  ${text(p.aside)} `, 'quiet')], ui.width, sym.cut);
 }
 
-function factRows(f: PublishPageProps['facts'][number], ui: Ui): readonly Row[] {
+function factRows(f: PublishPageProps['facts'][number], most: number, ui: Ui): readonly Row[] {
   const { text } = ui.theme;
   const token = f.loud === true ? 'crit' : 'text';
-  return wrapped(text(f.text), ui.width - TEXT_AT - 1)
-    .slice(0, 3)
+  const room = ui.width - TEXT_AT - 1;
+  const parts = most === 1 ? [cutEnd(text(f.text), room, ui.theme.sym.cut)] : wrapped(text(f.text), room);
+  return parts
+    .slice(0, most)
     .map((part, i) =>
       row('  ', seg(padTo(i === 0 ? text(f.label) : '', TEXT_AT - 2), 'quiet'), seg(part, token)),
     );
@@ -113,7 +119,8 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
   const out: Row[] = [];
   let old = 1;
   let now = 1;
-  for (const line of lines) {
+  const partner = partners(lines);
+  for (const [i, line] of lines.entries()) {
     if (line.startsWith('---') || line.startsWith('+++')) continue;
     const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (hunk !== null) {
@@ -129,13 +136,49 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
     const left = sign === '+' ? '' : String(old);
     const right = sign === '-' ? '' : String(now);
     const numbers = `${padTo(left, 6, 'right')}${padTo(right, 5, 'right')}`;
-    const words = text(line.slice(1));
-    const cut = width(words) > ui.width - 14 ? cutEnd(words, ui.width - 14, sym.cut) : words;
+    const other = partner.get(i);
+    const cut = fitted(text(line.slice(1)), other === undefined ? null : text(other.slice(1)), ui);
     out.push(row(seg(numbers, 'quiet'), seg(` ${sign === '+' || sign === '-' ? sign : ' '} ${cut}`, token)));
     if (sign !== '+') old += 1;
     if (sign !== '-') now += 1;
   }
   return out;
+}
+
+/** Each removed line's index with the added one that takes its place, and the other way round. */
+function partners(lines: readonly string[]): ReadonlyMap<number, string> {
+  const out = new Map<number, string>();
+  let at = 0;
+  while (at < lines.length) {
+    const from = at;
+    while (lines[at]?.startsWith('-') === true) at += 1;
+    const mid = at;
+    while (lines[at]?.startsWith('+') === true) at += 1;
+    for (let k = 0; k < Math.min(mid - from, at - mid); k++) {
+      out.set(from + k, lines[mid + k] ?? '');
+      out.set(mid + k, lines[from + k] ?? '');
+    }
+    if (at === from) at += 1;
+  }
+  return out;
+}
+
+/** Cells of a long line's head that stay before it is cut. */
+const HEAD = 16;
+
+/** A long line is cut where both sides agree, never at the difference. */
+function fitted(line: string, other: string | null, ui: Ui): string {
+  const { cut } = ui.theme.sym;
+  const room = Math.max(8, ui.width - 14);
+  if (width(line) <= room) return line;
+  if (other === null) return cutEnd(line, room, cut);
+  const [a, b] = [[...line], [...other]];
+  let same = 0;
+  while (same < a.length && a[same] === b[same]) same += 1;
+  if (width(a.slice(0, same + HEAD).join('')) <= room) return cutEnd(line, room, cut);
+  const head = a.slice(0, Math.min(HEAD, same)).join('');
+  const rest = a.slice(Math.max(HEAD, same - HEAD)).join('');
+  return cutEnd(`${head}${cut}${rest}`, room, cut);
 }
 
 /** The choices around the chosen one; what does not fit is left out from the far end. */

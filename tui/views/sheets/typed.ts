@@ -14,7 +14,7 @@ export interface TypedSheetProps {
   readonly facts: readonly { readonly label: string; readonly text: string; readonly loud?: boolean }[];
   readonly reason: { readonly label: string; readonly typed: string } | null;
   /** `null`: nothing can be asked yet, or at all. */
-  readonly type: { readonly want: string; readonly what: string; readonly typed: string } | null;
+  readonly type: { readonly want: string; readonly what: string | null; readonly typed: string } | null;
   readonly focus: 'reason' | 'type' | 'none';
   readonly error: string | null;
   readonly keys: readonly KeyHint[];
@@ -49,6 +49,7 @@ function questionRow(q: NonNullable<TypedSheetProps['type']>, focused: boolean, 
     : q.typed === ''
       ? []
       : [seg(say('sheet.notyet', { typed: text(q.typed), want: text(q.want) }), 'quiet')];
-  const ask = say('sheet.type', { want: text(q.want), what: text(q.what) });
+  const want = text(q.want);
+  const ask = q.what === null ? say('sheet.word', { want }) : say('sheet.type', { want, what: text(q.what) });
   return row(` ${ask}     `, ...field(q.typed, focused, ui), '      ', ...verdict);
 }
