@@ -100,6 +100,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
+        rollout: settings.rollout,
         accessMs: settings.jwt.expirationMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },

@@ -4,7 +4,6 @@ import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
-import { winner } from '../core/config-version/select.ts';
 import {
   answered,
   drifted,
@@ -221,7 +220,8 @@ export class AgentsService implements AgentEvents {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
         const { hash, text } = plan.rendered;
-        const { label } = plan;
+        const { label, rollout } = plan;
+        const rollbackMs = (rollout && view.get('rollout', rollout)?.strategy.rollbackMs) ?? null;
         // Opened now, of this very state: what is sealed leaves the master only in an offer.
         const sealed = templates.opened(view, plan.rendered.sealed);
         const retry = retryOf(next, hash);
@@ -234,6 +234,7 @@ export class AgentsService implements AgentEvents {
             body: new TextEncoder().encode(text),
             sealed,
             retry,
+            rollbackMs,
           }),
         );
       }
@@ -249,7 +250,7 @@ export class AgentsService implements AgentEvents {
 
   /** By whom and why what it should run was published to it: its own timeline tells its history. */
   private why(view: Snapshot, node: Node): string {
-    const stands = winner(this.needs.templates.standing(view), node);
+    const stands = this.needs.templates.winner(view, node);
     if (!stands || stands.label !== node.target?.version) return '';
     const { publishedBy, reason } = stands.publication;
     return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;

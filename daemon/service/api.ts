@@ -34,7 +34,7 @@ import type {
   StrategyOverrides,
   TargetState,
 } from '../../proto/vocab/rollout.ts';
-import type { SecretView } from '../../proto/vocab/secret.ts';
+import type { SecretKind, SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
@@ -257,8 +257,11 @@ export interface SecretsService {
     m: Mutation,
     args: { name: string; certPem: string; keyPem: string; chainPem: string | null },
   ): Promise<{ revision: Revision; secret: SecretView }>;
-  /** @throws AppError `precondition` while a version in force names it */
-  remove(m: Mutation, name: string): Promise<{ revision: Revision }>;
+  /**
+   * @param kind `not_found` when it is of the other one; either where none is given
+   * @throws AppError `precondition` while a version in force names it
+   */
+  remove(m: Mutation, name: string, kind?: SecretKind): Promise<{ revision: Revision }>;
 }
 
 export interface CommandsService {

@@ -371,6 +371,8 @@ export interface Offer {
   readonly sealed: readonly SealedItem[];
   /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
   readonly retry: Revision;
+  /** Commit confirmed: it puts back what it ran unless it reaches us so soon after the switch; `null`: as always. */
+  readonly rollbackMs: Millis | null;
 }
 
 /** What the services may send down the agent link. Latest wins a slot; nothing here waits. */

@@ -6,13 +6,14 @@ import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.
 import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
-import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { BodyHash, ConfigHash, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vocab/secret.ts';
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
 import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
+import { releasedIn } from './published.ts';
 import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
@@ -200,9 +201,14 @@ export class Templates {
     return known;
   }
 
+  /** What stands for this node. */
+  winner(view: Snapshot, node: Subject): Standing | null {
+    return winner(this.standing(view), node, releasedIn(view));
+  }
+
   /** The version this node gets. */
   chosen(view: Snapshot, node: Subject): ConfigVersion | null {
-    const best = winner(this.standing(view), node);
+    const best = this.winner(view, node);
     return (best && view.get('version', best.label)) ?? null;
   }
 
@@ -210,12 +216,20 @@ export class Templates {
   wanted(
     view: Snapshot,
     node: Subject,
-  ): { readonly label: VersionLabel; readonly rendered: Rendered; readonly wanted: Wanted | null } | null {
-    const version = this.chosen(view, node);
+  ): {
+    readonly label: VersionLabel;
+    /** Of the publication that it is for. */
+    readonly rollout: RolloutId | null;
+    readonly rendered: Rendered;
+    readonly wanted: Wanted | null;
+  } | null {
+    const best = this.winner(view, node);
+    const version = best && view.get('version', best.label);
     if (!version) return null;
     const rendered = this.render(view, version, node);
     const { label } = version;
-    return { label, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
+    const rollout = best.publication.rollout ?? null;
+    return { label, rollout, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
   }
 
   /** What a rendered document names, as its node gets it. */

@@ -27,8 +27,12 @@ import type {
   Store,
   Vault,
 } from './ports.ts';
+import { Publisher, type PublisherSettings } from './publisher.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { RolloutFacts } from './rollout-facts.ts';
+import { RolloutRunner } from './rollout-runner.ts';
+import { RolloutTargets } from './rollout-targets.ts';
 import { RolloutsService } from './rollouts.ts';
 import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
@@ -54,6 +58,8 @@ export interface ServiceSettings {
   readonly certificateMs?: number;
   /** How long a login is good before it is refreshed. */
   readonly accessMs: number;
+  /** How publications go, and how what ran before goes back. */
+  readonly rollout: PublisherSettings;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -110,6 +116,17 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const change = {
+    templates,
+    agents,
+    rings,
+    facts: new RolloutFacts({ templates, sessions, rings }),
+    targets: new RolloutTargets(),
+    suspicion: () => null,
+    since: clock.now(),
+  };
+  const publisher = new Publisher(settings.rollout, change);
+  const runner = new RolloutRunner({ ...change, writer, log });
   const follower = new Follower({ writer, templates, agents });
   const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
@@ -154,6 +171,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       agents.tick(),
       alerts.evaluate(),
       commands.tick(),
+      runner.tick(),
       follower.follow(),
       silences.tick(since, now),
       markAudit(),
@@ -171,8 +189,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     ),
     agents,
     nodes: told('nodes', nodes),
-    configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
-    rollouts: told('rollouts', new RolloutsService({ writer })),
+    configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
+    rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
     alerts,
     silences: told('silences', silences),

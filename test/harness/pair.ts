@@ -43,6 +43,8 @@ export class Pair {
       state_dir: path.join(pair.dir, 'master'),
       socket: path.join(pair.dir, 'master.sock'),
       'heartbeat.interval': '200ms',
+      'rollout.strategy': 'at-once',
+      'rollout.revert': 'at-once',
     };
     const { settings } = loadMasterSettings({ env: {}, flags });
     pair.master = await startMaster(settings, {

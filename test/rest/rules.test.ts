@@ -296,3 +296,19 @@ describe('every answer', () => {
     expect([asViewer.body['redacted'], asOperator.body['redacted']]).toEqual([true, false]);
   });
 });
+
+describe('what is refused', () => {
+  const newest = async () =>
+    (await rest.master.services.audit.list(rest.master.m().caller, { limit: 1, before: null })).records[0];
+
+  test.each([
+    ['POST', '/configs/v404/publish', 'config.publish', 'v404'],
+    ['DELETE', '/certificates/only-a-secret', 'secret.remove', 'only-a-secret'],
+  ])('%s %s of what is not there is on record', async (method, path, action, subject) => {
+    await rest.call('PUT', '/secrets/only-a-secret', { body: { value: 'x' } });
+    const before = (await newest())?.seq ?? 0;
+    const r = await rest.call(method, path);
+    expect([r.status, r.body['code']]).toEqual([404, 'not_found']);
+    expect(await newest()).toMatchObject({ seq: before + 1, action, subject, outcome: 'not_found' });
+  });
+});

@@ -147,6 +147,7 @@ const offer = {
   ...{ hash: HASH, version: 'v1' as VersionLabel, revision: 3, body: Buffer.from('services: []') },
   sealed: [],
   retry: 0,
+  rollbackMs: null,
 };
 
 describe('who is refused, and told why', () => {

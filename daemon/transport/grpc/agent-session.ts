@@ -259,7 +259,8 @@ export class AgentSession {
     this.config = null;
     if (!config) return null;
     const id = this.needs.random.hex(8);
-    return { ...config, commit: { id, rollbackMs: this.settings.rollbackMs } };
+    const rollbackMs = config.commit?.rollbackMs ?? this.settings.rollbackMs;
+    return { ...config, commit: { id, rollbackMs } };
   }
 
   private write(body: AgentDown): void {

@@ -17,8 +17,9 @@ export class AgentSessions implements AgentLink {
     return this.sessions.has(name);
   }
 
-  offerConfig(name: NodeName, offer: Offer): void {
-    this.send(name, { kind: 'remote_config', ...offer, commit: null });
+  offerConfig(name: NodeName, { rollbackMs, ...offer }: Offer): void {
+    const commit = rollbackMs === null ? null : { id: '', rollbackMs };
+    this.send(name, { kind: 'remote_config', ...offer, commit });
   }
 
   sendCommand(

@@ -11,6 +11,7 @@ import { addMetrics } from './metrics.ts';
 import { NodeBook } from './node-book.ts';
 import { addNodes } from './nodes.ts';
 import { addRegions } from './regions.ts';
+import { addRollouts } from './rollouts.ts';
 import { addSecrets } from './secrets.ts';
 import type { RestServices } from './server.ts';
 import { addSilences } from './silences.ts';
@@ -32,6 +33,7 @@ export function addRoutes(app: FastifyInstance, needs: Omit<RouteNeeds, 'book'>)
   addNodes(app, all);
   addConfigs(app, all);
   addConfigReviews(app, all);
+  addRollouts(app, all);
   addCommands(app, all);
   addMetrics(app, all);
   addAlerts(app, all);

@@ -41,6 +41,7 @@ const services = createServices(
     heartbeatMs: 10_000,
     reportMs: 10_000,
     nodeDownForMs: 60_000,
+    rollout: { strategy: 'at-once', revert: 'at-once' },
     commandTimeoutMs: 30_000,
     accessMs: 900_000,
     advertise: () => 'localhost:1',
