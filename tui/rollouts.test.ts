@@ -26,7 +26,7 @@ const steps = [3, 15, 70, 140].map((targets, i) => ({
 const going = (more: Partial<Rollout> = {}): Rollout =>
   fakeRollout('31', {
     steps,
-    counts: fakeCounts({ healthy: 2, applying: 1, failed: 1, waiting: 136 }),
+    counts: fakeCounts({ healthy: 1, applying: 1, failed: 1, waiting: 137 }),
     ...more,
   });
 const paused = (reason: 'manual' | 'step' | 'inconclusive'): Partial<Rollout> => ({
@@ -89,8 +89,8 @@ describe('screen 3', () => {
     expect(items.map((i) => [i.target.node, i.target.state, i.others, i.more])).toEqual([
       ['hk-2', 'failed', [], 0],
       ['us-1', 'soaking', ['us-2'], 1],
-      ['us-3', 'waiting', [], 135],
-      ['hk-1', 'healthy', [], 1],
+      ['us-3', 'waiting', [], 136],
+      ['hk-1', 'healthy', [], 0],
     ]);
     expect(cursorTarget(r.state().rollouts, r.here())?.node).toBe('hk-2');
     r.meant({ kind: 'move', by: 1 });
@@ -228,7 +228,7 @@ describe('verbs', () => {
     r.arm();
     r.meant({ kind: 'field', by: 1 });
     r.type('3');
-    r.master.putRollout(going({ counts: fakeCounts({ healthy: 2, applying: 2, failed: 1, waiting: 135 }) }));
+    r.master.putRollout(going({ counts: fakeCounts({ healthy: 1, applying: 2, failed: 1, waiting: 136 }) }));
     await r.settle();
     expect(r.state().sheet).toMatchObject({
       typed: '',
@@ -236,6 +236,26 @@ describe('verbs', () => {
       error: { en: 'it was 3 nodes, now 4' },
     });
   });
+});
+
+test('where all targets are known the master is held to their number', async () => {
+  const r = await screen3();
+  const whole = targets.map((t) => ({ ...t, released: t.state !== 'waiting' }));
+  r.master.putRollout(
+    going({ counts: fakeCounts({ healthy: 1, failed: 1, soaking: 2, waiting: 1 }) }),
+    whole,
+  );
+  await r.settle();
+  await r.second();
+  r.meant({ kind: 'roll-back' });
+  expect(r.state().sheet).toMatchObject({ nodes: 4, exact: true });
+  r.arm();
+  r.type('why');
+  r.meant({ kind: 'field', by: 1 });
+  r.type('4');
+  r.meant({ kind: 'submit' });
+  await r.settle();
+  expect(r.asked('rolloutVerb')).toEqual(['rolloutVerb abort 31 4 why']);
 });
 
 describe('U', () => {
@@ -348,7 +368,7 @@ describe('what every screen says of it', () => {
     expect(text(r.state())).toBeUndefined();
     r.meant({ kind: 'open-screen', screen: 'nodes' });
     expect(text(r.state())).toMatch(
-      /^rollout 31 {2}v42 to everybody {2}step 1 of 4 {2}2 of 3 healthy {2}1 failed/,
+      /^rollout 31 {2}v42 to everybody {2}step 1 of 4 {2}1 of 3 healthy {2}1 failed/,
     );
     r.master.putRollout(going(paused('step')));
     await r.settle();

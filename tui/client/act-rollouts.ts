@@ -45,7 +45,7 @@ export const rollouts: { readonly [K in Kind]: Executor<K> } = {
       needs,
       verbWords(e.verb, e.id),
       e.sheet,
-      needs.api.rolloutVerb(mutation(e.reason), { id: e.id, verb: e.verb, confirmNodes: null }),
+      needs.api.rolloutVerb(mutation(e.reason), { id: e.id, verb: e.verb, confirmNodes: e.confirmNodes }),
       (r) => ({ kind: 'done', sheet: e.sheet, text: done(e.verb, r.rollout) }),
     ),
   'preview-revert': (e, needs) =>

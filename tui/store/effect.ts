@@ -52,6 +52,7 @@ export type Effect =
       readonly id: RolloutId;
       readonly verb: RolloutVerb;
       readonly reason: string;
+      readonly confirmNodes: number | null;
     }
   | { readonly kind: 'preview-revert'; readonly sheet: number }
   | {

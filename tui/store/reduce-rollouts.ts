@@ -26,7 +26,7 @@ const BESIDE_MS = 2_000;
 /** One that is over changes no more. */
 const OVER_MS = 10_000;
 /** Worst first: with more the rest is told by its number. */
-export const MOST_TARGETS = 200;
+const MOST_TARGETS = 500;
 
 /** On screen 3 whatever is shown there; elsewhere one that is open, for the nodes' notes. */
 function wanted(state: State): { readonly r: Rollout; readonly everyMs: Millis } | null {
@@ -125,6 +125,7 @@ export function rolloutVerb(state: State, verb: RolloutVerb, id: string | null):
       id: r.id,
       verb,
       reason: '',
+      confirmNodes: null,
     });
   }
   return openVerb(state, r, verb);

@@ -59,7 +59,7 @@ function stream(state: State, events: readonly WatchEvent[], now: number): Step 
 function verbSheet(state: State): State {
   const { sheet } = state;
   if (sheet?.kind !== 'verb' || sheet.sending) return state;
-  const now = verbNow(sheet, state.fleet.facts);
+  const now = verbNow(sheet, state);
   return now === sheet ? state : { ...state, sheet: previewed(sheet, now) };
 }
 
@@ -198,7 +198,7 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
       return stay({ ...state, sheet: { ...sheet, preview: event.preview, error: null } });
     }
     case 'rollout-got':
-      return stay(relist(gotTargets(state, event), false));
+      return stay(verbSheet(relist(gotTargets(state, event), false)));
     case 'rollout-failed': {
       const error = words(event.failure.message, event.failure.message);
       return stay({ ...state, rollouts: { ...state.rollouts, asking: false, error } });

@@ -172,7 +172,15 @@ export function onNew(r: Rollout): number {
   return r.counts.healthy + r.counts.soaking;
 }
 
-/** Nodes that have it or are about to. */
-export function released(r: Rollout): number {
-  return onNew(r) + r.counts.applying + r.counts.offered;
+/** All its targets, where they are known whole. */
+function wholeTargets(v: RolloutsView, r: Rollout): readonly RolloutTarget[] | null {
+  const all = Object.values(r.counts).reduce((sum, n) => sum + n, 0);
+  return v.got !== null && v.got.id === r.id && v.got.targets.length === all ? v.got.targets : null;
+}
+
+/** Nodes it was released to, and not taken back from; `exact`: counted one by one, not by their states. */
+export function released(v: RolloutsView, r: Rollout): { readonly n: number; readonly exact: boolean } {
+  const targets = wholeTargets(v, r);
+  if (targets !== null) return { n: targets.filter((t) => t.released).length, exact: true };
+  return { n: onNew(r) + r.counts.applying + r.counts.offered + r.counts.failed, exact: false };
 }

@@ -1,7 +1,7 @@
 import { formatDuration } from '../../../proto/vocab/duration.ts';
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { Rollout, RolloutTarget } from '../../../proto/vocab/rollout.ts';
-import { isOver, released } from '../../store/rollouts-view.ts';
+import { isOver } from '../../store/rollouts-view.ts';
 import type { RolloutProps } from '../../views/rollout/screen.ts';
 import type { Ui } from '../../views/ui.ts';
 import { type Pick2, picker } from '../sheets/words.ts';
@@ -57,14 +57,13 @@ function passes(r: Rollout, say: Pick2): string {
   return say(`step ${next} after ${formatDuration(pause)}`, `${formatDuration(pause)} 后第 ${next} 步`);
 }
 
-function fails(r: Rollout, say: Pick2): string {
+function fails(r: Rollout, n: number, say: Pick2): string {
   if (r.reverts !== null) return say('pauses and asks you', '暂停并询问您');
-  const n = released(r);
   if (!r.strategy.autoRevert) return say('aborts; nodes keep what they have', '中止；节点保持现状');
   return say(`aborts, reverts ${n} ${n === 1 ? 'node' : 'nodes'}`, `中止，撤回 ${n} 台`);
 }
 
-function then(r: Rollout, say: Pick2): string | null {
+function then(r: Rollout, n: number, say: Pick2): string | null {
   const { state } = r;
   const gated = r.strategy.steps[r.step]?.analysis === true;
   if (state.kind === 'progressing' || state.kind === 'validating' || state.kind === 'pending') {
@@ -73,7 +72,7 @@ function then(r: Rollout, say: Pick2): string | null {
         `${gated ? 'pass' : 'all healthy'}: ${passes(r, say)}`,
         `${gated ? '通过' : '全部健康'}：${passes(r, say)}`,
       ),
-      say(`fail: ${fails(r, say)}`, `不通过：${fails(r, say)}`),
+      say(`fail: ${fails(r, n, say)}`, `不通过：${fails(r, n, say)}`),
     ];
     if (gated) parts.push(say('too few samples: pauses and asks you', '样本太少：暂停并询问您'));
     return parts.join('   ');
@@ -85,10 +84,7 @@ function then(r: Rollout, say: Pick2): string | null {
   const on = last
     ? say('n ends it', 'n 结束')
     : say(`n goes on to step ${next}, ${more} more nodes`, `n 进入第 ${next} 步，再 ${more} 台`);
-  const back = say(
-    `u takes it back from ${released(r)} ${released(r) === 1 ? 'node' : 'nodes'}`,
-    `u 从 ${released(r)} 台撤回`,
-  );
+  const back = say(`u takes it back from ${n} ${n === 1 ? 'node' : 'nodes'}`, `u 从 ${n} 台撤回`);
   const own = {
     step: on,
     inconclusive: say(`p reads again   ${on}`, `p 再次读数   ${on}`),
@@ -126,17 +122,20 @@ function limits(r: Rollout, now: Millis, say: Pick2): string {
   return parts.join('   ');
 }
 
-/** @param now the master's clock */
+/**
+ * @param now the master's clock
+ * @param has nodes that it was released to
+ */
 export function rolloutLines(
   r: Rollout,
-  targets: readonly RolloutTarget[],
+  { targets, has }: { readonly targets: readonly RolloutTarget[]; readonly has: number },
   now: Millis,
   ui: Ui,
 ): readonly Line[] {
   if (isOver(r)) return [];
   const say = picker(ui);
   const waiting = waits(r, targets, now, say);
-  const next = then(r, say);
+  const next = then(r, has, say);
   const limit = limits(r, now, say);
   return [
     ...(waiting === '' ? [] : [{ label: say('Waits for', '等待'), text: waiting }]),

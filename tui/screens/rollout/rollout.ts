@@ -6,6 +6,7 @@ import { kindWords, rolloutVerdict, stateWords, stepSize } from '../../store/rol
 import {
   isOver,
   onNew,
+  released,
   rolloutsOf,
   shownRollout,
   type TargetItem,
@@ -146,7 +147,7 @@ export function rolloutProps(r: Rollout, state: State, ui: Ui): RolloutProps {
     state: speak(stateWords(r), ui.theme),
     by: by(r, now, ui),
     steps: steps(r, now, ui),
-    lines: rolloutLines(r, targets, now, ui),
+    lines: rolloutLines(r, { targets, has: released(v, r).n }, now, ui),
     total: Object.values(r.counts).reduce((sum, n) => sum + n, 0),
     counts: counts(r),
     onNow: { version: r.version, n: onNew(r) },

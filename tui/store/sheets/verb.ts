@@ -1,7 +1,6 @@
 import type { RolloutId } from '../../../proto/vocab/ids.ts';
 import type { Rollout, RolloutVerb } from '../../../proto/vocab/rollout.ts';
-import type { Facts } from '../fleet.ts';
-import { released } from '../rollouts-view.ts';
+import { isOver, type RolloutsView, released } from '../rollouts-view.ts';
 import type { State } from '../state.ts';
 import type { Step } from '../step.ts';
 import { words } from '../words.ts';
@@ -17,6 +16,8 @@ export interface VerbSheet extends SheetBase {
   readonly verb: AskedVerb;
   /** Nodes that it reaches, as the rollout stands now. */
   readonly nodes: number;
+  /** The number is the master's own: it holds the verb to it. */
+  readonly exact: boolean;
   readonly reason: string;
   readonly typed: string;
   readonly focus: 'reason' | 'type';
@@ -27,19 +28,26 @@ export function wantsReason(verb: AskedVerb): boolean {
   return verb === 'abort' || verb === 'undo';
 }
 
-/** Nodes that a verb reaches: those of the steps to come, those that have the version, those that failed. */
-export function reach(r: Rollout, verb: AskedVerb): number {
-  const had = r.steps[r.step]?.targets ?? 0;
+/** Nodes that a verb reaches, as the master counts them: of the steps to come, those that have it, those that failed. */
+function reach(
+  v: RolloutsView,
+  r: Rollout,
+  verb: AskedVerb,
+): { readonly n: number; readonly exact: boolean } {
+  const has = released(v, r);
+  const all = Object.values(r.counts).reduce((sum, n) => sum + n, 0);
   switch (verb) {
     case 'promote':
-      return Math.max(0, (r.steps[r.step + 1]?.targets ?? had) - had);
+      return { ...has, n: Math.max(0, (r.steps[r.step + 1]?.targets ?? has.n) - has.n) };
     case 'promote_full':
-      return Math.max(0, (r.steps.at(-1)?.targets ?? had) - had);
+      return { ...has, n: all - has.n };
     case 'retry':
-      return r.counts.failed;
+      return { n: r.counts.failed, exact: true };
     case 'abort':
+      return has;
     case 'undo':
-      return released(r);
+      // Of one that is over: the master decides then whom the old content reaches.
+      return { ...has, exact: has.exact && !isOver(r) };
   }
 }
 
@@ -59,16 +67,19 @@ export const verbRules: SheetRules<VerbSheet> = {
     id: s.rollout,
     verb: s.verb,
     reason: s.reason.trim(),
+    confirmNodes: s.exact ? s.nodes : null,
   }),
 };
 
 export function openVerb(state: State, r: Rollout, verb: AskedVerb): Step {
+  const { n, exact } = reach(state.rollouts, r, verb);
   return open(state, {
     ...base(state),
     kind: 'verb',
     rollout: r.id,
     verb,
-    nodes: reach(r, verb),
+    nodes: n,
+    exact,
     reason: '',
     typed: '',
     focus: wantsReason(verb) ? 'reason' : 'type',
@@ -81,8 +92,9 @@ export function backVerb(r: Rollout): 'abort' | 'undo' {
 }
 
 /** The number follows the rollout: if it changes while it is typed the field empties. */
-export function verbNow(sheet: VerbSheet, facts: Facts): VerbSheet {
-  const r = facts.rollout.get(sheet.rollout);
-  const nodes = r === undefined ? sheet.nodes : reach(r, sheet.verb);
-  return nodes === sheet.nodes ? sheet : { ...sheet, nodes };
+export function verbNow(sheet: VerbSheet, { rollouts, fleet }: State): VerbSheet {
+  const r = fleet.facts.rollout.get(sheet.rollout);
+  if (r === undefined) return sheet;
+  const { n, exact } = reach(rollouts, r, sheet.verb);
+  return n === sheet.nodes && exact === sheet.exact ? sheet : { ...sheet, nodes: n, exact };
 }
