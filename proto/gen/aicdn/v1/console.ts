@@ -125,6 +125,8 @@ export interface Node {
   stopped: boolean;
   /** operators' word over the labels its agent gives */
   assigned: { [key: string]: AssignedLabel };
+  /** of its interfaces, as its agent tells them */
+  addresses: string[];
 }
 
 export interface Node_LabelsEntry {
@@ -199,6 +201,8 @@ export interface Alert {
   value: string;
   silencedBy: string[];
   modRevision: bigint;
+  /** fingerprints of alerts that say it already */
+  inhibitedBy: string[];
 }
 
 export interface Alert_LabelsEntry {
@@ -1244,6 +1248,7 @@ function createBaseNode(): Node {
     certificateSerial: "",
     stopped: false,
     assigned: {},
+    addresses: [],
   };
 }
 
@@ -1339,6 +1344,9 @@ export const Node: MessageFns<Node> = {
     globalThis.Object.entries(message.assigned).forEach(([key, value]: [string, AssignedLabel]) => {
       Node_AssignedEntry.encode({ key: key as any, value }, writer.uint32(234).fork()).join();
     });
+    for (const v of message.addresses) {
+      writer.uint32(242).string(v!);
+    }
     return writer;
   },
 
@@ -1593,6 +1601,14 @@ export const Node: MessageFns<Node> = {
             }
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1667,6 +1683,7 @@ export const Node: MessageFns<Node> = {
       },
       {},
     );
+    message.addresses = object.addresses?.map((e) => e) || [];
     return message;
   },
 };
@@ -2413,6 +2430,7 @@ function createBaseAlert(): Alert {
     value: "",
     silencedBy: [],
     modRevision: 0n,
+    inhibitedBy: [],
   };
 }
 
@@ -2453,6 +2471,9 @@ export const Alert: MessageFns<Alert> = {
         throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
       }
       writer.uint32(88).uint64(message.modRevision);
+    }
+    for (const v of message.inhibitedBy) {
+      writer.uint32(98).string(v!);
     }
     return writer;
   },
@@ -2561,6 +2582,14 @@ export const Alert: MessageFns<Alert> = {
             message.modRevision = reader.uint64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.inhibitedBy.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2605,6 +2634,7 @@ export const Alert: MessageFns<Alert> = {
     message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
       ? BigInt(object.modRevision)
       : 0n;
+    message.inhibitedBy = object.inhibitedBy?.map((e) => e) || [];
     return message;
   },
 };
