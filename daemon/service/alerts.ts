@@ -3,6 +3,8 @@ import type { Fingerprint, Millis, SilenceId } from '../../proto/vocab/ids.ts';
 import { compileMatcher } from '../../proto/vocab/matcher.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import { type Silence, silenceState } from '../../proto/vocab/silence.ts';
+import { inhibitors } from '../core/alert/inhibit.ts';
+import type { SeenNode } from '../core/alert/lost.ts';
 import {
   type AlertDraft,
   alertLabels,
@@ -13,6 +15,7 @@ import {
 import type { AlertsService as Api } from './api.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
+import { subjectOf, type WhoIsDown } from './who-is-down.ts';
 import type { EventDraft, Writer } from './write.ts';
 
 export interface AlertSettings {
@@ -22,6 +25,7 @@ export interface AlertSettings {
 interface Needs {
   readonly writer: Writer;
   readonly sessions: Sessions;
+  readonly whoIsDown: WhoIsDown;
   readonly clock: Clock;
 }
 
@@ -42,9 +46,11 @@ export class AlertsService implements Api {
 
   /** One evaluation of every rule over every node. Writes only what changed. */
   evaluate(): Promise<unknown> {
-    const { clock, writer } = this.needs;
+    const { clock, writer, whoIsDown } = this.needs;
     // Looked at outside the queue first: nearly every tick has nothing to write.
-    if (this.changes(writer.view(), clock.now()).ops.length === 0) return Promise.resolve(null);
+    const changes = this.changes(writer.view(), clock.now()).ops.length;
+    whoIsDown.look(writer.view(), clock.now());
+    if (changes === 0) return Promise.resolve(null);
     return writer.write('master', 'tick', (view, now) => {
       const { ops, events } = this.changes(view, now);
       return ops.length === 0 ? null : { ops, events, result: null };
@@ -62,8 +68,9 @@ export class AlertsService implements Api {
   private changes(view: Snapshot, now: Millis): { ops: Draft[]; events: EventDraft[] } {
     const ops: Draft[] = [];
     const events: EventDraft[] = [];
-    const { sessions } = this.needs;
+    const { sessions, whoIsDown } = this.needs;
     const rule = { forMs: this.settings.nodeDownForMs };
+    const seen: SeenNode[] = [];
     const nodes = view.list('node');
     for (const node of nodes) {
       // One that was revoked is to be away.
@@ -73,18 +80,27 @@ export class AlertsService implements Api {
       const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
       const next = evaluateNodeDown(rule, node, { status, lastSeen }, old, now);
+      const is = next === 'gone' ? null : (next ?? old);
+      const downSince = is === null || is.state === 'resolved' ? null : is.pendingAt;
+      // One that was never ready cannot be lost.
+      if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince });
       if (next === null) continue;
       if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
       else {
         ops.push({ op: 'put', kind: 'alert', key, value: next });
-        events.push(eventOf(next, node.name));
+        events.push(eventOf(next));
       }
+    }
+    for (const next of whoIsDown.evaluate(seen, view, now)) {
+      ops.push({ op: 'put', kind: 'alert', key: next.fingerprint, value: next });
+      // Figures in its words are no event.
+      if (next.state !== view.get('alert', next.fingerprint)?.state) events.push(eventOf(next));
     }
     return { ops, events };
   }
 }
 
-/** With the silences active on each now. */
+/** With the silences active on each now, and the alerts that say it already. */
 export function alertViews(
   alerts: readonly Alert[],
   silences: readonly Silence[],
@@ -93,21 +109,23 @@ export function alertViews(
   const active = silences
     .filter((s) => silenceState(s, now) === 'active')
     .map((s) => ({ id: s.id, matches: s.matchers.map(compileMatcher) }));
+  const inhibitedBy = inhibitors(alerts, now);
   return alerts.map((a) => {
     const silencedBy: SilenceId[] = active
       .filter((s) => s.matches.every((m) => m(a.labels)))
       .map((s) => s.id);
-    return { ...a, silencedBy };
+    return { ...a, silencedBy, inhibitedBy: inhibitedBy(a) };
   });
 }
 
-function eventOf(a: AlertDraft, node: string): EventDraft {
+function eventOf(a: AlertDraft): EventDraft {
+  const subject = subjectOf(a);
   const level = a.state === 'firing' ? 'error' : a.state === 'pending' ? 'warn' : 'info';
   return {
     kind: 'alert',
     who: 'master',
-    subject: node,
+    subject,
     level,
-    text: `${a.rule} ${node} ${a.state}, ${a.value}`,
+    text: `${a.rule} ${subject} ${a.state}, ${a.value}`,
   };
 }

@@ -364,7 +364,12 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
     expect(await firing()).not.toBe('');
   },
   async getAlertsById() {
-    expect(await get(`/alerts/${await firing()}`)).toMatchObject({ rule: 'NodeDown', state: 'firing' });
+    const id = await firing();
+    expect(await get(`/alerts/${id}`)).toMatchObject({ rule: 'NodeDown', state: 'firing', inhibited_by: [] });
+    const ids = async (query: string): Promise<string[]> =>
+      ((await get(`/alerts?${query}`)) as { alerts: { id: string }[] }).alerts.map((a) => a.id);
+    expect(await ids('inhibited=false')).toContain(id);
+    expect(await ids('inhibited=true')).toEqual([]);
   },
   async postAlertsByIdSilence() {
     const id = await firing();
