@@ -459,11 +459,11 @@ interface Row {
   readonly action: Action | 'open' | 'own';
 }
 
-/** Each rpc with an empty request, and those whose action the request decides with each of these. */
+/** Each rpc with an empty request, and the one whose action its request decides with each of these. */
 const ROWS: readonly Row[] = [
   ...Object.entries(TABLE)
     // Logging out would end the session that the rest asks with.
-    .filter(([name]) => name !== 'logout' && name !== 'runCommand' && name !== 'giveRolloutVerb')
+    .filter(([name]) => !['logout', 'runCommand', 'giveRolloutVerb'].includes(name))
     .map(([name, action]) => ({ name, request: {}, action })),
   ...COMMAND_TYPES.filter((type) => !isReserved(type)).map((type) => ({
     name: 'runCommand',
