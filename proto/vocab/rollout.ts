@@ -54,6 +54,12 @@ export interface Strategy {
   readonly gates: Gates;
 }
 
+/** What a caller wants otherwise than the strategy of that name has it. */
+export interface StrategyOverrides extends Partial<Omit<Strategy, 'name' | 'abort' | 'gates'>> {
+  readonly abort?: Partial<Strategy['abort']>;
+  readonly gates?: Partial<Gates>;
+}
+
 export type PauseReason = 'manual' | 'step' | 'inconclusive' | 'master_suspect';
 
 /** What a rollout does within a step. */
@@ -216,6 +222,36 @@ export const ROLLOUT_VERBS = [
   'undo',
 ] as const;
 export type RolloutVerb = (typeof ROLLOUT_VERBS)[number];
+
+/** Whether a verb may be given now; `why` not, and what would make it possible. */
+export interface LegalVerb {
+  readonly verb: RolloutVerb;
+  readonly ok: boolean;
+  readonly why: string;
+}
+
+/** How a publication would go as a rollout. */
+export interface RolloutPlan {
+  readonly strategy: Strategy;
+  /** Nodes on the new version after each step, steps before included; steps that come to the same nodes are one. */
+  readonly steps: readonly { readonly step: RolloutStep; readonly targets: number }[];
+  /** Rollouts that are not over and share nodes with it: each stops where it is. */
+  readonly supersedes: readonly {
+    readonly id: RolloutId;
+    readonly version: VersionLabel;
+    /** From 0, of `steps`. */
+    readonly step: number;
+    readonly steps: number;
+    /** Who keeps its version. */
+    readonly regions: readonly {
+      readonly region: string;
+      readonly released: number;
+      readonly targets: number;
+    }[];
+  }[];
+  /** Without what a person is waited for, and if nothing goes wrong. */
+  readonly aboutMs: Millis;
+}
 
 /** What taking back the last publication would do. */
 export interface RevertPreview {
