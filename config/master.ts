@@ -84,6 +84,16 @@ export const MASTER_KEYS = {
     'ranges of loopback, link-local and metadata addresses that this master may connect to all the same',
     'list',
   ),
+  'rollout.strategy': key(
+    oneOf(['standard', 'unattended', 'quick', 'at-once'], 'standard: one node a region first, then a person'),
+    'standard',
+    'how a publication goes to its nodes where it does not say: standard, unattended, quick or at-once',
+  ),
+  'rollout.revert': key(
+    oneOf(['revert', 'quick', 'at-once'], 'revert: one, one, then the rest in batches'),
+    'revert',
+    'how what ran before goes back: revert, quick or at-once',
+  ),
   'commands.timeout': key(
     duration({ min: '1s', max: '1h' }),
     '30s',
@@ -138,6 +148,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     nodeDownForMs: v['alerts.node_down.for'],
     outboundAllow: v['outbound.allow'] as readonly string[],
     commandTimeoutMs: v['commands.timeout'],
+    rollout: { strategy: v['rollout.strategy'], revert: v['rollout.revert'] },
   } as const;
 }
 

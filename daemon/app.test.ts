@@ -49,6 +49,7 @@ function needs() {
         agents: heardEvents(),
         nodes: {
           list: () => ({ nodes: [], vitals: [], revision: n.store.snapshot().revision }),
+          facts: () => ({ nodes: [], revision: n.store.snapshot().revision }),
           detail: () => {
             throw new Error('not part of this test');
           },

@@ -16,6 +16,7 @@ import { createDialler } from './drivers/dialler.ts';
 import { createExposition } from './drivers/exposition.ts';
 import type { KeptRings } from './drivers/rings/rings.ts';
 import { RingSaver } from './drivers/rings/saver.ts';
+import { fewRandom } from './few-random.ts';
 import type { Clock, Log, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
@@ -56,12 +57,6 @@ export interface Master {
 }
 
 const clock: Clock = { now: () => Date.now() };
-const random: Random = {
-  hex: (n) => randomBytes(n).toString('hex'),
-  bytes: (n) => randomBytes(n),
-};
-
-const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
@@ -70,6 +65,9 @@ const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMat
  */
 export async function startMaster(settings: MasterSettings, needs: AppNeeds): Promise<Master> {
   const { log } = needs;
+  const draw = fewRandom();
+  const random: Random = { hex: (n) => draw(n).toString('hex'), bytes: (n) => randomBytes(n) };
+  const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
   const undo: (() => Promise<void>)[] = [];
   let stopping = false;
   const stop = async (): Promise<void> => {
@@ -108,6 +106,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
+        rollout: settings.rollout,
         accessMs: settings.jwt.expirationMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
@@ -131,6 +130,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     await services.start();
     undo.push(() => services.stop());
 
+    // Those who come back to a master that begins are offered the pace of all of them.
+    let fleet = services.nodes.facts().nodes.length;
     const server = await ca.issueServer({ names: names.map(withoutPort), now: clock.now() });
     const agents = new AgentTransport(
       {
@@ -145,7 +146,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, operators: services, log, clock, random },
+      { sessions, services, operators: services, fleet: () => fleet, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });
@@ -173,7 +174,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         log,
         degraded,
         ready: () => listening && !stopping,
-        exposition: () => exposition.read(),
+        exposition,
       },
     );
     const http = await rest.start();
@@ -184,7 +185,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => agents.stop());
     listening = true;
 
-    const ticks = setInterval(() => services.tick(), TICK_MS);
+    const ticks = setInterval(() => {
+      fleet = services.nodes.facts().nodes.length;
+      services.tick();
+    }, TICK_MS);
     // A master that runs for a year must not end with its certificate.
     const renewal = setInterval(() => {
       ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(
@@ -229,7 +233,7 @@ export async function writeWhole(file: string, content: string, mode: number): P
   }
 }
 
-function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
+export function wantsTls({ addr, tls }: MasterSettings['http']): boolean {
   return tls === 'auto' ? !isLoopback(addr.host) : tls === 'on';
 }
 

@@ -23,6 +23,7 @@ import type {
 } from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType, RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
@@ -192,6 +193,8 @@ export interface Kinds {
   removed: RemovedNode;
   region: RegionVariables;
   secret: StoredSecret;
+  rollout: Rollout;
+  target: RolloutTarget;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -212,6 +215,8 @@ export const KINDS = [
   'removed',
   'region',
   'secret',
+  'rollout',
+  'target',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
@@ -374,6 +379,8 @@ export interface Offer {
   readonly sealed: readonly SealedItem[];
   /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
   readonly retry: Revision;
+  /** Commit confirmed: it puts back what it ran unless it reaches us so soon after the switch; `null`: as always. */
+  readonly rollbackMs: Millis | null;
 }
 
 /** What the services may send down the agent link. Latest wins a slot; nothing here waits. */

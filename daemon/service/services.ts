@@ -29,8 +29,13 @@ import type {
   Store,
   Vault,
 } from './ports.ts';
+import { Publisher, type PublisherSettings } from './publisher.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { RolloutFacts } from './rollout-facts.ts';
+import { RolloutRunner } from './rollout-runner.ts';
+import { RolloutTargets } from './rollout-targets.ts';
+import { RolloutsService } from './rollouts.ts';
 import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
@@ -56,6 +61,8 @@ export interface ServiceSettings {
   readonly certificateMs?: number;
   /** How long a login is good before it is refreshed. */
   readonly accessMs: number;
+  /** How publications go, and how what ran before goes back. */
+  readonly rollout: PublisherSettings;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -116,6 +123,17 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
   const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, clock });
+  const change = {
+    templates,
+    agents,
+    rings,
+    facts: new RolloutFacts({ templates, sessions, rings }),
+    targets: new RolloutTargets(),
+    suspicion: () => whoIsDown.suspicion(),
+    since: clock.now(),
+  };
+  const publisher = new Publisher(settings.rollout, change);
+  const runner = new RolloutRunner({ ...change, writer, log });
   const follower = new Follower({ writer, templates, agents });
   const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
@@ -160,6 +178,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       agents.tick(),
       alerts.evaluate(),
       commands.tick(),
+      runner.tick(),
       follower.follow(),
       silences.tick(since, now),
       markAudit(),
@@ -178,7 +197,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     agents,
     nodes: told('nodes', nodes),
     figures: new FiguresService({ rings, clock }),
-    configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
+    configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
+    rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
     alerts,
     silences: told('silences', silences),
@@ -251,6 +271,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       await ticking;
       await whoIsDown.settled();
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
     },
@@ -259,6 +280,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follows.endAll('the master is stopping');
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
       await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));

@@ -18,7 +18,7 @@ import type { AlertView } from '../vocab/alert.ts';
 import { COMMAND_TYPES, type CommandOptions, type CommandTask, type TaskState } from '../vocab/command.ts';
 import type { ConfigVersion, Target } from '../vocab/config-version.ts';
 import type { FleetEvent } from '../vocab/event.ts';
-import type { CommandId, Fingerprint, SilenceId } from '../vocab/ids.ts';
+import type { CommandId, Fingerprint, RolloutId, SilenceId } from '../vocab/ids.ts';
 import type { Matcher } from '../vocab/matcher.ts';
 import {
   type ConfigFailure,
@@ -269,9 +269,13 @@ export function encodeVersion(v: ConfigVersion): WireVersion {
       publishedAt: w.stamp(p.publishedAt),
       reason: p.reason,
       revision: w.big(p.revision, 'publication.revision'),
+      rollout: p.rollout ?? '',
+      open: p.open ?? false,
+      only: p.only && { names: [...p.only] },
     })),
     modRevision: w.big(v.modRevision, 'version.mod_revision'),
     rollbackOf: v.rollbackOf ?? '',
+    target: v.target && encodeTarget(v.target),
   };
 }
 
@@ -290,7 +294,11 @@ export function decodeVersion(v: WireVersion): ConfigVersion {
       publishedAt: w.millis(p.publishedAt, 'publication.published_at'),
       reason: w.text(p.reason, 'publication.reason', w.LONGEST.line),
       revision: w.int(p.revision, 'publication.revision'),
+      ...(p.rollout === '' ? {} : { rollout: w.required(p.rollout, 'publication.rollout') as RolloutId }),
+      ...(p.open ? { open: true as const } : {}),
+      ...(p.only ? { only: w.nodeNames(p.only.names, MOST_NODES, 'publication.only') } : {}),
     })),
+    ...(v.target ? { target: decodeTarget(v.target, 'version.target') } : {}),
     modRevision: w.int(v.modRevision, 'version.mod_revision'),
   };
 }

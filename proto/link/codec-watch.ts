@@ -21,6 +21,7 @@ import {
   encodeLogLine,
 } from './codec-common.ts';
 import * as c from './codec-console.ts';
+import { decodeRollout, encodeRollout } from './codec-rollouts.ts';
 import * as w from './wire.ts';
 
 // The console stream and a node's detail, wire ⇄ vocab. An entity's key is derived from it, never sent beside it.
@@ -28,7 +29,7 @@ import * as w from './wire.ts';
 const MOST_ENTITIES = 50_000;
 const MOST_REGIONS = 2_048;
 const REGION_MINUTES = 30;
-const KINDS = ['node', 'version', 'alert', 'silence', 'command', 'event'] as const;
+const KINDS = ['node', 'version', 'alert', 'silence', 'command', 'rollout', 'event'] as const;
 
 export function encodeEntity(e: Entity): WireEntity {
   switch (e.kind) {
@@ -42,6 +43,8 @@ export function encodeEntity(e: Entity): WireEntity {
       return { entity: { $case: 'silence', value: c.encodeSilence(e.value) } };
     case 'command':
       return { entity: { $case: 'command', value: c.encodeTask(e.value) } };
+    case 'rollout':
+      return { entity: { $case: 'rollout', value: encodeRollout(e.value) } };
     case 'event':
       return { entity: { $case: 'event', value: c.encodeEvent(e.value) } };
   }
@@ -69,6 +72,10 @@ export function decodeEntity(m: WireEntity): Entity {
     case 'command': {
       const value = c.decodeTask(e.value);
       return { kind: 'command', key: value.id, value };
+    }
+    case 'rollout': {
+      const value = decodeRollout(e.value);
+      return { kind: 'rollout', key: value.id, value };
     }
     case 'event': {
       const value = c.decodeEvent(e.value);

@@ -1,4 +1,5 @@
 import { BUCKETS_MS, type Histogram, type HostFigures, type Totals } from './metrics.ts';
+import type { EngineInfo } from './node.ts';
 
 // What Prometheus reads, by name: the master, of the fleet and of each node, and an agent, of its own, say the same words.
 
@@ -98,6 +99,27 @@ export function hostFamilies(host: HostFigures): readonly Family[] {
     one('host_disk_free_bytes', 'Free where the agent keeps its state.', host.diskFreeBytes),
     one('host_disk_bytes', 'Size of that disk.', host.diskBytes),
   ].flat();
+}
+
+/** Of the engine beside an agent. */
+export function engineFamilies(e: Pick<EngineInfo, 'startedAt' | 'workers' | 'restarts'>): readonly Family[] {
+  const at = (value: number): readonly Sample[] => [{ labels: {}, value }];
+  return [
+    family('engine_start_time_seconds', 'gauge', 'When the engine was started.', at(e.startedAt / 1000)),
+    ...(e.workers
+      ? [family('engine_workers', 'gauge', 'Processes that carry streams.', at(e.workers.length))]
+      : []),
+    ...(e.restarts === undefined
+      ? []
+      : [
+          family(
+            'engine_worker_restarts_total',
+            'counter',
+            'Workers that died and were replaced.',
+            at(e.restarts),
+          ),
+        ]),
+  ];
 }
 
 export function family(name: string, type: Family['type'], help: string, samples: readonly Sample[]): Family {

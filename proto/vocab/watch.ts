@@ -5,6 +5,7 @@ import type { ConfigVersion } from './config-version.ts';
 import type { FleetEvent } from './event.ts';
 import type { Millis, Revision } from './ids.ts';
 import type { FleetVitals, Node, NodeVitals, RegionVitals } from './node.ts';
+import type { Rollout } from './rollout.ts';
 import type { Silence } from './silence.ts';
 
 /** What a console knows of the fleet, by kind. */
@@ -14,6 +15,7 @@ export interface Entities {
   alert: AlertView;
   silence: Silence;
   command: CommandTask;
+  rollout: Rollout;
   event: FleetEvent;
 }
 export type EntityKind = keyof Entities;

@@ -94,6 +94,7 @@ export class MemoryMaster {
         heartbeatMs: HEARTBEAT_MS,
         reportMs: HEARTBEAT_MS,
         nodeDownForMs: 60_000,
+        rollout: { strategy: 'at-once', revert: 'at-once' },
         commandTimeoutMs: 30_000,
         accessMs: 15 * 60_000,
         advertise: () => 'master.test:50051',
@@ -235,6 +236,14 @@ export class MemoryMaster {
   async ack(name: string, hash: ConfigHash): Promise<void> {
     const engine = fakeEngine({ documentHash: hash });
     await this.status(name, { status: 'applied', nonce: '01', effectiveHash: hash, engine, warnings: [] });
+  }
+
+  /** Whoever has an offer out applies it. */
+  async ackAll(): Promise<void> {
+    for (const { name, configSync } of this.store.snapshot().list('node')) {
+      const offer = this.offers(name).at(-1);
+      if (configSync === 'applying' && offer) await this.ack(name, offer.hash);
+    }
   }
 
   async nack(name: string, rejectedHash: ConfigHash): Promise<void> {

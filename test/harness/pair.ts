@@ -43,6 +43,8 @@ export class Pair {
       state_dir: path.join(pair.dir, 'master'),
       socket: path.join(pair.dir, 'master.sock'),
       'heartbeat.interval': '200ms',
+      'rollout.strategy': 'at-once',
+      'rollout.revert': 'at-once',
     };
     const { settings } = loadMasterSettings({ env: {}, flags });
     pair.master = await startMaster(settings, {
@@ -116,7 +118,7 @@ export class Pair {
       await running.stop(reason);
     };
     this.undo.push(() => stop('the test is over'));
-    return { stop, log };
+    return { node: running.node, stop, log };
   }
 
   async engine(name: string): Promise<void> {

@@ -9,6 +9,7 @@ import { createPasswords, PASSWORDS } from '../../../daemon/ca/passwords.ts';
 import { makeToken, secretMatches } from '../../../daemon/ca/tokens.ts';
 import { openVault } from '../../../daemon/ca/vault.ts';
 import { createDialler } from '../../../daemon/drivers/dialler.ts';
+import { createExposition } from '../../../daemon/drivers/exposition.ts';
 import { createRings } from '../../../daemon/drivers/rings/rings.ts';
 import type { Op } from '../../../daemon/service/ports.ts';
 import { createServices } from '../../../daemon/service/services.ts';
@@ -42,6 +43,7 @@ const services = createServices(
     heartbeatMs: 10_000,
     reportMs: 10_000,
     nodeDownForMs: 60_000,
+    rollout: { strategy: 'at-once', revert: 'at-once' },
     commandTimeoutMs: 30_000,
     accessMs: 900_000,
     advertise: () => 'localhost:1',
@@ -90,7 +92,7 @@ const rest = new RestTransport(
     log,
     degraded: () => services.degraded(),
     ready: () => true,
-    exposition: async () => ({ text: '', type: 'text/plain' }),
+    exposition: createExposition({ services, degraded: () => services.degraded() }),
   },
 );
 const { port } = await rest.start();
