@@ -11,6 +11,7 @@ import {
   NODE_DOWN,
 } from '../core/alert/node-down.ts';
 import type { AlertsService as Api } from './api.ts';
+import type { AlertRule } from './buffering.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import type { EventDraft, Writer } from './write.ts';
@@ -22,6 +23,8 @@ export interface AlertSettings {
 interface Needs {
   readonly writer: Writer;
   readonly sessions: Sessions;
+  /** Beside NodeDown, which knows who is here. */
+  readonly rules: readonly AlertRule[];
   readonly clock: Clock;
 }
 
@@ -42,7 +45,8 @@ export class AlertsService implements Api {
 
   /** One evaluation of every rule over every node. Writes only what changed. */
   evaluate(): Promise<unknown> {
-    const { clock, writer } = this.needs;
+    const { clock, writer, rules } = this.needs;
+    for (const rule of rules) rule.look(writer.view(), clock.now());
     // Looked at outside the queue first: nearly every tick has nothing to write.
     if (this.changes(writer.view(), clock.now()).ops.length === 0) return Promise.resolve(null);
     return writer.write('master', 'tick', (view, now) => {
@@ -78,6 +82,15 @@ export class AlertsService implements Api {
       else {
         ops.push({ op: 'put', kind: 'alert', key, value: next });
         events.push(eventOf(next, node.name));
+      }
+    }
+    for (const rule of this.needs.rules) {
+      for (const { key, subject, next } of rule.verdicts(view, now)) {
+        if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
+        else {
+          ops.push({ op: 'put', kind: 'alert', key, value: next });
+          events.push(eventOf(next, subject));
+        }
       }
     }
     return { ops, events };
