@@ -134,7 +134,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     facts: new RolloutFacts({ templates, sessions, rings }),
     targets: new RolloutTargets(),
     suspicion: () => whoIsDown.suspicion(),
-    since: clock.now(),
+    since: () => sessions.listensSince,
   };
   const publisher = new Publisher(settings.rollout, change);
   const runner = new RolloutRunner({ ...change, writer, log });

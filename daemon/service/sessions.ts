@@ -33,6 +33,11 @@ export class Sessions {
     this.at = timing.masterStartedAt;
   }
 
+  /** Since it began, or since it last did not run for a while. */
+  get listensSince(): Millis {
+    return this.listeningSince;
+  }
+
   /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
   status(node: Node, now: Millis, fleet: number): NodeStatus {
     this.passes(now);
