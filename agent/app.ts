@@ -12,7 +12,7 @@ import { NOTHING_KEPT } from './core/steps.ts';
 import { createEmbeddedEngine } from './engine/embedded/client.ts';
 import { Commands } from './host/commands.ts';
 import { Duty } from './host/duty.ts';
-import { EngineProcess } from './host/engine-process.ts';
+import { EngineProcess, type EngineSettings } from './host/engine-process.ts';
 import { createExecutors } from './host/executors.ts';
 import { Followed } from './host/followed.ts';
 import { Keeper } from './host/keeper.ts';
@@ -41,7 +41,24 @@ export interface AppNeeds {
 }
 
 export interface Agent {
+  readonly node: string;
   stop(reason: string): Promise<void>;
+}
+
+const NOT_JOINED =
+  'this node has not joined yet. Make a token with `aicdnctl token create` on the master, then run `aicdn-agent join --master HOST:PORT --token ct1.…`, or set master.token';
+
+/** The engine of this node, whoever starts it. @param program its script */
+export function engineOf(settings: AgentSettings, program: string): EngineSettings {
+  const { stateDir, gost } = settings;
+  const { socket, workers, dns } = settings.engine;
+  return {
+    ...{ program, socket, workers, dns, document: gost.configPath },
+    identity: {
+      ...new IdentitySpool({ stateDir }, { report: () => undefined }).files,
+      sealedDir: new SealedSpool({ stateDir }).dir,
+    },
+  };
 }
 
 export function addressesOf(settings: AgentSettings): readonly string[] {
@@ -110,10 +127,7 @@ export async function startAgent(
   if (!identity) {
     const { token } = settings.master;
     if (token === null) {
-      throw new AppError(
-        'precondition',
-        'this node has not joined yet. Make a token with `aicdnctl token create` on the master, then run `aicdn-agent join --master HOST:PORT --token ct1.…`, or set master.token',
-      );
+      throw new AppError('precondition', NOT_JOINED);
     }
     identity = await joinInTime(settings, identitySpool, token, needs);
     log.info('joined', { node: identity.node });
@@ -137,13 +151,12 @@ export async function startAgent(
     log: (level, text) => log[level](text),
   });
   const sealed = new SealedSpool({ stateDir });
-  const engineIdentity = { ...identitySpool.files, sealedDir: sealed.dir };
+  const described = engineOf(settings, needs.engineProgram);
+  const engineIdentity = described.identity;
   const engineProcess = new EngineProcess(
     {
-      ...settings.engine,
-      program: needs.engineProgram,
-      document: settings.gost.configPath,
-      identity: engineIdentity,
+      ...described,
+      spawn: settings.engine.spawn,
       logFile: path.join(stateDir, 'engine.log'),
       env: needs.env,
     },
@@ -301,6 +314,7 @@ export async function startAgent(
   session.start();
   log.info('agent started', { node: current.node, version: VERSION, masters: addressesOf(settings) });
   return {
+    node: current.node,
     async stop(reason) {
       followed.endAll();
       await session.stop(reason);

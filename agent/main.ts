@@ -1,14 +1,20 @@
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import pino from 'pino';
-import { type AgentSettings, loadAgentSettings } from '../config/agent.ts';
+import { type AgentSettings, agentKeysOn, loadAgentSettings } from '../config/agent.ts';
+import type { LoadFrom } from '../config/load.ts';
+import { settingsText, showSettings } from '../config/shown.ts';
+import { Supervisor } from '../proto/supervisor/supervisor.ts';
+import { parseDuration } from '../proto/vocab/duration.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
-import { joinNode, startAgent } from './app.ts';
+import { engineOf, joinNode, startAgent } from './app.ts';
+import { reloadEngine, upgradeEngine } from './by-hand.ts';
 import type { Log } from './core/log.ts';
 import { OwnLines } from './core/own-lines.ts';
-import { engineBeside } from './host/engine-process.ts';
+import { engineArguments, engineBeside } from './host/engine-process.ts';
 import { IdentitySpool } from './spool/identity.ts';
 import { describeNode } from './status.ts';
 
@@ -36,8 +42,18 @@ const SETTING_OF = {
 
 /** Bad settings or a bad command line: nothing was begun. */
 const EXIT_USAGE = 2;
+/** Not in the fleet, or refused by its master. As with bad settings, starting it again changes nothing. */
+const EXIT_NOT_IN = 3;
+const REFUSED: readonly string[] = ['precondition', 'unauthenticated', 'forbidden', 'not_found', 'conflict'];
+
+/** For reading what is on this host: that needs no master and no place in the fleet. */
+const UNNAMED = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
 
 function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): AgentSettings {
+  return loadAgentSettings(sourcesOf(flags, fallback)).settings;
+}
+
+function sourcesOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): LoadFrom {
   const given: Record<string, string> = { ...fallback };
   for (const pair of flags.set) {
     const at = pair.indexOf('=');
@@ -51,12 +67,7 @@ function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {
     if (value !== undefined) given[path] = value;
   }
   const file = flags.config ?? SETTINGS_FILE;
-  return loadAgentSettings({
-    file,
-    fileOptional: flags.config === undefined,
-    env: process.env,
-    flags: given,
-  }).settings;
+  return { file, fileOptional: flags.config === undefined, env: process.env, flags: given };
 }
 
 /** JSON lines on stderr; the last ones also go to the master. */
@@ -96,6 +107,7 @@ async function run(flags: Flags): Promise<void> {
     process.exit(70);
   });
   process.on('SIGHUP', () => undefined);
+  const supervisor = await Supervisor.from(process.env);
   const agent = await startAgent(settings, flags.readyFile ?? null, {
     log,
     own,
@@ -103,12 +115,18 @@ async function run(flags: Flags): Promise<void> {
     env: process.env,
     now: () => Date.now(),
     random: () => Math.random(),
+  }).catch((e: unknown) => {
+    exitWith(e);
+    process.exit(e instanceof AppError && REFUSED.includes(e.code) ? EXIT_NOT_IN : (process.exitCode ?? 1));
   });
+  supervisor.keepAlive();
+  supervisor.ready(`keeps ${agent.node}`);
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
+      supervisor.stopping('the engine goes on');
       const late = setTimeout(() => process.exit(0), 3_000);
       void agent.stop(`stopped by ${signal}; the engine goes on`).finally(() => {
         clearTimeout(late);
@@ -116,6 +134,22 @@ async function run(flags: Flags): Promise<void> {
       });
     });
   }
+}
+
+/** This process becomes the engine, as the settings have it: the same one the agent looks for. */
+function becomeEngine(flags: Flags): void {
+  // Reading its part needs no master and no name.
+  const settings = settingsOf(flags, UNNAMED);
+  const { drainMs } = settings.engine;
+  const argv = engineArguments(engineOf(settings, engineBeside(fileURLToPath(import.meta.url))));
+  if (process.execve === undefined)
+    throw new AppError('unsupported', 'this Node cannot run another program in its place');
+  const env = Object.entries(process.env).filter(([name]) => !name.startsWith('AICDN_'));
+  process.execve(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...argv, '--drain', `${drainMs}ms`],
+    Object.fromEntries(env),
+  );
 }
 
 async function joinCommand(flags: Flags): Promise<void> {
@@ -145,15 +179,29 @@ async function joinCommand(flags: Flags): Promise<void> {
 }
 
 async function status(flags: Flags): Promise<void> {
-  // Reading needs no master and no place in the fleet.
-  const settings = settingsOf(flags, {
-    'master.addr': 'localhost',
-    'node.type': 'edge',
-    'node.region': 'none',
-  });
+  const settings = settingsOf(flags, UNNAMED);
   const { text, ok } = await describeNode(settings);
   process.stdout.write(text);
   if (!ok) process.exitCode = 1;
+}
+
+function printSettings(flags: Flags & { readonly get?: string }): void {
+  const text = settingsText(showSettings(agentKeysOn(hostname()), sourcesOf(flags)), flags.get);
+  if (text === null)
+    throw new AppError(
+      'invalid',
+      `--get ${safeText(flags.get ?? '', { max: 80 })}: there is no such setting`,
+    );
+  process.stdout.write(text);
+}
+
+async function upgradeCommand(flags: Flags & { readonly deadline: string }): Promise<void> {
+  const deadlineMs = parseDuration(flags.deadline);
+  if (deadlineMs === null || deadlineMs <= 0) {
+    throw new AppError('invalid', `--deadline ${safeText(flags.deadline, { max: 80 })}: write it like 10m`);
+  }
+  const exec = engineBeside(fileURLToPath(import.meta.url));
+  process.stdout.write(`${await upgradeEngine(settingsOf(flags, UNNAMED), exec, deadlineMs)}\n`);
 }
 
 function exitWith(e: unknown): void {
@@ -163,7 +211,7 @@ function exitWith(e: unknown): void {
 }
 
 function isSettings(e: AppError): boolean {
-  return /^(these settings are refused|--set )/.test(e.message);
+  return /^(these settings are refused|--set |--get |--deadline )/.test(e.message);
 }
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -212,6 +260,23 @@ withSettings(program.command('status'))
     'what this node is and runs, read from its disk and its engine; exit 1 when there is no engine',
   )
   .action((flags: Flags) => status(flags));
+withSettings(program.command('settings'))
+  .description('read the settings and print each with where it came from; exit 2 when one is refused')
+  .option('--get <key>', 'the value of one alone, such as engine.socket')
+  .action((flags: Flags & { get?: string }) => printSettings(flags));
+const engine = program.command('engine').description('the engine of this host');
+withSettings(engine.command('run'))
+  .description('become the engine of this node, as its settings have it; for its unit')
+  .action((flags: Flags) => becomeEngine(flags));
+withSettings(engine.command('upgrade'))
+  .description('carry on with processes of this release; those before end with their streams')
+  .option('--deadline <duration>', 'how long streams of the processes before may last', '10m')
+  .action((flags: Flags & { deadline: string }) => upgradeCommand(flags));
+withSettings(engine.command('reload'))
+  .description('read its certificates again; no stream is cut')
+  .action(async (flags: Flags) => {
+    process.stdout.write(`${await reloadEngine(settingsOf(flags, UNNAMED))}\n`);
+  });
 program
   .command('version')
   .description('print the version')

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isNodeName, isWord, type NodeName } from '../proto/vocab/ids.ts';
 import {
   absolutePath,
+  duration,
   hostPort,
   key,
   listOf,
@@ -87,13 +88,18 @@ export const AGENT_KEYS = {
   'engine.workers': key(
     reading<number | 'auto'>(z.union([z.number(), text]), workerCount),
     'auto',
-    'processes that carry streams, for an engine started here: auto (one a core, at most 8) or a number; 0: one process for all',
+    'processes that carry streams: auto (one a core, at most 8) or a number; 0: one process for all',
   ),
   'engine.dns': key(
     listOf(reading<string>(text, dnsServer), { min: 0 }),
     [],
-    "DNS servers for names of cores and origins, for an engine started here; none: the system's",
+    "DNS servers for names of cores and origins; none: the system's",
     'list',
+  ),
+  'engine.drain': key(
+    duration({ min: '0s', max: '24h' }),
+    '30s',
+    'how long streams may go on when the ai-cdn-engine unit is stopped; then they are cut',
   ),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
 };
@@ -155,9 +161,16 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
       spawn: v['engine.spawn'],
       workers: v['engine.workers'],
       dns: v['engine.dns'],
+      drainMs: v['engine.drain'],
     },
     log: { level: v['log.level'] },
   } as const;
+}
+
+/** On the host of this name. */
+export function agentKeysOn(host: string): typeof AGENT_KEYS {
+  const own = host.split('.')[0]?.toLowerCase().normalize('NFC');
+  return { ...AGENT_KEYS, 'node.name': { ...AGENT_KEYS['node.name'], fallback: own } };
 }
 
 /**
@@ -165,8 +178,6 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
  * @throws AppError `invalid`
  */
 export function loadAgentSettings(from: LoadFrom & { readonly hostname?: string }): Loaded<AgentSettings> {
-  const own = (from.hostname ?? hostname()).split('.')[0]?.toLowerCase().normalize('NFC');
-  const keys = { ...AGENT_KEYS, 'node.name': { ...AGENT_KEYS['node.name'], fallback: own } };
-  const { settings, sources } = loadKeys(keys, from);
+  const { settings, sources } = loadKeys(agentKeysOn(from.hostname ?? hostname()), from);
   return { settings: settingsFrom(settings), sources };
 }

@@ -60,7 +60,7 @@ describe('shipped files', () => {
       master: { addr: [{ host: 'master.ai-cdn.local', port: 50_051 }], token: null },
       gost: { configPath: '/etc/ai-cdn/gost.yml' },
       stateDir: '/var/lib/ai-cdn',
-      engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto', dns: [] },
+      engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto', dns: [], drainMs: 30_000 },
       log: { level: 'info' },
     });
     const text = readFileSync(file, 'utf8');

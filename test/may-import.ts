@@ -6,6 +6,7 @@ export const ROOMS: readonly (readonly [prefix: string, room: string])[] = [
   ['proto/vocab/', 'vocab'],
   ['proto/document/', 'document'],
   ['proto/link/', 'link'],
+  ['proto/supervisor/', 'supervisor'],
   ['config/', 'config'],
   ['daemon/core/', 'daemon/core'],
   ['daemon/service/', 'daemon/service'],
@@ -49,6 +50,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   gen: { rooms: [], outside: ['@bufbuild/protobuf', '@grpc/grpc-js'] },
   document: { rooms: SHARED, outside: ['yaml', 'node:crypto'] },
   link: { rooms: [...SHARED, 'gen'], outside: ['@grpc/grpc-js', '@bufbuild/protobuf', 'node:*'] },
+  supervisor: { rooms: [], outside: ['node:*'] },
   config: { rooms: SHARED, outside: ['yaml', 'zod', 'node:*'] },
 
   'daemon/core': { rooms: [...SHARED, 'document'], outside: ['node:crypto'] },
@@ -73,6 +75,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   daemon: {
     rooms: [
       ...SHARED,
+      'supervisor',
       'config',
       'link',
       'daemon/core',
@@ -98,12 +101,13 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   },
   'agent/engine': { rooms: [...SHARED, 'document'], outside: [] },
   'agent/engine/embedded': {
-    rooms: [...SHARED, 'document', 'agent/engine'],
+    rooms: [...SHARED, 'document', 'supervisor', 'agent/engine'],
     outside: ['commander', 'ws', 'node:*'],
   },
   agent: {
     rooms: [
       ...SHARED,
+      'supervisor',
       'document',
       'config',
       'link',

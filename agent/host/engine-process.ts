@@ -8,9 +8,8 @@ import type { Failure } from '../core/steps.ts';
 import { lockOf } from '../engine/lock.ts';
 import type { EngineIdentity } from '../engine/port.ts';
 
-export interface EngineProcessSettings {
-  /** False: somebody else (systemd) starts it, we wait for its socket. */
-  readonly spawn: boolean;
+/** How an engine is run on this node, whoever starts it. */
+export interface EngineSettings {
   readonly socket: string;
   /** Script of the engine, run by the runtime we run on. */
   readonly program: string;
@@ -20,6 +19,11 @@ export interface EngineProcessSettings {
   readonly workers: number | 'auto';
   /** `host:port`; none: the system's. */
   readonly dns: readonly string[];
+}
+
+export interface EngineProcessSettings extends EngineSettings {
+  /** False: somebody else (systemd) starts it, we wait for its socket. */
+  readonly spawn: boolean;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -29,6 +33,17 @@ export interface EngineProcessSettings {
  * idle connections that was 5 of 13 KiB each, and requests/s are the same with 8 MiB.
  */
 export const ENGINE_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=8'];
+
+/** What the runtime is given to become the engine. */
+export function engineArguments(settings: EngineSettings): readonly string[] {
+  const { program, socket, document, identity, workers, dns } = settings;
+  const flags = ['--socket', socket, '--document', document, '--workers', String(workers)];
+  flags.push('--identity-cert', identity.certFile, '--identity-key', identity.keyFile);
+  flags.push('--identity-ca', identity.caFile);
+  if (identity.sealedDir !== undefined) flags.push('--sealed-dir', identity.sealedDir);
+  for (const server of dns) flags.push('--dns', server);
+  return [...ENGINE_NODE_FLAGS, program, ...flags];
+}
 
 /** One that was started needs this long to answer. */
 const START_MS = 5_000;
@@ -64,12 +79,7 @@ export class EngineProcess {
   }
 
   #start(): Failure {
-    const { program, socket, document, identity, workers, dns, logFile } = this.#settings;
-    const flags = ['--socket', socket, '--document', document, '--workers', String(workers)];
-    flags.push('--identity-cert', identity.certFile, '--identity-key', identity.keyFile);
-    flags.push('--identity-ca', identity.caFile);
-    if (identity.sealedDir !== undefined) flags.push('--sealed-dir', identity.sealedDir);
-    for (const server of dns) flags.push('--dns', server);
+    const { socket, logFile } = this.#settings;
     let out: number;
     try {
       out = this.#openLog();
@@ -78,7 +88,7 @@ export class EngineProcess {
     }
     try {
       // Not execa: it ties a child's life and output to ours.
-      const child = spawn(process.execPath, [...ENGINE_NODE_FLAGS, program, ...flags], {
+      const child = spawn(process.execPath, engineArguments(this.#settings), {
         cwd: '/',
         detached: true,
         stdio: ['ignore', out, out],

@@ -21,7 +21,7 @@ import type {
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { HostFigures, LogLine, MetricsReport, RangePoint } from '../../proto/vocab/metrics.ts';
 import type { Eligibility, Node, NodeType, NodeVitals, Refusal, Standing } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts';
@@ -39,7 +39,7 @@ import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
-import type { IssuedCertificate, MergedFigures } from './ports.ts';
+import type { CountedTotals, IssuedCertificate, MergedFigures, Place } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
@@ -93,7 +93,13 @@ export interface EnrolmentService {
 export interface AgentEvents {
   /** A session is up; `reply` is what the node must be told now (config to offer, commands still due). */
   connected(name: NodeName, hello: AgentHello, remote: string): void;
-  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: Node['engine']): void;
+  /** @param sentAt by the node's own clock */
+  heartbeat(
+    name: NodeName,
+    health: 'ok' | 'engine_lost' | 'degraded',
+    engine: Node['engine'],
+    sentAt?: Millis,
+  ): void;
   configStatus(name: NodeName, report: ConfigStatusReport): void;
   commandStatus(name: NodeName, result: CommandResult): void;
   standing(name: NodeName, standing: Standing): void;
@@ -404,10 +410,43 @@ export interface BackupService {
   create(caller: Caller, args: { passphrase: string }): AsyncIterable<Uint8Array>;
 }
 
+/** Absent: the last hour. Times in ms. */
+export interface RangeQuery {
+  readonly start: Millis | null;
+  readonly end: Millis | null;
+  /** Absent: a minute, or ten where it begins before the last hour. */
+  readonly stepMs: number | null;
+  /** Of one service only. */
+  readonly service: string | null;
+}
+
+/** `start` on a whole minute, or ten. */
+export interface FigureRange {
+  readonly start: Millis;
+  readonly end: Millis;
+  readonly stepMs: number;
+  readonly points: readonly RangePoint[];
+}
+
+/** What was: of a node, and of places from merged samples. */
+export interface FiguresService {
+  /** @throws AppError `invalid` for a range or a step that is not kept */
+  range(name: NodeName, query: RangeQuery): FigureRange;
+  /** `region: null`: every region. @throws AppError `invalid` */
+  rangeOf(place: { region: string | null; nodeType: NodeType }, query: RangeQuery): FigureRange;
+  /** One service over the minute that goes on and the one before. */
+  lately(place: { region: string | null; nodeType: NodeType }, service: string): RangePoint | null;
+  /** What was counted since this master, or the one it was restarted from, knows the node. */
+  totals(name: NodeName): CountedTotals | null;
+  totalsByPlace(): readonly (Place & CountedTotals)[];
+  host(name: NodeName): HostFigures | null;
+}
+
 export interface Services {
   readonly enrolment: EnrolmentService;
   readonly agents: AgentEvents;
   readonly nodes: NodesService;
+  readonly figures: FiguresService;
   readonly configs: ConfigsService;
   readonly rollouts: RolloutsService;
   readonly commands: CommandsService;

@@ -215,6 +215,7 @@ export class NodesService implements Api {
       name: node.name,
       status: sessions.status(node, now, writer.view().count('node')),
       lastSeen: sessions.presence(node.name).lastSeen,
+      clockSkewMs: sessions.skew(node.name),
     };
   }
 

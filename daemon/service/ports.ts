@@ -12,7 +12,15 @@ import type {
   Revision,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { LogLine, MetricsReport, MetricsWindow } from '../../proto/vocab/metrics.ts';
+import type {
+  Histogram,
+  HostFigures,
+  LogLine,
+  MetricsReport,
+  MetricsWindow,
+  RangePoint,
+  Totals,
+} from '../../proto/vocab/metrics.ts';
 import type { Node, NodeType, RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
 import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
@@ -394,7 +402,8 @@ export interface AgentLink {
 
 /** Figures in memory rings: never journalled. */
 export interface MetricsRings {
-  take(name: NodeName, report: MetricsReport, receivedAt: Millis): void;
+  /** @param place where the node stands: it is counted there as well, and stays so when it goes */
+  take(name: NodeName, report: MetricsReport, receivedAt: Millis, place?: Place): void;
   figures(name: NodeName, now: Millis): NodeFigures | null;
   series(name: NodeName, now: Millis): readonly { name: string; values: readonly number[] }[];
   services(name: NodeName, now: Millis): readonly ServiceWindow[];
@@ -409,7 +418,36 @@ export interface MetricsRings {
   window(name: NodeName, since: Millis, until: Millis): MetricsWindow | null;
   /** In the order of the groups; `region: null` is every region. */
   regions(groups: readonly FigureGroup[], now: Millis): readonly RegionVitals[];
+  /** A node's past in steps; those of which nothing is known are all `null`. */
+  range(name: NodeName, args: RangeArgs): readonly RangePoint[];
+  /** The same of all nodes of a place, from merged samples; `region: null` is every region. */
+  rangeOf(place: { region: string | null; nodeType: NodeType }, args: RangeArgs): readonly RangePoint[];
+  /** What a node has counted since this master knows it. */
+  totals(name: NodeName): CountedTotals | null;
+  /** The same by place, also of nodes that have gone since. */
+  totalsByPlace(): readonly (Place & CountedTotals)[];
+  /** Of its last report, while that is fresh. */
+  host(name: NodeName, now: Millis): HostFigures | null;
   forget(name: NodeName): void;
+}
+
+export interface Place {
+  readonly region: string;
+  readonly nodeType: NodeType;
+}
+
+/** `start` and `stepMs` are whole minutes, or whole ten minutes. */
+export interface RangeArgs {
+  readonly service: string | null;
+  readonly start: Millis;
+  readonly end: Millis;
+  readonly stepMs: number;
+  readonly now: Millis;
+}
+
+export interface CountedTotals {
+  readonly all: Totals & { readonly connect: Histogram; readonly ttft: Histogram; readonly gap: Histogram };
+  readonly services: ReadonlyMap<string, Totals>;
 }
 
 /** Nodes whose figures are read together. */

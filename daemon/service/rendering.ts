@@ -22,6 +22,8 @@ export type Rendered =
       readonly ok: true;
       readonly hash: ConfigHash;
       readonly text: string;
+      /** The same as it is sent: one for all nodes that share the rendering. */
+      readonly body: Uint8Array;
       /** What a node must be able to carry. */
       readonly requires: readonly string[];
       /** What the document names and the node must have. */
@@ -47,6 +49,7 @@ function render(template: string, scope: Scope): Rendered {
     ok: true,
     hash: configHash(document),
     text: r.text,
+    body: new TextEncoder().encode(r.text),
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr })),
@@ -185,7 +188,9 @@ export class Templates {
     const template = this.loaded(version);
     const names = this.names(version);
     const scope = scopeOf(view, node, names);
-    const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
+    // Without names it is the same for everybody.
+    const values = names.length === 0 ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
+    const known = `${version.bodyHash} ${values}`;
     const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
     this.rendered.delete(known);
     this.rendered.set(known, made);
@@ -244,7 +249,7 @@ export class Templates {
   /** Whether what it names can be opened, and goes into one message with it. */
   private checked(rendered: Rendered, view: Snapshot): Rendered {
     if (!rendered.ok) return rendered;
-    let all = new TextEncoder().encode(rendered.text).length;
+    let all = rendered.body.length;
     for (const ref of rendered.sealed) {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;

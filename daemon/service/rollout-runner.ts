@@ -36,7 +36,7 @@ export class RolloutRunner {
     for (const op of commit.ops) if (op.kind === 'node') names.push(op.key as NodeName);
     if (names.length === 0) return;
     for (const r of openRollouts(view)) {
-      if (targets.of(view, r.id).length > SMALL) continue;
+      if (targets.size(view, r.id) > SMALL) continue;
       if (!names.some((n) => targets.has(view, r.id, n))) continue;
       if (this.running.has(r.id)) this.again.add(r.id);
       else void this.run(r.id).catch(() => {}); // The next tick tries again.

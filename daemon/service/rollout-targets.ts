@@ -10,8 +10,24 @@ export class RolloutTargets {
     { readonly createdAt: Millis; readonly names: readonly NodeName[] }
   >();
 
+  private readonly last = new Map<
+    RolloutId,
+    { readonly all: readonly RolloutTarget[]; readonly targets: readonly RolloutTarget[] }
+  >();
+
   of(view: Snapshot, id: RolloutId): readonly RolloutTarget[] {
-    return this.namesOf(view, id).flatMap((name) => view.get('target', targetKey(id, name)) ?? []);
+    // While no target has changed the list is the very same one.
+    const all = view.list('target');
+    const known = this.last.get(id);
+    if (known?.all === all) return known.targets;
+    const targets = this.namesOf(view, id).flatMap((name) => view.get('target', targetKey(id, name)) ?? []);
+    if (this.open.has(id)) this.last.set(id, { all, targets });
+    return targets;
+  }
+
+  /** How many there are. */
+  size(view: Snapshot, id: RolloutId): number {
+    return this.namesOf(view, id).length;
   }
 
   has(view: Snapshot, id: RolloutId, name: NodeName): boolean {
@@ -24,7 +40,11 @@ export class RolloutTargets {
     // One that the disk refused has left its id to another.
     if (known && known.createdAt === rollout?.createdAt) return known.names;
     const names = view.list('target').flatMap((t) => (t.rollout === id ? [t.node] : []));
-    for (const other of this.open.keys()) if (isOver(view.get('rollout', other))) this.open.delete(other);
+    for (const other of this.open.keys()) {
+      if (!isOver(view.get('rollout', other))) continue;
+      this.open.delete(other);
+      this.last.delete(other);
+    }
     if (rollout && !isOver(rollout)) this.open.set(id, { createdAt: rollout.createdAt, names });
     return names;
   }

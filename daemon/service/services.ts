@@ -8,6 +8,7 @@ import { BackupService } from './backup.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
+import { FiguresService } from './figures.ts';
 import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import type { TokenMint } from './join-tokens.ts';
@@ -189,6 +190,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     ),
     agents,
     nodes: told('nodes', nodes),
+    figures: new FiguresService({ rings, clock }),
     configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
     rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
@@ -261,6 +263,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     async settled() {
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
     },
@@ -269,6 +272,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follows.endAll('the master is stopping');
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
       await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));

@@ -197,6 +197,7 @@ export function encodeVitals(v: NodeVitals): WireVitals {
     p99Minutes: v.p99Minutes.slice(-10).map(minuteOut),
     gap99Ms: w.wholeOut(v.gap99Ms, 'vitals.gap99_ms'),
     abortedPct: w.figureOut(v.abortedPct),
+    clockSkewMs: v.clockSkewMs == null ? undefined : BigInt(Math.round(v.clockSkewMs)),
   };
 }
 
@@ -215,6 +216,7 @@ export function decodeVitals(v: WireVitals): NodeVitals {
     cpuPct: w.figure(v.cpuPct, 'vitals.cpu_pct'),
     memPct: w.figure(v.memPct, 'vitals.mem_pct'),
     p99Minutes: w.bounded(v.p99Minutes, 10, 'vitals.p99_minutes').map((n) => (n < 0 ? null : n)),
+    ...(v.clockSkewMs === undefined ? {} : { clockSkewMs: w.signed(v.clockSkewMs, 'vitals.clock_skew_ms') }),
   };
 }
 

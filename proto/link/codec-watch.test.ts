@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { fakeVitals } from '../../test/fakes/console-master.ts';
 import { WatchResponse } from '../gen/aicdn/v1/console.ts';
 import type { RegionVitals } from '../vocab/node.ts';
 import type { WatchEvent } from '../vocab/watch.ts';
@@ -39,4 +40,15 @@ it('figures of regions keep what is known apart from what is not, and every regi
     regions: [unknown, known],
   };
   expect(overWire(event)).toEqual(event);
+});
+
+it('a clock’s skew is signed, and none is none', () => {
+  const fleet = { streams: 0, rps: null, ttft95Ms: null, p99Ms: null, errPct: null, degraded: null };
+  const node = (name: string, clockSkewMs: number | null) =>
+    fakeVitals(name, 2_000, { clockSkewMs, abortedPct: 0.25, errPct: 0.5 });
+  const nodes = [node('hk-1', -2_500), node('hk-2', 0), node('hk-3', 86_400_000)];
+  const event: WatchEvent = { kind: 'vitals', tick: 7, at: 1e12, nodes, fleet, regions: [] };
+  expect(overWire(event)).toEqual(event);
+  const unknown = overWire({ ...event, nodes: [node('hk-1', null)] });
+  expect(unknown.kind === 'vitals' && unknown.nodes[0]?.clockSkewMs).toBeUndefined();
 });

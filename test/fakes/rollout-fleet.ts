@@ -79,6 +79,8 @@ export class RolloutFleet {
   /** Every state goes through JSON, as if the master had been restarted between any two calls. */
   restarts = false;
   verdict: (r: ReadingRequest) => Verdict = () => 'pass';
+  /** What the gates have said so far. */
+  readonly verdicts: Verdict[] = [];
   /** After each advance, with what it said. */
   watch: (a: Advance) => void = () => {};
 
@@ -129,7 +131,9 @@ export class RolloutFleet {
   advance(): Advance {
     const first = this.#advance(null);
     if (first.wantsReading === null) return first;
-    return this.#advance(reading(first.wantsReading, this.now, this.verdict(first.wantsReading)));
+    const verdict = this.verdict(first.wantsReading);
+    this.verdicts.push(verdict);
+    return this.#advance(reading(first.wantsReading, this.now, verdict));
   }
 
   #advance(read: Reading | null): Advance {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
 import { createPasswords } from '../../daemon/ca/passwords.ts';
-import { createRings } from '../../daemon/drivers/rings.ts';
+import { createRings } from '../../daemon/drivers/rings/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
@@ -202,8 +202,9 @@ export class MemoryMaster {
     await this.connect(name);
   }
 
-  heartbeat(name: string): void {
-    this.services.agents.heartbeat(name as NodeName, 'ok', null);
+  /** @param ahead how far its clock is */
+  heartbeat(name: string, ahead = 0): void {
+    this.services.agents.heartbeat(name as NodeName, 'ok', null, this.now + ahead);
   }
 
   node(name: string): Node {

@@ -7,7 +7,7 @@ import { startEngine } from '../../agent/engine/embedded/app.ts';
 import { type AgentSettings, loadAgentSettings } from '../../config/agent.ts';
 import { loadMasterSettings } from '../../config/master.ts';
 import { type Master, startMaster } from '../../daemon/app.ts';
-import { createRings } from '../../daemon/drivers/rings.ts';
+import { createRings } from '../../daemon/drivers/rings/rings.ts';
 import { createServices } from '../../daemon/service/services.ts';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { connectConsole } from '../../proto/link/console-client.ts';
@@ -118,7 +118,7 @@ export class Pair {
       await running.stop(reason);
     };
     this.undo.push(() => stop('the test is over'));
-    return { stop, log };
+    return { node: running.node, stop, log };
   }
 
   async engine(name: string): Promise<void> {

@@ -347,6 +347,14 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
   async getMetricsNodesById() {
     expect(await get('/metrics/nodes/hk-1', 'viewer')).toMatchObject({ name: 'hk-1', services: [] });
   },
+  async getPrometheusSd() {
+    const r = await ok(200, 'GET', '/prometheus/sd?region=hk');
+    const port = new URL(rest.base).host;
+    expect((r.body as unknown as { targets: string[]; labels: object }[])[0]).toMatchObject({
+      targets: [port],
+      labels: { instance: 'hk-1', region: 'hk', type: 'edge', __metrics_path__: '/metrics/nodes/hk-1' },
+    });
+  },
   async getMetricsAggregate() {
     expect(await get('/metrics/aggregate?region=hk')).toMatchObject({ region: 'hk', node_type: null });
     expect(await get('/metrics/aggregate?region=nowhere')).toMatchObject({ nodes_total: 0, rps: null });

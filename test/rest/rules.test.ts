@@ -284,6 +284,11 @@ describe('every answer', () => {
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('writes') })).status).toBe(403);
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('nonsense') })).status).toBe(401);
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('viewer') })).status).toBe(200);
+    const one = (as: string, name = 'hk-1') =>
+      fetch(`${rest.base}/metrics/nodes/${name}`, { headers: rest.bearer(as) });
+    expect(await (await one('viewer')).text()).toContain('ai_cdn_node_up ');
+    expect([(await one('writes')).status, (await one('nonsense')).status]).toEqual([403, 401]);
+    expect((await one('viewer', 'hk-99')).status).toBe(404);
   });
 
   test('a viewer reads configs with their passwords out of sight', async () => {

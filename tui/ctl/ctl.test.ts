@@ -2,7 +2,13 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
-import { ConsoleMaster, fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
+import {
+  ConsoleMaster,
+  fakeAlert,
+  fakeNode,
+  fakeVersion,
+  fakeVitals,
+} from '../../test/fakes/console-master.ts';
 import { fakeCounts, fakeRollout, fakeTarget } from '../../test/fakes/console-rollouts.ts';
 import { ManualTime } from '../../test/fakes/manual-time.ts';
 import type { Contexts } from './context-commands.ts';
@@ -461,6 +467,18 @@ describe('forms', () => {
   test('a noun as one or as many, describe or show', async () => {
     expect((await ctl(['nodes', 'list'])).out).toBe((await ctl(['node', 'list'])).out);
     expect((await ctl(['nodes', 'describe', 'hk-1'])).out).toBe((await ctl(['node', 'show', 'hk-1'])).out);
+  });
+
+  test('a node whose clock is off is told so, one that is near is not', async () => {
+    const time = new ManualTime();
+    const shown = async (clockSkewMs: number) => {
+      const master = new ConsoleMaster({ nodes: [fakeNode('hk-1')] }, { time });
+      master.setVitals(fakeVitals('hk-1', time.now(), { clockSkewMs }));
+      return (await ctl(['node', 'show', 'hk-1'], { master, time })).out;
+    };
+    expect(await shown(-3_200)).toMatch(/clock +3\.2 s behind the master's: .* \(NTP\)/);
+    expect(await shown(90_000)).toMatch(/clock +90\.0 s ahead of the master's/);
+    expect(await shown(40)).not.toMatch(/clock/);
   });
 
   test('-o name, --no-headers and filters', async () => {

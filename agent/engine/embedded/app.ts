@@ -48,6 +48,8 @@ const LOOK_AT_FILES_MS = 2_000;
 const BARE_TRIES = 30;
 const BARE_RETRY_MS = 1_000;
 const FLUSH_MS = 200;
+/** Who starts an engine with a document waits for it to be carried, but not for long. */
+const BARE_PATIENCE_MS = 5_000;
 
 export interface EngineSettings {
   readonly socket: string;
@@ -71,7 +73,7 @@ export async function startEngine(
     write: (line: string) => void;
     exit: () => void;
   },
-): Promise<{ stop: () => Promise<void>; log: LogRing['log'] }> {
+): Promise<{ started: Promise<void>; stop: () => Promise<void>; log: LogRing['log'] }> {
   const { version, instance, pid, now } = needs;
   const logs = new LogRing({ now, write: needs.write });
   const { log } = logs;
@@ -92,10 +94,13 @@ export async function startEngine(
     ...{ version, instance, pid, now, data, logs, startedAt: now() },
     onStop: () => void stop(),
   });
-  return { stop, log };
+  return { started: running.started, stop, log };
 }
 
-/** Control on its socket, with what carries for it. @throws AppError when the socket cannot be had */
+/**
+ * Control on its socket, with what carries for it. `started`: it carries the document it was given, or it waits for an agent.
+ * @throws AppError when the socket cannot be had
+ */
 export async function startControl(
   settings: EngineSettings,
   needs: Omit<ConstructorParameters<typeof Control>[0], 'hello'> & {
@@ -105,7 +110,7 @@ export async function startControl(
     /** Called with what an earlier control had carried, before anybody can ask for something else. */
     readonly resumed?: (plan: Control['carried']) => Promise<void>;
   },
-): Promise<{ close: () => Promise<void> }> {
+): Promise<{ started: Promise<void>; close: () => Promise<void> }> {
   const { version, instance, pid, logs } = needs;
   const { log } = logs;
   const hello: Hello['hello'] = {
@@ -126,15 +131,22 @@ export async function startControl(
   }, LOOK_AT_FILES_MS);
   look.unref();
   let closed: Promise<void> | null = null;
+  const { promise: started, resolve: tried } = Promise.withResolvers<void>();
   if (settings.document !== null && control.untouched) {
-    void startBare({ file: settings.document, settings, control, log, stopped: () => closed !== null });
-  }
+    const late = setTimeout(tried, BARE_PATIENCE_MS);
+    const stopped = (): boolean => closed !== null;
+    void startBare({ file: settings.document, settings, control, log, stopped, tried }).finally(() => {
+      clearTimeout(late);
+      tried();
+    });
+  } else tried();
   const close = async (): Promise<void> => {
     clearInterval(look);
     control.close();
     await server.close();
   };
   return {
+    started,
     close: () => {
       closed ??= close();
       return closed;
@@ -149,8 +161,10 @@ async function startBare(args: {
   control: Control;
   log: LogRing['log'];
   stopped: () => boolean;
+  /** Called after the first try. */
+  tried: () => void;
 }): Promise<void> {
-  const { file, settings, control, log, stopped } = args;
+  const { file, settings, control, log, stopped, tried } = args;
   const text = await readFile(file, 'utf8').catch((e: NodeJS.ErrnoException) => {
     if (e.code === 'ENOENT') log('info', `${file}: no document yet, waiting for the agent`);
     else log('error', `${file}: ${e.message}`);
@@ -169,6 +183,7 @@ async function startBare(args: {
       await control.calls.apply({ document, hash: configHash(document), baseGeneration: 0, identity });
       return;
     } catch (e) {
+      tried();
       if (!control.untouched) return;
       const again = left > 1 ? `; trying again in ${BARE_RETRY_MS / 1000} s` : '; waiting for the agent';
       log('error', `${file} is not carried: ${e instanceof Error ? e.message : String(e)}${again}`);

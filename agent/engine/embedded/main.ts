@@ -5,6 +5,8 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { parseAddress } from '../../../proto/document/address.ts';
+import { Supervisor } from '../../../proto/supervisor/supervisor.ts';
+import { parseDuration } from '../../../proto/vocab/duration.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import { safeText } from '../../../proto/vocab/safe-text.ts';
 import { VERSION } from '../../../proto/vocab/version.ts';
@@ -22,9 +24,13 @@ interface Flags {
   readonly sealedDir?: string;
   readonly workers: number | 'auto';
   readonly dns: readonly string[];
+  readonly drain: number;
 }
 
 const MOST_WORKERS = 8;
+const LONGEST_DRAIN_MS = 86_400_000;
+/** What stopping takes beside the drain. */
+const STOP_MS = 5_000;
 
 const PORTS = {
   now: () => Date.now(),
@@ -54,7 +60,19 @@ const program = new Command('aicdn-engine')
     readDnsServer,
     [],
   )
+  .option(
+    '--drain <duration>',
+    'on SIGTERM, streams may end in their own time for so long; a second SIGTERM cuts them',
+    readDrain,
+    0,
+  )
   .action(async (flags: Flags) => run(flags));
+
+function readDrain(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== null && ms <= LONGEST_DRAIN_MS) return ms;
+  throw new InvalidArgumentError('It is a duration up to 24h, such as 30s.');
+}
 
 function readWorkers(text: string): number | 'auto' {
   if (text === 'auto') return text;
@@ -89,12 +107,16 @@ async function run(flags: Flags): Promise<void> {
     dns: flags.dns,
   };
   const instance = randomBytes(8).toString('hex');
+  const supervisor = await Supervisor.from(process.env);
   const workers = flags.workers === 'auto' ? Math.min(MOST_WORKERS, availableParallelism()) : flags.workers;
-  if (workers === 0) await runAlone(settings, instance);
-  else await runPrimary(settings, { instance, workers });
+  if (workers === 0) await runAlone(settings, { instance, supervisor });
+  else await runPrimary(settings, { instance, workers, supervisor, drainMs: flags.drain });
 }
 
-async function runAlone(settings: EngineSettings, instance: string): Promise<void> {
+async function runAlone(
+  settings: EngineSettings,
+  { instance, supervisor }: { instance: string; supervisor: Supervisor },
+): Promise<void> {
   const engine = await startEngine(settings, {
     ...PORTS,
     version: VERSION,
@@ -102,7 +124,15 @@ async function runAlone(settings: EngineSettings, instance: string): Promise<voi
     pid: process.pid,
     exit: () => process.exit(0),
   });
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void engine.stop());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      supervisor.stopping('cuts its streams');
+      void engine.stop();
+    });
+  }
+  await engine.started;
+  supervisor.keepAlive();
+  supervisor.ready(`listens on ${settings.socket}`);
   const cut = (): void => void engine.stop();
   process.on('uncaughtException', (e) => fault(e, { log: (text) => engine.log('error', text), cut }));
   process.on('exit', cut);
@@ -110,26 +140,40 @@ async function runAlone(settings: EngineSettings, instance: string): Promise<voi
 
 async function runPrimary(
   settings: EngineSettings,
-  more: { instance: string; workers: number },
+  {
+    supervisor,
+    drainMs,
+    ...more
+  }: { instance: string; workers: number; supervisor: Supervisor; drainMs: number },
 ): Promise<void> {
   const primary = new Primary(
     // Where it really lies: a link may lead to another release tomorrow.
     { ...settings, ...more, dns: settings.dns ?? [], startedAt: Date.now(), exec: import.meta.filename },
     { ...PORTS, exit: (code) => process.exit(code) },
   );
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void primary.stop());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      supervisor.stopping('its streams end', drainMs + STOP_MS);
+      primary.drain(drainMs);
+    });
+  }
   try {
     await primary.start();
+    supervisor.keepAlive(() => primary.carries());
+    supervisor.ready(`${more.workers} workers, listens on ${settings.socket}`);
   } catch (e) {
     complain(e);
     await primary.stop(1);
   }
 }
 
+/** SIGQUIT is what the unit's watchdog ends a hung primary with. */
+const WORKERS_IGNORE = ['SIGHUP', 'SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
+
 /** Streams are ended by the primary alone: a signal to the whole group is not ours to obey. */
 function runWorker(): void {
   process.stderr.on('error', () => undefined);
-  for (const signal of ['SIGHUP', 'SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
+  for (const signal of WORKERS_IGNORE) process.on(signal, () => undefined);
   const worker = new EngineWorker({
     ...PORTS,
     version: VERSION,

@@ -49,7 +49,7 @@ export class AgentSessions implements AgentLink {
   }
 
   setReportInterval(name: NodeName, ms: number): void {
-    this.send(name, { kind: 'offers', heartbeatMs: null, reportMs: ms, chainDer: null });
+    this.sessions.get(name)?.reportEach(ms);
   }
 
   disconnect(name: NodeName, reason: string): void {

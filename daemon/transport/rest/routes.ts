@@ -7,6 +7,7 @@ import { addAuth } from './auth.ts';
 import { addCommands } from './commands.ts';
 import { addConfigReviews } from './config-reviews.ts';
 import { addConfigs } from './configs.ts';
+import { addDiscovery } from './discovery.ts';
 import { addMetrics } from './metrics.ts';
 import { NodeBook } from './node-book.ts';
 import { addNodes } from './nodes.ts';
@@ -24,6 +25,8 @@ export interface RouteNeeds {
   readonly clock: Clock;
   readonly watches: Watches;
   readonly book: NodeBook;
+  /** Whether it is HTTPS that is spoken here. */
+  readonly tls: boolean;
 }
 
 /** All of /api/v1, a module a noun. */
@@ -36,6 +39,7 @@ export function addRoutes(app: FastifyInstance, needs: Omit<RouteNeeds, 'book'>)
   addRollouts(app, all);
   addCommands(app, all);
   addMetrics(app, all);
+  addDiscovery(app, all);
   addAlerts(app, all);
   addSilences(app, all);
   addTokens(app, all);

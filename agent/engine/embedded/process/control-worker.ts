@@ -22,6 +22,8 @@ import {
 
 /** What an interrupted upgrade leaves behind goes on at most this long. */
 const LEFT_OVER_MS = 3_600_000;
+/** How often what is left is looked at, at the end. */
+const LOOK_MS = 100;
 /** The id of no worker. */
 const NOBODY = 0;
 
@@ -105,7 +107,7 @@ export class ControlWorker {
       onUpgraded: () => void this.#handover(),
     }).then(
       (running) => {
-        send({ t: 'up' });
+        void running.started.then(() => send({ t: 'up' }));
         return running;
       },
       (e: unknown) => {
@@ -131,7 +133,8 @@ export class ControlWorker {
       this.#watchdog.forget(m.worker);
       this.#tally.left(m.worker);
       this.#workers.left(m.worker, m.restarts, m.figures);
-    } else if (m.t === 'answer') {
+    } else if (m.t === 'drain') void this.#drain(m.by);
+    else if (m.t === 'answer') {
       const asked = this.#asked.get(m.id);
       this.#asked.delete(m.id);
       if (asked === undefined) return;
@@ -143,6 +146,16 @@ export class ControlWorker {
   async close(): Promise<void> {
     this.#watchdog.close();
     await (await this.#running)?.close();
+  }
+
+  async #drain(by: number): Promise<void> {
+    const { leave, streams } = this.#workers.calls;
+    const { now, send } = this.#needs;
+    this.#logs.log('info', 'takes nothing new, and stops when nothing is carried any more');
+    await leave({});
+    while (now() < by && (await streams({})).services.length > 0)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    send({ t: 'stop' });
   }
 
   async #handover(): Promise<void> {

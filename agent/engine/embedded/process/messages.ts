@@ -75,6 +75,8 @@ export type ToWorker =
   | { readonly t: 'tallied'; readonly answer: TallyAnswer }
   /** Answered `pong` by who lives. */
   | { readonly t: 'ping' }
+  /** To control: nothing new is taken, and it says `stop` when nothing is carried, at `by` at the latest. */
+  | { readonly t: 'drain'; readonly by: number }
   /** Cut what is left and exit. */
   | { readonly t: 'end' };
 

@@ -9,6 +9,8 @@ import { factsOf, fork, type Member, type Role } from './member.ts';
 import type { Answer, CallFault, ControlStart, Left, ToPrimary, ToWorker } from './messages.ts';
 
 const STOP_MS = 2_000;
+/** A control that was told to drain says so itself; one that does not is passed over. */
+const LATE_MS = 1_000;
 const LINES_KEPT = 200;
 /** One that lived shorter than this is made again more slowly each time. */
 const SHORT_LIFE_MS = 3_000;
@@ -55,6 +57,9 @@ export class Primary {
   #falls = 0;
   #up: PromiseWithResolvers<void> | null = Promise.withResolvers<void>();
   #stopping = false;
+  #draining = false;
+  /** Somebody who carries has been heard since this was asked last. */
+  #heardData = true;
 
   constructor(settings: PrimarySettings, needs: PrimaryNeeds) {
     this.#settings = settings;
@@ -92,6 +97,30 @@ export class Primary {
     await this.#up?.promise;
   }
 
+  /** Whether one of those who carry lives; they are asked again for the next time. */
+  carries(): boolean {
+    const heard = this.#heardData;
+    this.#heardData = false;
+    for (const m of this.#members.values()) {
+      if (m.role !== 'data' || m.at !== 'working') continue;
+      if (m.pings) this.#tell(m, { t: 'ping' });
+      // One of an earlier release cannot be asked.
+      else this.#heardData = true;
+    }
+    return heard;
+  }
+
+  /** Takes nothing new; stops when nothing is carried any more, after `forMs` at the latest. Asked again: at once. */
+  drain(forMs: number): void {
+    if (forMs === 0 || this.#draining || this.#control?.at !== 'working') {
+      void this.stop();
+      return;
+    }
+    this.#draining = true;
+    this.#tellControl({ t: 'drain', by: this.#needs.now() + forMs });
+    setTimeout(() => void this.stop(), forMs + LATE_MS);
+  }
+
   async stop(code = 0): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
@@ -118,6 +147,7 @@ export class Primary {
     else if (m.t === 'line') this.#line(m);
     else if (m.t === 'pong') {
       if (from === this.#control) this.#pong?.resolve();
+      else if (from.role === 'data') this.#heardData = true;
     } else if (m.t === 'figures') from.figures = m.services;
     else if (m.t === 'tally') this.#tellControl({ t: 'tally', worker: from.id, report: m.report });
     else if (m.t === 'answer') {
@@ -200,6 +230,7 @@ export class Primary {
     const facts = factsOf(member);
     if (member.role === 'data') {
       member.at = 'working';
+      this.#heardData = true;
       this.#tell(member, { t: 'data', dns: this.#settings.dns });
       this.#tellControl({ t: 'joined', worker: facts });
     } else if (member === this.#control) this.#begin(member);

@@ -391,7 +391,11 @@ export interface NodeVitals {
   /** oldest first, -1 = no data, at most 10 */
   p99Minutes: number[];
   gap99Ms?: number | undefined;
-  abortedPct?: number | undefined;
+  abortedPct?:
+    | number
+    | undefined;
+  /** how far its clock is ahead */
+  clockSkewMs?: bigint | undefined;
 }
 
 export interface FleetVitals {
@@ -5026,6 +5030,7 @@ function createBaseNodeVitals(): NodeVitals {
     p99Minutes: [],
     gap99Ms: undefined,
     abortedPct: undefined,
+    clockSkewMs: undefined,
   };
 }
 
@@ -5073,6 +5078,12 @@ export const NodeVitals: MessageFns<NodeVitals> = {
     }
     if (message.abortedPct !== undefined) {
       writer.uint32(109).float(message.abortedPct);
+    }
+    if (message.clockSkewMs !== undefined) {
+      if (BigInt.asIntN(64, message.clockSkewMs) !== message.clockSkewMs) {
+        throw new globalThis.Error("value provided for field message.clockSkewMs of type sint64 too large");
+      }
+      writer.uint32(112).sint64(message.clockSkewMs);
     }
     return writer;
   },
@@ -5204,6 +5215,14 @@ export const NodeVitals: MessageFns<NodeVitals> = {
             message.abortedPct = reader.float();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.clockSkewMs = reader.sint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -5236,6 +5255,9 @@ export const NodeVitals: MessageFns<NodeVitals> = {
     message.p99Minutes = object.p99Minutes?.map((e) => e) || [];
     message.gap99Ms = object.gap99Ms ?? undefined;
     message.abortedPct = object.abortedPct ?? undefined;
+    message.clockSkewMs = (object.clockSkewMs !== undefined && object.clockSkewMs !== null)
+      ? BigInt(object.clockSkewMs)
+      : undefined;
     return message;
   },
 };

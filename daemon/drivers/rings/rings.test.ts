@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeName } from '../../proto/vocab/ids.ts';
-import { Histogram, type MetricsReport, type ServiceSlice } from '../../proto/vocab/metrics.ts';
+import type { NodeName } from '../../../proto/vocab/ids.ts';
+import { Histogram, type MetricsReport, type ServiceSlice } from '../../../proto/vocab/metrics.ts';
 import { createRings } from './rings.ts';
 
 const HK1 = 'hk-1' as NodeName;
 const HK2 = 'hk-2' as NodeName;
+const HK = { region: 'hk', nodeType: 'edge' as const };
 const BEGAN = Date.UTC(2026, 10, 24, 3, 0, 0);
 const times = (n: number, ms: number) => {
   const h = new Histogram();
@@ -218,9 +219,9 @@ describe('figures of a region', () => {
   it('are of all samples of its nodes, live ones', () => {
     const rings = createRings();
     const fast = slice({ streams: 1, requests: 990, ttft: times(990, 100), gap: times(10, 20) });
-    rings.take(HK1, report([fast]), BEGAN);
+    rings.take(HK1, report([fast]), BEGAN, HK);
     const slow = { streams: 2, requests: 10, errors: 10, abortedOrigin: 5, ttft: times(10, 10_000) };
-    rings.take(HK2, report([slice({ ...slow, connect: times(4, 40) })]), BEGAN);
+    rings.take(HK2, report([slice({ ...slow, connect: times(4, 40) })]), BEGAN, HK);
     const [both] = rings.regions(groups(HK1, HK2), BEGAN);
     expect(both).toMatchObject({ region: 'hk', nodeType: 'edge', streams: 3 });
     near(both?.ttft95Ms, 100);
@@ -235,9 +236,9 @@ describe('figures of a region', () => {
   it('have the last half hour by the minute, also of a minute in which a node was there that has gone since', () => {
     const rings = createRings();
     const at = (m: number): number => BEGAN + m * 60_000 + 5000;
-    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(0));
-    rings.take(HK2, report([slice({ ttft: times(90, 900) })]), at(0));
-    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(2));
+    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(0), HK);
+    rings.take(HK2, report([slice({ ttft: times(90, 900) })]), at(0), HK);
+    rings.take(HK1, report([slice({ ttft: times(10, 100) })]), at(2), HK);
     const minutes = rings.regions(groups(HK1, HK2), at(2))[0]?.ttft95Minutes ?? [];
     expect(minutes).toHaveLength(30);
     near(minutes.at(-3), 900);
