@@ -139,7 +139,7 @@ describe('screen 3', () => {
   test('what was read before it ended is read once more, then rarely', async () => {
     const r = await screen3();
     r.master.putRollout(
-      going({ state: { kind: 'rolled_back', why: '' }, endedAt: 9 }),
+      going({ state: { kind: 'rolled_back', why: '' }, endedAt: 9, modRevision: 9 }),
       targets.map((t) => ({ ...t, state: 'reverted' as const })),
     );
     await r.settle();
