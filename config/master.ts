@@ -78,6 +78,12 @@ export const MASTER_KEYS = {
     '1m',
     'how long a node is down before NodeDown fires',
   ),
+  'outbound.allow': key(
+    listOf(reading<string>(text, addressRange), { min: 0 }),
+    [],
+    'ranges of loopback, link-local and metadata addresses that this master may connect to all the same',
+    'list',
+  ),
   'rollout.strategy': key(
     oneOf(['standard', 'unattended', 'quick', 'at-once'], 'standard: one node a region first, then a person'),
     'standard',
@@ -87,12 +93,6 @@ export const MASTER_KEYS = {
     oneOf(['revert', 'quick', 'at-once'], 'revert: one, one, then the rest in batches'),
     'revert',
     'how what ran before goes back: revert, quick or at-once',
-  ),
-  'outbound.allow': key(
-    listOf(reading<string>(text, addressRange), { min: 0 }),
-    [],
-    'ranges of loopback, link-local and metadata addresses that this master may connect to all the same',
-    'list',
   ),
   'commands.timeout': key(
     duration({ min: '1s', max: '1h' }),

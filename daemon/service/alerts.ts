@@ -13,6 +13,7 @@ import {
   NODE_DOWN,
 } from '../core/alert/node-down.ts';
 import type { AlertsService as Api } from './api.ts';
+import type { AlertRule } from './buffering.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import { subjectOf, type WhoIsDown } from './who-is-down.ts';
@@ -26,6 +27,8 @@ interface Needs {
   readonly writer: Writer;
   readonly sessions: Sessions;
   readonly whoIsDown: WhoIsDown;
+  /** Beside NodeDown, which knows who is here. */
+  readonly rules: readonly AlertRule[];
   readonly clock: Clock;
 }
 
@@ -46,7 +49,8 @@ export class AlertsService implements Api {
 
   /** One evaluation of every rule over every node. Writes only what changed. */
   evaluate(): Promise<unknown> {
-    const { clock, writer, whoIsDown } = this.needs;
+    const { clock, writer, whoIsDown, rules } = this.needs;
+    for (const rule of rules) rule.look(writer.view(), clock.now());
     // Looked at outside the queue first: nearly every tick has nothing to write.
     const changes = this.changes(writer.view(), clock.now()).ops.length;
     whoIsDown.look(writer.view(), clock.now());
@@ -95,6 +99,15 @@ export class AlertsService implements Api {
       ops.push({ op: 'put', kind: 'alert', key: next.fingerprint, value: next });
       // Figures in its words are no event.
       if (next.state !== view.get('alert', next.fingerprint)?.state) events.push(eventOf(next));
+    }
+    for (const measured of this.needs.rules) {
+      for (const { key, next } of measured.verdicts(view, now)) {
+        if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
+        else {
+          ops.push({ op: 'put', kind: 'alert', key, value: next });
+          events.push(eventOf(next));
+        }
+      }
     }
     return { ops, events };
   }

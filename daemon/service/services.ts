@@ -5,6 +5,7 @@ import type { AuditService, Services } from './api.ts';
 import { AuditTrail } from './audit.ts';
 import { audited } from './audited.ts';
 import { BackupService } from './backup.ts';
+import { BufferingRule } from './buffering.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
@@ -104,6 +105,8 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
+/** How long answers are held back before it fires. */
+const BUFFERING_MS = 60_000;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -121,8 +124,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
-  const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
-  const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, clock });
+    const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
+    const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
+    const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, rules, clock });
   const change = {
     templates,
     agents,

@@ -110,6 +110,51 @@ describe('the master in doubt', () => {
     expect(events()).toEqual([`error master: MasterSuspect master firing, ${value}; NodeDown held back`]);
   });
 
+  it('freezes a rollout where it is: nothing is offered until the doubt is over, then it goes on by itself', async () => {
+    await m.create('v2', edgeDocument(8091));
+    const step = { perRegion: true, pause: null, analysis: false };
+    const { rollout } = await m.services.configs.publish(m.m(), {
+      label: 'v2',
+      target: {},
+      dryRun: false,
+      strategy: 'standard',
+      overrides: {
+        steps: [
+          { ...step, size: { count: 1 } },
+          { ...step, size: { percent: 100 } },
+        ],
+        minHealthyMs: 90_000,
+      },
+    });
+    if (!rollout) throw new Error('no rollout');
+    const state = () => m.services.rollouts.get({ id: rollout.id, targets: 0 }).rollout.state;
+    const offered = () =>
+      m.said.filter((s) => s.kind === 'offer' && s.offer.version === 'v2' && !first.includes(s.node));
+    const first = m.said.flatMap((s) => (s.kind === 'offer' && s.offer.version === 'v2' ? [s.node] : []));
+    await m.ackAll();
+    const gone = [...HK, ...SG].filter((n) => !first.includes(n));
+    const six = [
+      ...gone.filter((n) => HK.includes(n)).slice(0, 3),
+      ...gone.filter((n) => SG.includes(n)).slice(0, 3),
+    ];
+    await lose(six);
+    await m.pass(1, rest(six));
+    expect(state()).toMatchObject({
+      kind: 'paused',
+      reason: 'master_suspect',
+      why: expect.stringContaining('6 of 16 nodes lost, in hk and sg'),
+    });
+    // Long enough for its step to be over.
+    await m.pass(120, rest(six));
+    expect(state()).toMatchObject({ kind: 'paused', reason: 'master_suspect' });
+    expect(offered()).toEqual([]);
+    for (const n of six) await m.connect(n, { effectiveHash: m.node(n).effective?.hash ?? null });
+    await m.pass(62, [...HK, ...SG]);
+    expect(state().kind).toBe('progressing');
+    await m.pass(95, [...HK, ...SG]);
+    expect(offered().length).toBeGreaterThan(0);
+  });
+
   it('stays so over its own restart, and pages nobody meanwhile', async () => {
     await lose(lost);
     await m.pass(70, rest(lost));
