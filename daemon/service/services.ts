@@ -124,9 +124,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
-    const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
-    const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
-    const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, rules, clock });
+  const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
+  const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
+  const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, rules, clock });
   const change = {
     templates,
     agents,
