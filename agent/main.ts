@@ -1,12 +1,17 @@
+import { hostname } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import pino from 'pino';
-import { type AgentSettings, loadAgentSettings } from '../config/agent.ts';
+import { type AgentSettings, agentKeysOn, loadAgentSettings } from '../config/agent.ts';
+import type { LoadFrom } from '../config/load.ts';
+import { settingsText, showSettings } from '../config/shown.ts';
 import { Supervisor } from '../proto/supervisor/supervisor.ts';
+import { parseDuration } from '../proto/vocab/duration.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { engineOf, joinNode, startAgent } from './app.ts';
+import { reloadEngine, upgradeEngine } from './by-hand.ts';
 import type { Log } from './core/log.ts';
 import { OwnLines } from './core/own-lines.ts';
 import { engineArguments, engineBeside } from './host/engine-process.ts';
@@ -45,6 +50,10 @@ const REFUSED: readonly string[] = ['precondition', 'unauthenticated', 'forbidde
 const UNNAMED = { 'master.addr': 'localhost', 'node.type': 'edge', 'node.region': 'none' } as const;
 
 function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): AgentSettings {
+  return loadAgentSettings(sourcesOf(flags, fallback)).settings;
+}
+
+function sourcesOf(flags: Flags, fallback: Readonly<Record<string, string>> = {}): LoadFrom {
   const given: Record<string, string> = { ...fallback };
   for (const pair of flags.set) {
     const at = pair.indexOf('=');
@@ -58,12 +67,7 @@ function settingsOf(flags: Flags, fallback: Readonly<Record<string, string>> = {
     if (value !== undefined) given[path] = value;
   }
   const file = flags.config ?? SETTINGS_FILE;
-  return loadAgentSettings({
-    file,
-    fileOptional: flags.config === undefined,
-    env: process.env,
-    flags: given,
-  }).settings;
+  return { file, fileOptional: flags.config === undefined, env: process.env, flags: given };
 }
 
 /** JSON lines on stderr; the last ones also go to the master. */
@@ -181,6 +185,25 @@ async function status(flags: Flags): Promise<void> {
   if (!ok) process.exitCode = 1;
 }
 
+function printSettings(flags: Flags & { readonly get?: string }): void {
+  const text = settingsText(showSettings(agentKeysOn(hostname()), sourcesOf(flags)), flags.get);
+  if (text === null)
+    throw new AppError(
+      'invalid',
+      `--get ${safeText(flags.get ?? '', { max: 80 })}: there is no such setting`,
+    );
+  process.stdout.write(text);
+}
+
+async function upgradeCommand(flags: Flags & { readonly deadline: string }): Promise<void> {
+  const deadlineMs = parseDuration(flags.deadline);
+  if (deadlineMs === null || deadlineMs <= 0) {
+    throw new AppError('invalid', `--deadline ${safeText(flags.deadline, { max: 80 })}: write it like 10m`);
+  }
+  const exec = engineBeside(fileURLToPath(import.meta.url));
+  process.stdout.write(`${await upgradeEngine(settingsOf(flags, UNNAMED), exec, deadlineMs)}\n`);
+}
+
 function exitWith(e: unknown): void {
   const text = e instanceof AppError ? e.message : e instanceof Error ? (e.stack ?? e.message) : String(e);
   process.stderr.write(`aicdn-agent: ${safeText(text, { newline: 'keep', max: 8000 })}\n`);
@@ -188,7 +211,7 @@ function exitWith(e: unknown): void {
 }
 
 function isSettings(e: AppError): boolean {
-  return /^(these settings are refused|--set )/.test(e.message);
+  return /^(these settings are refused|--set |--get |--deadline )/.test(e.message);
 }
 
 const collect = (value: string, all: readonly string[]): readonly string[] => [...all, value];
@@ -237,10 +260,23 @@ withSettings(program.command('status'))
     'what this node is and runs, read from its disk and its engine; exit 1 when there is no engine',
   )
   .action((flags: Flags) => status(flags));
+withSettings(program.command('settings'))
+  .description('read the settings and print each with where it came from; exit 2 when one is refused')
+  .option('--get <key>', 'the value of one alone, such as engine.socket')
+  .action((flags: Flags & { get?: string }) => printSettings(flags));
 const engine = program.command('engine').description('the engine of this host');
 withSettings(engine.command('run'))
   .description('become the engine of this node, as its settings have it; for its unit')
   .action((flags: Flags) => becomeEngine(flags));
+withSettings(engine.command('upgrade'))
+  .description('carry on with processes of this release; those before end with their streams')
+  .option('--deadline <duration>', 'how long streams of the processes before may last', '10m')
+  .action((flags: Flags & { deadline: string }) => upgradeCommand(flags));
+withSettings(engine.command('reload'))
+  .description('read its certificates again; no stream is cut')
+  .action(async (flags: Flags) => {
+    process.stdout.write(`${await reloadEngine(settingsOf(flags, UNNAMED))}\n`);
+  });
 program
   .command('version')
   .description('print the version')

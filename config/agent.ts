@@ -167,13 +167,17 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
   } as const;
 }
 
+/** On the host of this name. */
+export function agentKeysOn(host: string): typeof AGENT_KEYS {
+  const own = host.split('.')[0]?.toLowerCase().normalize('NFC');
+  return { ...AGENT_KEYS, 'node.name': { ...AGENT_KEYS['node.name'], fallback: own } };
+}
+
 /**
  * @param from.hostname the node's name when no other is given; this host's by default
  * @throws AppError `invalid`
  */
 export function loadAgentSettings(from: LoadFrom & { readonly hostname?: string }): Loaded<AgentSettings> {
-  const own = (from.hostname ?? hostname()).split('.')[0]?.toLowerCase().normalize('NFC');
-  const keys = { ...AGENT_KEYS, 'node.name': { ...AGENT_KEYS['node.name'], fallback: own } };
-  const { settings, sources } = loadKeys(keys, from);
+  const { settings, sources } = loadKeys(agentKeysOn(from.hostname ?? hostname()), from);
   return { settings: settingsFrom(settings), sources };
 }

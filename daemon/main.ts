@@ -2,16 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { Argument, Command, CommanderError } from 'commander';
-import { loadMasterSettings, type MasterSettings } from '../config/master.ts';
+import type { LoadFrom } from '../config/load.ts';
+import { loadMasterSettings, MASTER_KEYS, type MasterSettings } from '../config/master.ts';
+import { settingsText, showSettings } from '../config/shown.ts';
 import { Supervisor } from '../proto/supervisor/supervisor.ts';
 import { AppError } from '../proto/vocab/errors.ts';
 import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startMaster, writeWhole } from './app.ts';
 import { CA_STEPS, type CaStep } from './ca/rotation.ts';
-import { createRings } from './drivers/rings.ts';
+import { createRings } from './drivers/rings/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
-import { caStatus, makeBootstrapCode, restore, rotateCa, verifyAudit } from './offline.ts';
+import { caStatus, checkBackup, makeBootstrapCode, restore, rotateCa, verifyAudit } from './offline.ts';
+import { ownHealth } from './own-health.ts';
 import { createServices } from './service/services.ts';
 
 // Exit codes: 0 stopped as asked, 1 could not start or failed, 2 the command line or the settings are wrong.
@@ -102,6 +105,39 @@ program
   });
 
 program
+  .command('check-backup')
+  .description('decrypt a backup and read all of it, writing nothing; also while the master runs')
+  .argument('<file>', 'as aicdnctl backup create made it')
+  .option('--passphrase-file <path>', 'its first line is the passphrase; it asks otherwise')
+  .action(async (file: string, options: { passphraseFile?: string }) => {
+    const { revision, files, bytes } = await checkBackup(file, await passphraseOf(options.passphraseFile));
+    process.stdout.write(`${file} is whole: ${files} files, ${bytes} bytes, revision ${revision}\n`);
+  });
+
+program
+  .command('health')
+  .description('what /health of the master on this host says; exit code 1 when it is not ok')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .action(async (options: SettingsOptions) => {
+    const { ok, text } = await ownHealth(settingsOf(options));
+    process.stdout.write(`${text}\n`);
+    if (!ok) process.exit(1);
+  });
+
+program
+  .command('settings')
+  .description('read the settings and print each with where it came from; exit 2 when one is refused')
+  .option('-c, --config <file>', `settings file (${DEFAULT_CONFIG} when it is there)`)
+  .option('--set <key=value>', 'one setting, over file and environment; repeatable', collect, [])
+  .option('--get <key>', 'the value of one alone, such as socket')
+  .action((options: SettingsOptions & { get?: string }) => {
+    const text = settingsText(showSettings(MASTER_KEYS, sourcesOf(options)), options.get);
+    if (text === null) throw new AppError('invalid', `there is no setting ${safeText(options.get ?? '')}`);
+    process.stdout.write(text);
+  });
+
+program
   .command('version')
   .description('print the version')
   .action(() => {
@@ -145,12 +181,16 @@ function flagsOf(set: readonly string[]): Record<string, string> {
 }
 
 function settingsOf(options: SettingsOptions): MasterSettings {
-  return loadMasterSettings({
+  return loadMasterSettings(sourcesOf(options)).settings;
+}
+
+function sourcesOf(options: SettingsOptions): LoadFrom {
+  return {
     file: options.config ?? DEFAULT_CONFIG,
     fileOptional: options.config === undefined,
     env: process.env,
     flags: flagsOf(options.set),
-  }).settings;
+  };
 }
 
 async function run(options: RunOptions): Promise<void> {

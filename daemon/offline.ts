@@ -154,14 +154,9 @@ export function verifyAudit(settings: Settings): Promise<{ readonly ok: boolean;
 export async function restore(settings: Settings, file: string, passphrase: string): Promise<Restored> {
   const dirs = { store: settings.database.dir, state: settings.stateDir };
   for (const dir of [dirs.state, dirs.store]) await mustBeEmpty(dir);
-  const plain = () => unsealed(createReadStream(file), passphrase);
-  const found = await checked(plain()).catch((cause: unknown) => {
-    if (cause instanceof AppError)
-      throw new AppError(cause.code, `${file}: ${cause.message}; nothing was written`, { cause });
-    throw new AppError('precondition', `${file} cannot be read: ${String(cause)}`, { cause });
-  });
+  const found = await checkBackup(file, passphrase);
   try {
-    await unpack(plain(), dirs, { disk: createDisk(), newId: random.hex(16) });
+    await unpack(plainOf(file, passphrase), dirs, { disk: createDisk(), newId: random.hex(16) });
   } catch (cause) {
     for (const dir of [dirs.store, dirs.state]) await clear(dir);
     const why = cause instanceof Error ? cause.message : String(cause);
@@ -171,6 +166,18 @@ export async function restore(settings: Settings, file: string, passphrase: stri
   }
   return found;
 }
+
+/** Decrypts a backup and reads all of it. @throws AppError `invalid` for the file or passphrase */
+export function checkBackup(file: string, passphrase: string): Promise<Restored> {
+  return checked(plainOf(file, passphrase)).catch((cause: unknown) => {
+    if (cause instanceof AppError)
+      throw new AppError(cause.code, `${file}: ${cause.message}; nothing was written`, { cause });
+    throw new AppError('precondition', `${file} cannot be read: ${String(cause)}`, { cause });
+  });
+}
+
+const plainOf = (file: string, passphrase: string): AsyncIterable<Uint8Array> =>
+  unsealed(createReadStream(file), passphrase);
 
 async function mustBeEmpty(dir: string): Promise<void> {
   const there = await readdir(dir).catch((error: NodeJS.ErrnoException) => {

@@ -68,6 +68,8 @@ export class Hosts {
     mkdirSync(path.join(dir, 'root'), { recursive: true });
     const address = await this.net.plug(machine);
     await mountTree(tree, dir);
+    // The name server of the machine that made the tree is not reached from here: each name would be waited for.
+    writeFileSync(path.join(dir, 'root/etc/resolv.conf'), '# none: names are in /etc/hosts\n');
     const host = new Host({ name, machine, dir, address });
     this.#hosts.set(name, host);
     for (const one of this.#hosts.values()) {
