@@ -77,6 +77,16 @@ export const MASTER_KEYS = {
     '1m',
     'how long a node is down before NodeDown fires',
   ),
+  'rollout.strategy': key(
+    oneOf(['standard', 'unattended', 'quick', 'at-once'], 'standard: one node a region first, then a person'),
+    'standard',
+    'how a publication goes to its nodes where it does not say: standard, unattended, quick or at-once',
+  ),
+  'rollout.revert': key(
+    oneOf(['revert', 'quick', 'at-once'], 'revert: one, one, then the rest in batches'),
+    'revert',
+    'how what ran before goes back: revert, quick or at-once',
+  ),
   'commands.timeout': key(
     duration({ min: '1s', max: '1h' }),
     '30s',
@@ -119,6 +129,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     heartbeatMs: v['heartbeat.interval'],
     nodeDownForMs: v['alerts.node_down.for'],
     commandTimeoutMs: v['commands.timeout'],
+    rollout: { strategy: v['rollout.strategy'], revert: v['rollout.revert'] },
   } as const;
 }
 

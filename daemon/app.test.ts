@@ -10,6 +10,7 @@ import { connectConsole } from '../proto/link/console-client.ts';
 import { fetchPinnedCa } from '../proto/link/tls.ts';
 import { enrolmentTwin, heardEvents, memoryLog } from '../test/fakes/services.ts';
 import { type AppNeeds, type Master, startMaster } from './app.ts';
+import { createRings } from './drivers/rings/rings.ts';
 
 let dir: string;
 const running: Master[] = [];
@@ -40,7 +41,7 @@ function needs() {
   let pin = '';
   const all: AppNeeds = {
     log,
-    createRings: () => ({}) as never,
+    createRings,
     createServices(_s, n) {
       pin = n.ca.pin;
       return {
@@ -48,6 +49,7 @@ function needs() {
         agents: heardEvents(),
         nodes: {
           list: () => ({ nodes: [], vitals: [], revision: n.store.snapshot().revision }),
+          facts: () => ({ nodes: [], revision: n.store.snapshot().revision }),
           detail: () => {
             throw new Error('not part of this test');
           },

@@ -13,7 +13,10 @@ import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
 import { createExposition } from './drivers/exposition.ts';
-import type { Clock, Log, MetricsRings, Random } from './service/ports.ts';
+import type { KeptRings } from './drivers/rings/rings.ts';
+import { RingSaver } from './drivers/rings/saver.ts';
+import { fewRandom } from './few-random.ts';
+import type { Clock, Log, Random } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
 import { openAuditFile } from './store/audit-file.ts';
@@ -31,7 +34,7 @@ const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8
 export interface AppNeeds {
   readonly log: Log;
   readonly createServices: typeof createServices;
-  readonly createRings: () => MetricsRings;
+  readonly createRings: () => KeptRings;
 }
 
 /** Where a started master listens. */
@@ -53,12 +56,6 @@ export interface Master {
 }
 
 const clock: Clock = { now: () => Date.now() };
-const random: Random = {
-  hex: (n) => randomBytes(n).toString('hex'),
-  bytes: (n) => randomBytes(n),
-};
-
-const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
@@ -67,6 +64,9 @@ const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMat
  */
 export async function startMaster(settings: MasterSettings, needs: AppNeeds): Promise<Master> {
   const { log } = needs;
+  const draw = fewRandom();
+  const random: Random = { hex: (n) => draw(n).toString('hex'), bytes: (n) => randomBytes(n) };
+  const mint = { make: (pin: string) => makeToken(pin, random), matches: secretMatches };
   const undo: (() => Promise<void>)[] = [];
   let stopping = false;
   const stop = async (): Promise<void> => {
@@ -88,6 +88,11 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     const caFile = path.join(settings.stateDir, 'ca.crt');
     await writeWhole(caFile, ca.certificatePem, 0o644);
 
+    const rings = needs.createRings();
+    const saver = new RingSaver(path.join(settings.stateDir, 'rings'), rings, log);
+    await saver.start();
+    undo.push(() => saver.stop());
+
     const names = settings.grpc.advertise.length > 0 ? settings.grpc.advertise : [hostname()];
     // Port 0 is any that is free: known once it is bound.
     let { port } = settings.grpc.addr;
@@ -100,6 +105,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         reportMs: settings.heartbeatMs,
         nodeDownForMs: settings.nodeDownForMs,
         commandTimeoutMs: settings.commandTimeoutMs,
+        rollout: settings.rollout,
         accessMs: settings.jwt.expirationMs,
         advertise: () => withPort(names[0] ?? 'localhost', port),
       },
@@ -113,7 +119,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         link: sessions,
         vault,
         archive: createArchive({ store: settings.database.dir, state: settings.stateDir }, store.id, random),
-        rings: needs.createRings(),
+        rings,
         clock,
         random,
         log,
@@ -122,6 +128,8 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     await services.start();
     undo.push(() => services.stop());
 
+    // Those who come back to a master that begins are offered the pace of all of them.
+    let fleet = services.nodes.facts().nodes.length;
     const server = await ca.issueServer({ names: names.map(withoutPort), now: clock.now() });
     const agents = new AgentTransport(
       {
@@ -136,7 +144,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         heartbeatMs: settings.heartbeatMs,
         reportMs: settings.heartbeatMs,
       },
-      { sessions, services, operators: services, log, clock, random },
+      { sessions, services, operators: services, fleet: () => fleet, log, clock, random },
     );
     const peer = await peerReader();
     if (peer.why) log.warn('operators on the local socket cannot be told apart', { why: peer.why });
@@ -164,7 +172,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         log,
         degraded,
         ready: () => listening && !stopping,
-        exposition: () => exposition.read(),
+        exposition,
       },
     );
     const http = await rest.start();
@@ -175,7 +183,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
     undo.push(() => agents.stop());
     listening = true;
 
-    const ticks = setInterval(() => services.tick(), TICK_MS);
+    const ticks = setInterval(() => {
+      fleet = services.nodes.facts().nodes.length;
+      services.tick();
+    }, TICK_MS);
     // A master that runs for a year must not end with its certificate.
     const renewal = setInterval(() => {
       ca.issueServer({ names: names.map(withoutPort), now: clock.now() }).then(

@@ -11,7 +11,7 @@ import { safeText } from '../proto/vocab/safe-text.ts';
 import { VERSION } from '../proto/vocab/version.ts';
 import { startMaster, writeWhole } from './app.ts';
 import { CA_STEPS, type CaStep } from './ca/rotation.ts';
-import { createRings } from './drivers/rings.ts';
+import { createRings } from './drivers/rings/rings.ts';
 import { createLog, type MasterLog } from './log.ts';
 import { caStatus, checkBackup, makeBootstrapCode, restore, rotateCa, verifyAudit } from './offline.ts';
 import { ownHealth } from './own-health.ts';

@@ -7,7 +7,7 @@ import { connectConsole } from '../proto/link/console-client.ts';
 import { tokensInMemory } from '../proto/link/people-api.ts';
 import { memoryLog } from '../test/fakes/services.ts';
 import { type Master, startMaster } from './app.ts';
-import { createRings } from './drivers/rings.ts';
+import { createRings } from './drivers/rings/rings.ts';
 import { makeBootstrapCode, verifyAudit } from './offline.ts';
 import { createServices } from './service/services.ts';
 

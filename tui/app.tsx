@@ -1,6 +1,7 @@
 import { Box, render, Text, useWindowSize } from 'ink';
 import { memo, type ReactElement, useEffect, useSyncExternalStore } from 'react';
 import type { ConsoleApi } from '../proto/link/console-api.ts';
+import type { RolloutsApi } from '../proto/link/rollouts-api.ts';
 import type { NodeName } from '../proto/vocab/ids.ts';
 import { perform } from './client/act.ts';
 import { createHub, type Hub } from './client/hub.ts';
@@ -46,7 +47,7 @@ export interface AppSettings {
 }
 
 export interface AppNeeds {
-  readonly api: ConsoleApi;
+  readonly api: ConsoleApi & RolloutsApi;
   /** A stream that takes whole frames and answers an empty write once they are written. */
   readonly stdout: NodeJS.WriteStream;
   readonly stdin: NodeJS.ReadStream;

@@ -4,7 +4,7 @@ import { fakeNode, fakeVersion } from '../test/fakes/console-master.ts';
 import { rig } from '../test/harness/console-rig.ts';
 import { matchKey } from './keys/match.ts';
 import { configIndex, history, publishChoices, targetWords } from './store/configs-view.ts';
-import type { PublishSheet } from './store/sheet.ts';
+import type { PublishSheet } from './store/sheets/publish.ts';
 import type { State } from './store/state.ts';
 
 const ALL = ['hk-1', 'hk-2', 'us-1'];
@@ -23,6 +23,7 @@ async function versions() {
   ]);
   await r.settle();
   r.meant({ kind: 'open-screen', screen: 'rollouts' });
+  r.meant({ kind: 'next-pane' });
   const sheet = (): PublishSheet => {
     const s = r.state().sheet;
     if (s?.kind !== 'publish') throw new Error('no sheet of a publication');
@@ -124,7 +125,7 @@ describe('publish', () => {
     for (let i = 0; i < 3; i++) r.meant({ kind: 'choose', by: 1 });
     expect(r.sheet()).toMatchObject({ chosen: 3, preview: null, typed: '' });
     if (preview === null) throw new Error('no preview');
-    r.hub.dispatch({ kind: 'publish-preview', sheet: r.sheet().id, chosen: 0, preview });
+    r.hub.dispatch({ kind: 'publish-preview', sheet: r.sheet().id, chosen: 0, pace: 0, preview });
     expect(r.sheet().preview).toBeNull();
     await r.settle();
     expect(r.sheet().preview?.nodes.map((n) => n.name)).toEqual(['hk-1', 'hk-2']);

@@ -30,12 +30,12 @@ const CLOCK_EVERY_MS = 10_000;
 
 /** What a key would act on: it must have been drawn before it is acted on. */
 export function focusOf(state: State): string {
-  const { place, nodes, alerts, configs, sheet } = state;
+  const { place, nodes, regions, alerts, configs, sheet } = state;
   const where = place.kind === 'node' ? `node:${place.name}` : `screen:${place.screen}`;
   const marks = nodes.marks.size === 0 ? '' : [...nodes.marks].join(',');
   const alert = `${alerts.focus}:${alerts.alert ?? ''}:${alerts.silence ?? ''}`;
   const version = `${configs.cursor ?? ''}${configs.diff === null ? '' : ' diff'}`;
-  return [where, nodes.cursor ?? '', marks, alert, version, sheet?.id ?? ''].join('|');
+  return [where, nodes.cursor ?? '', marks, regions.cursor ?? '', alert, version, sheet?.id ?? ''].join('|');
 }
 
 export function createPresenter(settings: { readonly theme: Theme; readonly context: string }): Presenter {

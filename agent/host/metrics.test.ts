@@ -30,6 +30,39 @@ describe('host figures', () => {
     expect((await host.read([42])).cpuPct).toBe(30);
   });
 
+  it('the limit is of the processes whose files are counted, together', async () => {
+    const limits = (soft: string) =>
+      `Limit  Soft Limit  Hard Limit  Units\nMax open files            ${soft}                 8192                 files     \n`;
+    for (const pid of ['42', '43']) {
+      await mkdir(path.join(proc, pid, 'fd', '0'), { recursive: true });
+      await writeFile(path.join(proc, pid, 'limits'), limits('1024'));
+    }
+    const host = new HostMetrics({ proc, disk: proc });
+    expect(await host.read([42, 43])).toMatchObject({ openFiles: 2, openFilesLimit: 2048 });
+    await writeFile(path.join(proc, '43', 'limits'), limits('unlimited'));
+    expect(await host.read([42, 43])).toMatchObject({ openFiles: 2, openFilesLimit: null });
+  });
+
+  it('the network is counted once, between two readings, and not over an interface that went', async () => {
+    const dev = (...rows: [name: string, into: number, out: number][]) =>
+      writeFile(
+        path.join(proc, 'net', 'dev'),
+        `Inter-|   Receive                |  Transmit\n face |bytes    packets errs drop fifo frame compressed multicast|bytes ...\n${rows
+          .map(([name, into, out]) => `${name.padStart(6)}: ${into} 9 0 0 0 0 0 0 ${out} 9 0 0 0 0 0 0\n`)
+          .join('')}`,
+      );
+    await mkdir(path.join(proc, 'net'));
+    const host = new HostMetrics({ proc, disk: proc });
+    await dev(['lo', 5000, 5000], ['eth0', 1000, 400], ['docker0', 9, 9], ['wg0', 100, 100]);
+    expect(await host.read([])).toMatchObject({ netInBytes: null, netOutBytes: null });
+    await dev(['lo', 9000, 9000], ['eth0', 1700, 450], ['docker0', 999, 999], ['wg0', 150, 100]);
+    expect(await host.read([])).toMatchObject({ netInBytes: 750, netOutBytes: 50 });
+    await dev(['eth0', 1800, 460]);
+    expect(await host.read([])).toMatchObject({ netInBytes: null, netOutBytes: null });
+    await dev(['eth0', 1801, 462]);
+    expect(await host.read([])).toMatchObject({ netInBytes: 1, netOutBytes: 2 });
+  });
+
   it('what cannot be read is absent, never 0', async () => {
     const host = new HostMetrics({ proc, disk: path.join(proc, 'nowhere') });
     await host.read([42]);
@@ -37,7 +70,11 @@ describe('host figures', () => {
       cpuPct: null,
       memPct: null,
       openFiles: null,
+      openFilesLimit: null,
       diskFreeBytes: null,
+      diskBytes: null,
+      netInBytes: null,
+      netOutBytes: null,
     });
     await writeFile(path.join(proc, 'stat'), 'cpu  x y\n');
     await writeFile(path.join(proc, 'meminfo'), 'MemTotal: 0 kB\n');

@@ -8,26 +8,48 @@ interface CpuReading {
   readonly all: number;
 }
 
+/** Bytes since the host began, or between two readings. */
+interface Traffic {
+  readonly in: number;
+  readonly out: number;
+}
+
+/** What passes these has passed another interface as well, or never left the host. */
+const COUNTED_TWICE = /^(?:lo|veth.*|docker\d*|br-.*|virbr.*|cni.*|tap.*|ifb.*|dummy.*)$/;
+
 /** Host figures from /proc. What cannot be read is `null`, never 0: a hardened unit hides some of it. */
 export class HostMetrics {
   readonly #proc: string;
-  readonly #disk: string;
+  readonly #diskPath: string;
   #last: CpuReading | null = null;
+  #traffic: Traffic | null = null;
 
   constructor(settings: { readonly proc?: string; readonly disk: string }) {
     this.#proc = settings.proc ?? '/proc';
-    this.#disk = settings.disk;
+    this.#diskPath = settings.disk;
   }
 
-  /** CPU is that between two calls: the first one has none. `pids`: whose open files are counted together. */
+  /** CPU and network are those between two calls: the first one has none. `pids`: whose open files are counted together. */
   async read(pids: readonly number[]): Promise<HostFigures> {
-    const [cpuPct, memPct, openFiles, diskFreeBytes] = await Promise.all([
+    const some = pids.length > 0;
+    const [cpuPct, memPct, openFiles, openFilesLimit, disk, traffic] = await Promise.all([
       orNull(this.#cpu()),
       orNull(this.#memory()),
-      pids.length === 0 ? null : orNull(this.#openFiles(pids)),
-      orNull(this.#diskFree()),
+      some ? orNull(this.#openFiles(pids)) : null,
+      some ? orNull(this.#openFilesLimit(pids)) : null,
+      orNull(statfs(this.#diskPath)),
+      orNull(this.#network()),
     ]);
-    return { cpuPct, memPct, openFiles, diskFreeBytes };
+    return {
+      cpuPct,
+      memPct,
+      openFiles,
+      openFilesLimit,
+      diskFreeBytes: disk && disk.bavail * disk.bsize,
+      diskBytes: disk && disk.blocks * disk.bsize,
+      netInBytes: traffic?.in ?? null,
+      netOutBytes: traffic?.out ?? null,
+    };
   }
 
   async #cpu(): Promise<number | null> {
@@ -56,9 +78,32 @@ export class HostMetrics {
     return (await Promise.all(counts)).reduce((sum, n) => sum + n, 0);
   }
 
-  async #diskFree(): Promise<number> {
-    const s = await statfs(this.#disk);
-    return s.bavail * s.bsize;
+  /** The soft limits, added up. @throws where one has none */
+  async #openFilesLimit(pids: readonly number[]): Promise<number> {
+    const limits = pids.map(async (pid) => {
+      const text = await readFile(`${this.#proc}/${pid}/limits`, 'utf8');
+      const soft = Number(/^Max open files +(\d+)/m.exec(text)?.[1]);
+      if (!Number.isFinite(soft)) throw new Error(`${pid} has no limit`);
+      return soft;
+    });
+    return (await Promise.all(limits)).reduce((sum, n) => sum + n, 0);
+  }
+
+  async #network(): Promise<Traffic | null> {
+    const text = await readFile(`${this.#proc}/net/dev`, 'utf8');
+    const now = { in: 0, out: 0 };
+    for (const [, name = '', numbers = ''] of text.matchAll(/^ *([^:\s]+): *(.*)$/gm)) {
+      if (COUNTED_TWICE.test(name)) continue;
+      const n = numbers.split(/ +/).map(Number);
+      now.in += n[0] ?? Number.NaN;
+      now.out += n[8] ?? Number.NaN;
+    }
+    if (!Number.isFinite(now.in + now.out)) return null;
+    const before = this.#traffic;
+    this.#traffic = now;
+    // An interface that went took its counters with it.
+    if (!before || now.in < before.in || now.out < before.out) return null;
+    return { in: now.in - before.in, out: now.out - before.out };
   }
 }
 

@@ -37,12 +37,15 @@ export class Reporter {
   reset(): void {
     this.#last = null;
     this.#from = this.#needs.now();
-    this.#base = this.#needs.engine.stats().then(
-      (stats) => {
-        this.#last = stats;
+    const stats = this.#needs.engine.stats().then(
+      (s) => {
+        this.#last = s;
       },
       () => undefined,
     );
+    // What the host counts as well begins anew.
+    const host = this.#needs.host([]).catch(() => undefined);
+    this.#base = Promise.all([stats, host]).then(() => undefined);
   }
 
   /** Without an engine there are still the host's figures. */

@@ -1,3 +1,4 @@
+import type { openAgentStream } from '../../proto/link/dial.ts';
 import type { Timers } from '../../proto/link/timers.ts';
 import type { AgentDown, AgentHello, AgentUp } from '../../proto/vocab/agent-link.ts';
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
@@ -72,4 +73,6 @@ export interface SessionNeeds {
   readonly log: Log;
   readonly random: () => number;
   readonly timers?: Timers;
+  /** Opens one conversation: gRPC's own client, but for a simulator of thousands. */
+  readonly open?: typeof openAgentStream;
 }

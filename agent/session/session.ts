@@ -125,7 +125,8 @@ export class Session {
       beat: () => this.#beat(),
       report: () => this.#report(),
     });
-    const stream = openAgentStream(address, credentials, {
+    const open = this.#needs.open ?? openAgentStream;
+    const stream = open(address, credentials, {
       onMessage: (down) => {
         this.#hear(down, conversation, hooks).catch((e: unknown) => {
           this.#needs.log.error('message not taken', { kind: down.body.kind, error: String(e) });

@@ -1,19 +1,33 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import {
+  type Counted,
+  countedFamilies,
+  engineFamilies,
+  type Family,
+  hostFamilies,
+  one,
+} from '../../proto/vocab/exposition.ts';
 import { NODE_STATUSES, NODE_TYPES, type NodeStatus } from '../../proto/vocab/node.ts';
 import type { Services } from '../service/api.ts';
+import { registerFamilies } from './families.ts';
 
 export interface Exposition {
   /** What Prometheus reads; figures are read when it asks. */
   read(): Promise<{ readonly text: string; readonly type: string }>;
+  /** The same of one node, without labels that tell it from others. @throws AppError `not_found` */
+  node(name: string): Promise<{ readonly text: string; readonly type: string }>;
 }
 
 interface Needs {
-  readonly services: Pick<Services, 'nodes' | 'alerts'>;
+  readonly services: Pick<Services, 'nodes' | 'alerts' | 'figures'>;
   /** Why the master is degraded, or `null`. */
   degraded(): string | null;
 }
 
-/** Figures of the fleet and of this process, by the names of the vocabulary. What cannot be read is absent, never 0. */
+/**
+ * Figures of the fleet and of this process, by the names of the vocabulary, and the merged buckets of each place. What
+ * cannot be read is absent, never 0.
+ */
 export function createExposition({ services, degraded }: Needs): Exposition {
   const register = new Registry();
   collectDefaultMetrics({ register });
@@ -74,7 +88,54 @@ export function createExposition({ services, degraded }: Needs): Exposition {
   return {
     async read() {
       fill();
-      return { text: await register.metrics(), type: register.contentType };
+      const counted = new Registry();
+      registerFamilies(counted, countedFamilies(places(services.figures)));
+      // prom-client ends each text with a line end of its own.
+      return { text: `${await register.metrics()}\n${await counted.metrics()}`, type: register.contentType };
+    },
+    async node(name) {
+      const one = new Registry();
+      registerFamilies(one, nodeFamilies(services, name));
+      return { text: await one.metrics(), type: one.contentType };
     },
   };
+}
+
+function places(figures: Services['figures']): Counted[] {
+  return figures.totalsByPlace().map(({ region, nodeType, all, services }) => ({
+    labels: { region, type: nodeType },
+    all,
+    services,
+  }));
+}
+
+/** Who scrapes this knows which node it is of: labels of its own would stand in the way of those. */
+function nodeFamilies({ nodes, figures }: Needs['services'], name: string): readonly Family[] {
+  const { node, vitals } = nodes.get(name);
+  const totals = figures.totals(node.name);
+  const host = figures.host(node.name);
+  const { engine, certificate } = node;
+  const seconds = (ms: number | null | undefined): number | null =>
+    typeof ms === 'number' ? ms / 1000 : null;
+  return [
+    one('node_up', 'Whether it is ready, by what the master knows.', vitals.status === 'ready' ? 1 : 0),
+    one('node_last_seen_timestamp_seconds', 'When the master last heard of it.', seconds(vitals.lastSeen)),
+    one('clock_skew_seconds', "How far its clock is ahead of the master's.", seconds(vitals.clockSkewMs)),
+    one('connections_active', 'Live streams.', vitals.streams),
+    node.effective
+      ? one('config_version', 'The config version that it runs.', 1, {
+          version: node.effective.version ?? '',
+        })
+      : [],
+    engine ? engineFamilies(engine) : [],
+    certificate
+      ? one(
+          'certificate_expiry_timestamp_seconds',
+          'When its certificate expires.',
+          seconds(certificate.notAfter),
+        )
+      : [],
+    totals ? countedFamilies([{ labels: {}, ...totals }]) : [],
+    host ? hostFamilies(host) : [],
+  ].flat();
 }

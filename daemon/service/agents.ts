@@ -1,10 +1,9 @@
 import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
 import { type CommandResult, isSettled } from '../../proto/vocab/command.ts';
-import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
+import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../proto/vocab/metrics.ts';
 import type { ConfigFailure, EngineInfo, Node, Standing } from '../../proto/vocab/node.ts';
-import { winner } from '../core/config-version/select.ts';
 import {
   answered,
   drifted,
@@ -16,6 +15,7 @@ import {
   retryOf,
   stands,
 } from '../core/node/axes.ts';
+import { AgentWords, type Word } from './agent-words.ts';
 import type { AgentEvents } from './api.ts';
 import { CommandResults } from './command-results.ts';
 import { merge, nothing } from './decisions.ts';
@@ -41,25 +41,17 @@ interface Needs {
 const MOST_EVENTS = 50;
 /** In a row, before an engine is said to run something else. */
 const ODD_READINGS = 2;
-/** Words of agents that wait for a disk that refuses. */
-const MOST_WAITING = 10_000;
-
-type Body = (node: Node, view: Snapshot, now: Millis) => Decision<null>;
-interface Word {
-  readonly name: NodeName;
-  readonly what: string;
-  readonly body: Body;
-}
 
 /** What agents say. Nothing here makes an agent's stream wait for the disk; what that refuses is kept and tried again. */
 export class AgentsService implements AgentEvents {
   private readonly needs: Needs;
   private greet: (name: NodeName) => void = () => {};
-  private waiting: Word[] = [];
+  private readonly words: AgentWords;
   private readonly results: CommandResults;
 
   constructor(needs: Needs) {
     this.needs = needs;
+    this.words = new AgentWords(needs);
     this.results = new CommandResults({
       ...needs,
       settle: (before, after, view) => this.settle(before, after, view),
@@ -109,9 +101,16 @@ export class AgentsService implements AgentEvents {
     });
   }
 
-  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: EngineInfo | null): void {
+  heartbeat(
+    name: NodeName,
+    health: 'ok' | 'engine_lost' | 'degraded',
+    engine: EngineInfo | null,
+    sentAt?: Millis,
+  ): void {
     const { sessions, clock, writer } = this.needs;
-    sessions.heard(name, clock.now(), health);
+    const now = clock.now();
+    sessions.heard(name, now, health);
+    if (sentAt !== undefined) sessions.said(name, sentAt - now);
     if (!engine) return;
     const known = writer.view().get('node', name);
     if (!known || known.configSync === 'applying') {
@@ -179,7 +178,8 @@ export class AgentsService implements AgentEvents {
     const now = this.needs.clock.now();
     this.needs.sessions.heard(name, now);
     this.needs.rings.addLog(name, report.log.map(madeSafe));
-    this.needs.rings.take(name, report, now);
+    const node = this.needs.writer.view().get('node', name);
+    this.needs.rings.take(name, report, now, node);
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {
@@ -220,8 +220,9 @@ export class AgentsService implements AgentEvents {
     if (offer && offerDue(next) && link.connected(next.name)) {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
-        const { hash, text } = plan.rendered;
-        const { label } = plan;
+        const { hash, body } = plan.rendered;
+        const { label, rollout } = plan;
+        const rollbackMs = (rollout && view.get('rollout', rollout)?.strategy.rollbackMs) ?? null;
         // Opened now, of this very state: what is sealed leaves the master only in an offer.
         const sealed = templates.opened(view, plan.rendered.sealed);
         const retry = retryOf(next, hash);
@@ -231,9 +232,10 @@ export class AgentsService implements AgentEvents {
             hash,
             version: label,
             revision: view.revision + 1,
-            body: new TextEncoder().encode(text),
+            body,
             sealed,
             retry,
+            rollbackMs,
           }),
         );
       }
@@ -249,44 +251,24 @@ export class AgentsService implements AgentEvents {
 
   /** By whom and why what it should run was published to it: its own timeline tells its history. */
   private why(view: Snapshot, node: Node): string {
-    const stands = winner(this.needs.templates.standing(view), node);
+    const stands = this.needs.templates.winner(view, node);
     if (!stands || stands.label !== node.target?.version) return '';
     const { publishedBy, reason } = stands.publication;
     return `, published by ${publishedBy}${reason === '' ? '' : `: ${reason}`}`;
   }
 
-  /** The disk takes writes again: what it refused, in its order. */
+  /** The disk takes writes again. */
   retry(): void {
-    const words = this.waiting;
-    this.waiting = [];
-    for (const w of words) this.decide(w.name, w.what, w.body);
+    this.words.retry();
   }
 
-  private decide(name: NodeName, what: string, body: Body): void {
-    const word = { name, what, body };
-    // Never before an earlier word of the same node.
-    if (this.waiting.some((w) => w.name === name)) {
-      this.wait(word);
-      return;
-    }
-    const { writer, log } = this.needs;
-    writer
-      .write(`node ${name}`, 'agent', (view, now) => {
-        const node = view.get('node', name);
-        return node ? body(node, view, now) : null;
-      })
-      .catch((e: unknown) => {
-        if (e instanceof AppError && e.code === 'unavailable') this.wait(word);
-        else log.error('an agent’s word was not kept', { node: name, what, error: String(e) });
-      });
+  /** Everything said so far is on disk, or waits for it. */
+  settled(): Promise<void> {
+    return this.words.settled();
   }
 
-  private wait(word: Word): void {
-    if (this.waiting.length === 0) {
-      this.needs.log.warn('the disk refuses: what agents say waits', { node: word.name, what: word.what });
-    }
-    this.waiting.push(word);
-    if (this.waiting.length > MOST_WAITING) this.waiting.shift();
+  private decide(name: NodeName, what: string, decide: Word['decide']): void {
+    this.words.say({ name, what, decide });
   }
 }
 

@@ -16,20 +16,30 @@ import type {
   Millis,
   NodeName,
   Revision,
+  RolloutId,
   SilenceId,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
+import type { HostFigures, LogLine, MetricsReport, RangePoint } from '../../proto/vocab/metrics.ts';
 import type { Eligibility, Node, NodeType, NodeVitals, Refusal, Standing } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { ApiKeyView, Session, UserView } from '../../proto/vocab/people.ts';
-import type { SecretView } from '../../proto/vocab/secret.ts';
+import type {
+  LegalVerb,
+  RevertPreview,
+  Rollout,
+  RolloutTarget,
+  RolloutVerb,
+  StrategyOverrides,
+  TargetState,
+} from '../../proto/vocab/rollout.ts';
+import type { SecretKind, SecretView } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
-import type { IssuedCertificate, MergedFigures } from './ports.ts';
+import type { CountedTotals, IssuedCertificate, MergedFigures, Place } from './ports.ts';
 
 // What a transport may call: one interface a noun. Every method may reject with an AppError.
 // A promise of a mutation settles after its commit is on disk.
@@ -83,7 +93,13 @@ export interface EnrolmentService {
 export interface AgentEvents {
   /** A session is up; `reply` is what the node must be told now (config to offer, commands still due). */
   connected(name: NodeName, hello: AgentHello, remote: string): void;
-  heartbeat(name: NodeName, health: 'ok' | 'engine_lost' | 'degraded', engine: Node['engine']): void;
+  /** @param sentAt by the node's own clock */
+  heartbeat(
+    name: NodeName,
+    health: 'ok' | 'engine_lost' | 'degraded',
+    engine: Node['engine'],
+    sentAt?: Millis,
+  ): void;
   configStatus(name: NodeName, report: ConfigStatusReport): void;
   commandStatus(name: NodeName, result: CommandResult): void;
   standing(name: NodeName, standing: Standing): void;
@@ -115,6 +131,12 @@ export interface NodesService {
   remove(m: Mutation, args: { name: string; keep: boolean }): Promise<{ revision: Revision }>;
 }
 
+/** How a publication is to go. Absent: by the master's own strategy. */
+export interface Pace {
+  readonly strategy?: string;
+  readonly overrides?: StrategyOverrides;
+}
+
 /** What comes before a publication. Nothing here changes anything. */
 export interface ConfigReviews {
   /**
@@ -134,7 +156,7 @@ export interface ConfigReviews {
     args: { from: string; to: string; node: string | null },
   ): Promise<{ unified: string; added: number; removed: number }>;
   /** @throws AppError `conflict` for a tie; a node that cannot run it is `unfit`, and publish would refuse */
-  previewPublish(caller: Caller, args: { label: string; target: Target }): Promise<BlastRadius>;
+  previewPublish(caller: Caller, args: { label: string; target: Target } & Pace): Promise<BlastRadius>;
 }
 
 export interface ConfigsService extends ConfigReviews {
@@ -153,10 +175,16 @@ export interface ConfigsService extends ConfigReviews {
       target?: Target;
     },
   ): Promise<{ revision: Revision; version: ConfigVersion }>;
+  /** The publication and the rollout that takes it to its nodes, in one commit; `null` for a dry run. */
   publish(
     m: Mutation,
-    args: { label: string; target: Target; dryRun: boolean },
-  ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+    args: { label: string; target: Target; dryRun: boolean } & Pace,
+  ): Promise<{
+    revision: Revision;
+    version: ConfigVersion;
+    nodes: readonly NodeName[];
+    rollout: Rollout | null;
+  }>;
   previewRollback(args: { label: string; target: Target }): Promise<{
     toLabel: VersionLabel;
     newLabel: VersionLabel;
@@ -167,7 +195,47 @@ export interface ConfigsService extends ConfigReviews {
   rollback(
     m: Mutation,
     args: { label: string; target: Target; confirmNodes: number | null },
-  ): Promise<{ revision: Revision; version: ConfigVersion; nodes: readonly NodeName[] }>;
+  ): Promise<{
+    revision: Revision;
+    version: ConfigVersion;
+    nodes: readonly NodeName[];
+    rollout: Rollout | null;
+  }>;
+}
+
+/** What takes a publication to its nodes in steps, and takes it back. */
+export interface RolloutsService {
+  /** Newest first; `before` is the `next` of an earlier answer. `open`: those that are not over, or those that are. */
+  list(args: { limit: number; before: string | null; open?: boolean }): {
+    rollouts: readonly Rollout[];
+    next: string | null;
+  };
+  /** @param args.targets so many at most, worst first */
+  get(args: { id: RolloutId; targets: number }): {
+    rollout: Rollout;
+    targets: readonly RolloutTarget[];
+    legal: readonly LegalVerb[];
+  };
+  /** By name; `before` is the `next` of an earlier answer. */
+  targets(args: { id: RolloutId; state?: TargetState; limit: number; before: string | null }): {
+    targets: readonly RolloutTarget[];
+    next: string | null;
+  };
+  /**
+   * The answer is the rollout as it is then; for `undo` of one that succeeded, the new one that takes it back.
+   * @throws AppError `precondition`: the state it is in, and what would make it possible
+   */
+  verb(
+    m: Mutation,
+    args: { id: RolloutId; verb: RolloutVerb; confirmNodes: number | null },
+  ): Promise<{ revision: Revision; rollout: Rollout }>;
+  /** @throws AppError `precondition`: there is nothing to take back */
+  previewRevert(): Promise<RevertPreview>;
+  /** The newest publication: `abort` of its rollout while that is not over, else `undo`. */
+  revertLast(
+    m: Mutation,
+    args: { confirmNodes: number | null },
+  ): Promise<{ revision: Revision; rollout: Rollout }>;
 }
 
 /** What `${region.NAME}` stands for. */
@@ -195,8 +263,11 @@ export interface SecretsService {
     m: Mutation,
     args: { name: string; certPem: string; keyPem: string; chainPem: string | null },
   ): Promise<{ revision: Revision; secret: SecretView }>;
-  /** @throws AppError `precondition` while a version in force names it */
-  remove(m: Mutation, name: string): Promise<{ revision: Revision }>;
+  /**
+   * @param kind `not_found` when it is of the other one; either where none is given
+   * @throws AppError `precondition` while a version in force names it
+   */
+  remove(m: Mutation, name: string, kind?: SecretKind): Promise<{ revision: Revision }>;
 }
 
 export interface CommandsService {
@@ -339,11 +410,45 @@ export interface BackupService {
   create(caller: Caller, args: { passphrase: string }): AsyncIterable<Uint8Array>;
 }
 
+/** Absent: the last hour. Times in ms. */
+export interface RangeQuery {
+  readonly start: Millis | null;
+  readonly end: Millis | null;
+  /** Absent: a minute, or ten where it begins before the last hour. */
+  readonly stepMs: number | null;
+  /** Of one service only. */
+  readonly service: string | null;
+}
+
+/** `start` on a whole minute, or ten. */
+export interface FigureRange {
+  readonly start: Millis;
+  readonly end: Millis;
+  readonly stepMs: number;
+  readonly points: readonly RangePoint[];
+}
+
+/** What was: of a node, and of places from merged samples. */
+export interface FiguresService {
+  /** @throws AppError `invalid` for a range or a step that is not kept */
+  range(name: NodeName, query: RangeQuery): FigureRange;
+  /** `region: null`: every region. @throws AppError `invalid` */
+  rangeOf(place: { region: string | null; nodeType: NodeType }, query: RangeQuery): FigureRange;
+  /** One service over the minute that goes on and the one before. */
+  lately(place: { region: string | null; nodeType: NodeType }, service: string): RangePoint | null;
+  /** What was counted since this master, or the one it was restarted from, knows the node. */
+  totals(name: NodeName): CountedTotals | null;
+  totalsByPlace(): readonly (Place & CountedTotals)[];
+  host(name: NodeName): HostFigures | null;
+}
+
 export interface Services {
   readonly enrolment: EnrolmentService;
   readonly agents: AgentEvents;
   readonly nodes: NodesService;
+  readonly figures: FiguresService;
   readonly configs: ConfigsService;
+  readonly rollouts: RolloutsService;
   readonly commands: CommandsService;
   readonly alerts: AlertsService;
   readonly silences: SilencesService;

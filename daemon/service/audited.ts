@@ -50,6 +50,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   'configs.create': 'config.create',
   'configs.publish': 'config.publish',
   'configs.rollback': 'config.rollback',
+  'rollouts.verb': 'rollout.verb',
+  'rollouts.revertLast': 'rollout.revert_last',
   'commands.run': 'command.run',
   'commands.cancel': 'command.cancel',
   'silences.create': 'silence.create',

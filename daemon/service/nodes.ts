@@ -1,6 +1,13 @@
 import { AppError } from '../../proto/vocab/errors.ts';
 import { isWord, type Millis, type NodeName } from '../../proto/vocab/ids.ts';
-import type { Eligibility, FleetVitals, Node, NodeVitals } from '../../proto/vocab/node.ts';
+import type {
+  Eligibility,
+  FleetVitals,
+  Node,
+  NodeType,
+  NodeVitals,
+  RegionVitals,
+} from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { left } from '../core/command/task.ts';
@@ -208,6 +215,7 @@ export class NodesService implements Api {
       name: node.name,
       status: sessions.status(node, now, writer.view().count('node')),
       lastSeen: sessions.presence(node.name).lastSeen,
+      clockSkewMs: sessions.skew(node.name),
     };
   }
 
@@ -217,6 +225,21 @@ export class NodesService implements Api {
     const edges: NodeName[] = [];
     for (const n of writer.view().list('node')) if (n.nodeType === 'edge') edges.push(n.name);
     return { ...rings.merged(edges, now), degraded: store.degraded() };
+  }
+
+  /** All edges first, then each region's nodes by type, regions in order. */
+  regions(now: Millis): readonly RegionVitals[] {
+    const edges: NodeName[] = [];
+    const groups = new Map<string, { region: string; nodeType: NodeType; names: NodeName[] }>();
+    for (const n of this.needs.writer.view().list('node')) {
+      if (n.nodeType === 'edge') edges.push(n.name);
+      const key = `${n.region} ${n.nodeType}`;
+      const group = groups.get(key) ?? { region: n.region, nodeType: n.nodeType, names: [] };
+      group.names.push(n.name);
+      groups.set(key, group);
+    }
+    const ordered = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, g]) => g);
+    return this.needs.rings.regions([{ region: null, nodeType: 'edge', names: edges }, ...ordered], now);
   }
 }
 

@@ -12,9 +12,18 @@ import type {
   Revision,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { LogLine, MetricsReport } from '../../proto/vocab/metrics.ts';
-import type { Node, NodeType } from '../../proto/vocab/node.ts';
+import type {
+  Histogram,
+  HostFigures,
+  LogLine,
+  MetricsReport,
+  MetricsWindow,
+  RangePoint,
+  Totals,
+} from '../../proto/vocab/metrics.ts';
+import type { Node, NodeType, RegionVitals } from '../../proto/vocab/node.ts';
 import type { ServiceWindow } from '../../proto/vocab/node-detail.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { SealedItem, SecretKind } from '../../proto/vocab/secret.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
@@ -184,6 +193,8 @@ export interface Kinds {
   removed: RemovedNode;
   region: RegionVariables;
   secret: StoredSecret;
+  rollout: Rollout;
+  target: RolloutTarget;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -204,6 +215,8 @@ export const KINDS = [
   'removed',
   'region',
   'secret',
+  'rollout',
+  'target',
 ] as const satisfies readonly Kind[];
 
 export type Op = {
@@ -366,6 +379,8 @@ export interface Offer {
   readonly sealed: readonly SealedItem[];
   /** Of the publication that asks for one more try of what this node refused; 0: nobody has. */
   readonly retry: Revision;
+  /** Commit confirmed: it puts back what it ran unless it reaches us so soon after the switch; `null`: as always. */
+  readonly rollbackMs: Millis | null;
 }
 
 /** What the services may send down the agent link. Latest wins a slot; nothing here waits. */
@@ -387,7 +402,8 @@ export interface AgentLink {
 
 /** Figures in memory rings: never journalled. */
 export interface MetricsRings {
-  take(name: NodeName, report: MetricsReport, receivedAt: Millis): void;
+  /** @param place where the node stands: it is counted there as well, and stays so when it goes */
+  take(name: NodeName, report: MetricsReport, receivedAt: Millis, place?: Place): void;
   figures(name: NodeName, now: Millis): NodeFigures | null;
   series(name: NodeName, now: Millis): readonly { name: string; values: readonly number[] }[];
   services(name: NodeName, now: Millis): readonly ServiceWindow[];
@@ -395,7 +411,50 @@ export interface MetricsRings {
   addLog(name: NodeName, lines: readonly LogLine[]): void;
   /** Merged over these nodes' last minute. */
   merged(names: readonly NodeName[], now: Millis): MergedFigures;
+  /**
+   * What happened on a node in [since, until): whole reports of the last minutes, whole minutes before those. Reports
+   * that began earlier are left out, as part of them is. `null`: nothing is known of that time.
+   */
+  window(name: NodeName, since: Millis, until: Millis): MetricsWindow | null;
+  /** In the order of the groups; `region: null` is every region. */
+  regions(groups: readonly FigureGroup[], now: Millis): readonly RegionVitals[];
+  /** A node's past in steps; those of which nothing is known are all `null`. */
+  range(name: NodeName, args: RangeArgs): readonly RangePoint[];
+  /** The same of all nodes of a place, from merged samples; `region: null` is every region. */
+  rangeOf(place: { region: string | null; nodeType: NodeType }, args: RangeArgs): readonly RangePoint[];
+  /** What a node has counted since this master knows it. */
+  totals(name: NodeName): CountedTotals | null;
+  /** The same by place, also of nodes that have gone since. */
+  totalsByPlace(): readonly (Place & CountedTotals)[];
+  /** Of its last report, while that is fresh. */
+  host(name: NodeName, now: Millis): HostFigures | null;
   forget(name: NodeName): void;
+}
+
+export interface Place {
+  readonly region: string;
+  readonly nodeType: NodeType;
+}
+
+/** `start` and `stepMs` are whole minutes, or whole ten minutes. */
+export interface RangeArgs {
+  readonly service: string | null;
+  readonly start: Millis;
+  readonly end: Millis;
+  readonly stepMs: number;
+  readonly now: Millis;
+}
+
+export interface CountedTotals {
+  readonly all: Totals & { readonly connect: Histogram; readonly ttft: Histogram; readonly gap: Histogram };
+  readonly services: ReadonlyMap<string, Totals>;
+}
+
+/** Nodes whose figures are read together. */
+export interface FigureGroup {
+  readonly region: string | null;
+  readonly nodeType: NodeType;
+  readonly names: readonly NodeName[];
 }
 
 export interface NodeFigures {

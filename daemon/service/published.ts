@@ -1,21 +1,35 @@
 import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
-import type { NodeName } from '../../proto/vocab/ids.ts';
+import type { NodeName, RolloutId } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
-import { undo, winner } from '../core/config-version/select.ts';
+import { ALL_RELEASED, type Released, undo, winner } from '../core/config-version/select.ts';
 import { targets } from '../core/config-version/target.ts';
 import type { Kind, Kinds, Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 
 // What publishing asks of a snapshot.
 
-/** Nodes this very publication wins: not those that something closer is published to. */
+/**
+ * Nodes this very publication wins once it and all that is being carried out is complete: not those that something
+ * closer is published to.
+ */
 export function winnersOf(templates: Templates, after: Snapshot, publication: Publication): readonly Node[] {
   const stands = templates.standing(after);
   return after
     .list('node')
-    .filter((n) => n.identity === 'accepted' && winner(stands, n)?.publication === publication);
+    .filter((n) => n.identity === 'accepted' && winner(stands, n, ALL_RELEASED)?.publication === publication);
+}
+
+/** Key of a rollout's target in the store. */
+export function targetKey(rollout: RolloutId, node: NodeName): string {
+  return `${rollout}/${node}`;
+}
+
+/** What the rollouts of this state have released. */
+export function releasedIn(view: Snapshot): Released {
+  return (rollout, node) => view.get('target', targetKey(rollout, node))?.released ?? false;
 }
 
 /** @throws AppError `precondition`: why there is nothing to take back */
@@ -41,6 +55,12 @@ export function targetOf(view: Snapshot, label: string, target: Target): NodeNam
   return nodes.map((n) => n.name);
 }
 
+/** @throws AppError `conflict`: the caller saw another count than there is */
+export function confirmed(seen: number | null, is: number): void {
+  if (seen === null || seen === is) return;
+  throw new AppError('conflict', `${is} nodes would be hit now, not ${seen}; look again`);
+}
+
 export function must(view: Snapshot, label: string): ConfigVersion {
   const version = view.get('version', label);
   if (!version)
@@ -51,11 +71,30 @@ export function must(view: Snapshot, label: string): ConfigVersion {
   return version;
 }
 
-/** The state as it will be with this version in it. */
-export function overlay(view: Snapshot, version: ConfigVersion): Snapshot {
-  const versions = [...view.list('version').filter((v) => v.label !== version.label), version];
-  const after = withEntity(view, 'version', version.label, version);
-  return { ...after, list: (kind) => (kind === 'version' ? (versions as never) : view.list(kind)) };
+/** The state as it will be with these in it. Lists of targets and rollouts stay as they are: nobody decides by them. */
+export function overlay(view: Snapshot, { versions = [], targets = [], rollouts = [] }: Overlaid): Snapshot {
+  const put = new Map<string, unknown>([
+    ...versions.map((v) => [`version ${v.label}`, v] as const),
+    ...targets.map((t) => [`target ${targetKey(t.rollout, t.node)}`, t] as const),
+    ...rollouts.map((r) => [`rollout ${r.id}`, r] as const),
+  ]);
+  const changed = new Set(versions.map((v) => v.label));
+  const all =
+    versions.length === 0
+      ? view.list('version')
+      : [...view.list('version').filter((v) => !changed.has(v.label)), ...versions];
+  return {
+    revision: view.revision,
+    get: (kind, key) => (put.get(`${kind} ${key}`) ?? view.get(kind, key)) as never,
+    list: (kind) => (kind === 'version' ? (all as never) : view.list(kind)),
+    count: (kind) => view.count(kind),
+  };
+}
+
+export interface Overlaid {
+  readonly versions?: readonly ConfigVersion[];
+  readonly targets?: readonly Omit<RolloutTarget, 'modRevision'>[];
+  readonly rollouts?: readonly Omit<Rollout, 'modRevision'>[];
 }
 
 /** The state as it will be with this entity under its key; lists stay as they are. */

@@ -1,13 +1,21 @@
 import { parseAddress } from '../../proto/document/address.ts';
-import type { BlastRadius, ConfigVersion, NodeBlast, Target } from '../../proto/vocab/config-version.ts';
+import type {
+  BlastRadius,
+  ConfigVersion,
+  NodeBlast,
+  Publication,
+  Target,
+} from '../../proto/vocab/config-version.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
-import type { Millis, Revision } from '../../proto/vocab/ids.ts';
+import type { Millis, Revision, RolloutId } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
+import type { RolloutPlan } from '../../proto/vocab/rollout.ts';
 import { tieWith } from '../core/config-version/select.ts';
 import { describeTarget } from '../core/config-version/target.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
 import { overlay, winnersOf } from './published.ts';
 import { type Rendered, type Templates, unfitness } from './rendering.ts';
+import { nextRolloutId } from './rollout-targets.ts';
 
 // Whom a publication hits, and how: one answer for the preview and for the publication itself.
 
@@ -25,6 +33,8 @@ export interface Plan {
   /** The state as it will be. */
   readonly after: Snapshot;
   readonly revision: Revision;
+  /** That will carry it out. */
+  readonly rollout: RolloutId;
 }
 
 /** @throws AppError `conflict` for a tie */
@@ -43,12 +53,21 @@ export function planOf(
     );
   }
   const revision = view.revision + 1;
-  const publication = { target, publishedBy: by.actor, publishedAt: by.at, reason: by.reason, revision };
+  const rollout = nextRolloutId(view);
+  const publication: Publication = {
+    target,
+    publishedBy: by.actor,
+    publishedAt: by.at,
+    reason: by.reason,
+    revision,
+    rollout,
+    open: true,
+  };
   const publications = [...version.publications, publication];
   const value: ConfigVersion = { ...version, publications, modRevision: revision };
   // Decided on the state as it will be: with this publication in it.
-  const after = overlay(view, value);
-  return { hit: winnersOf(templates, after, publication), value, after, revision };
+  const after = overlay(view, { versions: [value] });
+  return { hit: winnersOf(templates, after, publication), value, after, revision, rollout };
 }
 
 /** Why this node cannot run this version; `[]`: it can. */
@@ -77,6 +96,7 @@ export function blastRadius(
   templates: Templates,
   rings: Pick<MetricsRings, 'figures' | 'services'>,
   plan: Plan,
+  how: RolloutPlan,
   now: Millis,
 ): BlastRadius {
   const nodes = plan.hit.map((n) => blastOf(templates, rings, plan, n, now));
@@ -91,6 +111,7 @@ export function blastRadius(
     regions: [...regions.values()].toSorted((a, b) => (a.region < b.region ? -1 : 1)),
     streams: nodes.reduce((n, x) => n + x.streams, 0),
     listenersClosed: nodes.reduce((n, x) => n + x.closes.length, 0),
+    plan: how,
   };
 }
 
@@ -120,7 +141,7 @@ function blastOf(
 }
 
 /** Listeners whose address is not in the new document: those that stay keep their port open whatever else changes. */
-function closedBy(
+export function closedBy(
   rendered: Rendered,
   node: Node,
   services: ReturnType<MetricsRings['services']>,

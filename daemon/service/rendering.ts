@@ -6,13 +6,14 @@ import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.
 import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
-import type { BodyHash, ConfigHash, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { BodyHash, ConfigHash, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
 import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vocab/secret.ts';
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
 import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
+import { releasedIn } from './published.ts';
 import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
@@ -21,6 +22,8 @@ export type Rendered =
       readonly ok: true;
       readonly hash: ConfigHash;
       readonly text: string;
+      /** The same as it is sent: one for all nodes that share the rendering. */
+      readonly body: Uint8Array;
       /** What a node must be able to carry. */
       readonly requires: readonly string[];
       /** What the document names and the node must have. */
@@ -46,6 +49,7 @@ function render(template: string, scope: Scope): Rendered {
     ok: true,
     hash: configHash(document),
     text: r.text,
+    body: new TextEncoder().encode(r.text),
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr })),
@@ -184,7 +188,9 @@ export class Templates {
     const template = this.loaded(version);
     const names = this.names(version);
     const scope = scopeOf(view, node, names);
-    const known = `${version.bodyHash} ${JSON.stringify(names.map((n) => valuesOf(n, scope)))}`;
+    // Without names it is the same for everybody.
+    const values = names.length === 0 ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
+    const known = `${version.bodyHash} ${values}`;
     const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
     this.rendered.delete(known);
     this.rendered.set(known, made);
@@ -200,9 +206,14 @@ export class Templates {
     return known;
   }
 
+  /** What stands for this node. */
+  winner(view: Snapshot, node: Subject): Standing | null {
+    return winner(this.standing(view), node, releasedIn(view));
+  }
+
   /** The version this node gets. */
   chosen(view: Snapshot, node: Subject): ConfigVersion | null {
-    const best = winner(this.standing(view), node);
+    const best = this.winner(view, node);
     return (best && view.get('version', best.label)) ?? null;
   }
 
@@ -210,12 +221,20 @@ export class Templates {
   wanted(
     view: Snapshot,
     node: Subject,
-  ): { readonly label: VersionLabel; readonly rendered: Rendered; readonly wanted: Wanted | null } | null {
-    const version = this.chosen(view, node);
+  ): {
+    readonly label: VersionLabel;
+    /** Of the publication that it is for. */
+    readonly rollout: RolloutId | null;
+    readonly rendered: Rendered;
+    readonly wanted: Wanted | null;
+  } | null {
+    const best = this.winner(view, node);
+    const version = best && view.get('version', best.label);
     if (!version) return null;
     const rendered = this.render(view, version, node);
     const { label } = version;
-    return { label, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
+    const rollout = best.publication.rollout ?? null;
+    return { label, rollout, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
   }
 
   /** What a rendered document names, as its node gets it. */
@@ -230,7 +249,7 @@ export class Templates {
   /** Whether what it names can be opened, and goes into one message with it. */
   private checked(rendered: Rendered, view: Snapshot): Rendered {
     if (!rendered.ok) return rendered;
-    let all = new TextEncoder().encode(rendered.text).length;
+    let all = rendered.body.length;
     for (const ref of rendered.sealed) {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;

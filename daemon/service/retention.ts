@@ -1,5 +1,6 @@
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Draft, Snapshot } from './ports.ts';
+import { targetKey } from './published.ts';
 import type { Writer } from './write.ts';
 
 const DAY_MS = 86_400_000;
@@ -16,6 +17,8 @@ const KEEP = {
   session: { ms: 0, most: 10_000 },
   denied: { ms: 0, most: 100_000 },
   apikey: { ms: 30 * DAY_MS, most: 10_000 },
+  rollout: { ms: 90 * DAY_MS, most: 500 },
+  target: { ms: 30 * DAY_MS, most: 50_000 },
 } as const;
 
 /** Deletions a commit: a long journal line would hold up the writes behind it. */
@@ -109,6 +112,22 @@ export function expired(view: Snapshot, now: Millis): Draft[] {
     view.list('apikey'),
     (k) => k.id,
     (k) => k.revokedAt ?? (now > k.expiresAt ? k.expiresAt : null),
+  );
+  sweep(
+    'rollout',
+    view.list('rollout'),
+    (r) => r.id,
+    (r) => r.endedAt,
+  );
+  // One a node of every publication: the newest are looked at.
+  sweep(
+    'target',
+    view.list('target'),
+    (t) => targetKey(t.rollout, t.node),
+    (t) => {
+      const rollout = view.get('rollout', t.rollout);
+      return rollout ? rollout.endedAt : 0;
+    },
   );
   return out;
 }

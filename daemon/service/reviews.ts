@@ -7,6 +7,7 @@ import { safeText } from '../../proto/vocab/safe-text.ts';
 import type { ConfigReviews as Api } from './api.ts';
 import type { Clock, MetricsRings } from './ports.ts';
 import { must } from './published.ts';
+import type { Publisher } from './publisher.ts';
 import { blastRadius, planOf, unfit } from './publishing.ts';
 import { type Templates, templateRefusals } from './rendering.ts';
 import { authorise, type Writer } from './write.ts';
@@ -14,6 +15,7 @@ import { authorise, type Writer } from './write.ts';
 interface Needs {
   readonly writer: Writer;
   readonly templates: Templates;
+  readonly publisher: Publisher;
   readonly rings: MetricsRings;
   readonly clock: Clock;
 }
@@ -78,12 +80,13 @@ export class Reviews implements Api {
     ...[caller, args]: Parameters<Api['previewPublish']>
   ): ReturnType<Api['previewPublish']> {
     authorise(caller, 'watch');
-    const { writer, templates, rings, clock } = this.needs;
+    const { writer, templates, rings, clock, publisher } = this.needs;
+    const strategy = publisher.strategy(args);
     await templates.body(must(writer.view(), args.label));
     const view = writer.view();
-    const by = { actor: caller.actor, reason: '', at: clock.now() };
-    const plan = planOf(templates, view, must(view, args.label), args.target, by);
-    return blastRadius(templates, rings, plan, clock.now());
+    const now = clock.now();
+    const plan = publisher.plan({ caller, reason: '' }, view, must(view, args.label), args.target, now);
+    return blastRadius(templates, rings, plan, publisher.steps(view, plan, strategy, now), now);
   }
 
   private async side(label: string, node: Node | null) {

@@ -25,7 +25,12 @@ export function scopeOf(view: Snapshot, node: Subject, names: readonly string[])
   ]);
   return {
     vars: { ...vars, 'node.name': node.name, 'node.type': node.nodeType, 'node.region': node.region },
-    lists: { core: coresOf(view) },
+    lists: {
+      // Most templates name no cores, and who asks for them reads the whole registry.
+      get core() {
+        return coresOf(view);
+      },
+    },
     hints: (name) => hintFor(name, node),
   };
 }

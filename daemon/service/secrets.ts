@@ -74,14 +74,16 @@ export class SecretsService implements Api {
     return this.put(m, { name: args.name, kind: 'certificate', content, notAfter, names });
   }
 
-  async remove(m: Mutation, name: string): Promise<{ revision: Revision }> {
+  async remove(m: Mutation, name: string, kind?: SecretKind): Promise<{ revision: Revision }> {
     const { revision } = await this.needs.writer.mutate<string>(
       m,
       'secret.remove',
-      { name },
+      { name, ...(kind ? { kind } : {}) },
       (view) => {
         const stored = view.get('secret', name);
-        if (!stored) throw new AppError('not_found', `there is no secret ${quoted(name)}`);
+        if (!stored || (kind && stored.kind !== kind)) {
+          throw new AppError('not_found', `there is no ${kind ?? 'secret'} ${quoted(name)}`);
+        }
         guardRevision(m, name, stored.modRevision);
         const users = this.usedBy(view, stored);
         if (users.length > 0) {

@@ -8,6 +8,7 @@ import { BackupService } from './backup.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
+import { FiguresService } from './figures.ts';
 import { Follower } from './follow.ts';
 import { FollowedLogs } from './followed-logs.ts';
 import type { TokenMint } from './join-tokens.ts';
@@ -27,8 +28,13 @@ import type {
   Store,
   Vault,
 } from './ports.ts';
+import { Publisher, type PublisherSettings } from './publisher.ts';
 import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
+import { RolloutFacts } from './rollout-facts.ts';
+import { RolloutRunner } from './rollout-runner.ts';
+import { RolloutTargets } from './rollout-targets.ts';
+import { RolloutsService } from './rollouts.ts';
 import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
@@ -53,6 +59,8 @@ export interface ServiceSettings {
   readonly certificateMs?: number;
   /** How long a login is good before it is refreshed. */
   readonly accessMs: number;
+  /** How publications go, and how what ran before goes back. */
+  readonly rollout: PublisherSettings;
   /** `host:port` agents reach this master at, for join commands and consoles; asked once it listens. */
   readonly advertise: () => string;
 }
@@ -109,6 +117,17 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const change = {
+    templates,
+    agents,
+    rings,
+    facts: new RolloutFacts({ templates, sessions, rings }),
+    targets: new RolloutTargets(),
+    suspicion: () => null,
+    since: clock.now(),
+  };
+  const publisher = new Publisher(settings.rollout, change);
+  const runner = new RolloutRunner({ ...change, writer, log });
   const follower = new Follower({ writer, templates, agents });
   const secrets = new SecretsService({ writer, templates, agents, vault, clock });
   const silences = new SilencesService({ writer, clock });
@@ -153,6 +172,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       agents.tick(),
       alerts.evaluate(),
       commands.tick(),
+      runner.tick(),
       follower.follow(),
       silences.tick(since, now),
       markAudit(),
@@ -170,7 +190,9 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     ),
     agents,
     nodes: told('nodes', nodes),
-    configs: told('configs', new ConfigsService({ writer, store, templates, agents, rings, clock })),
+    figures: new FiguresService({ rings, clock }),
+    configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
+    rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
     alerts,
     silences: told('silences', silences),
@@ -241,6 +263,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     async settled() {
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
     },
@@ -249,6 +272,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
       follows.endAll('the master is stopping');
       await ticking;
       await retrying;
+      await agents.settled();
       await writer.settled();
       await trail.settled();
       await markAudit(true).catch((error: unknown) => log.warn('audit', { error: String(error) }));

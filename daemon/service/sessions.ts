@@ -12,6 +12,8 @@ export interface Session extends Presence {
 
 /** A tick comes each second. */
 const LATE_MS = 2500;
+/** Heartbeats that a node's clock is judged by: one that was held up says nothing of its clock. */
+const READINGS = 5;
 const NEVER: Presence = { connected: false, lastSeen: null };
 
 /** Who is here and when each was last heard of. In memory only: a heartbeat never touches the disk. */
@@ -20,6 +22,7 @@ export class Sessions {
   private readonly byName = new Map<NodeName, Session>();
   private readonly odd = new Map<NodeName, number>();
   private readonly drainsOf = new Map<NodeName, readonly DrainView[]>();
+  private readonly clocks = new Map<NodeName, readonly number[]>();
   private listeningSince: Millis;
   private at: Millis;
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
@@ -62,7 +65,19 @@ export class Sessions {
     return this.byName.get(name);
   }
 
+  /** How far its clock is ahead of ours: the middle one of its last heartbeats; `null`: it has not said. */
+  skew(name: NodeName): number | null {
+    const sorted = [...(this.clocks.get(name) ?? [])].sort((a, b) => a - b);
+    return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
+  }
+
+  /** A heartbeat said that its clock is so far ahead, less the time it was under way. */
+  said(name: NodeName, ahead: number): void {
+    this.clocks.set(name, [...(this.clocks.get(name) ?? []), ahead].slice(-READINGS));
+  }
+
   began(name: NodeName, remote: string, now: Millis): void {
+    this.clocks.delete(name);
     this.odd.delete(name);
     this.byName.set(name, { connected: true, lastSeen: now, since: now, remote, health: 'ok' });
   }
@@ -92,6 +107,7 @@ export class Sessions {
     this.byName.delete(name);
     this.odd.delete(name);
     this.drainsOf.delete(name);
+    this.clocks.delete(name);
   }
 
   /** Counts readings in a row that are not what is known. */

@@ -204,6 +204,7 @@ export class WatchService implements Api {
     for (const v of view.list('version')) yield { kind: 'version', key: v.label, value: v };
     for (const s of view.list('silence')) yield { kind: 'silence', key: s.id, value: s };
     for (const a of this.views(view)) yield { kind: 'alert', key: a.fingerprint, value: a };
+    for (const r of view.list('rollout').slice(-200)) yield { kind: 'rollout', key: r.id, value: r };
     for (const c of view.list('command').slice(-200)) yield { kind: 'command', key: c.id, value: c };
     for (const e of view.list('event').slice(-200)) yield { kind: 'event', key: e.id, value: e };
   }
@@ -211,6 +212,7 @@ export class WatchService implements Api {
   private vitals(now: Millis): WatchEvent[] {
     const { nodes, writer } = this.needs;
     const fleet = nodes.fleet(now);
+    const regions = nodes.regions(now);
     const all: NodeVitals[] = writer
       .view()
       .list('node')
@@ -223,13 +225,14 @@ export class WatchService implements Api {
         at: now,
         nodes: all.slice(i, i + VITALS_A_MESSAGE),
         fleet,
+        regions: i === 0 ? regions : [],
       });
     }
     return out;
   }
 }
 
-const SHOWN = ['node', 'version', 'alert', 'silence', 'command', 'event'] as const;
+const SHOWN = ['node', 'version', 'alert', 'silence', 'command', 'rollout', 'event'] as const;
 type Shown = (typeof SHOWN)[number];
 
 function isShown(kind: Op['kind']): kind is Shown {
@@ -242,6 +245,7 @@ function entityOf(op: Extract<Op, { op: 'put' }>): Entity | null {
     case 'version':
     case 'silence':
     case 'command':
+    case 'rollout':
     case 'event':
       return { kind: op.kind, key: op.key, value: op.value } as Entity;
     default:

@@ -59,7 +59,12 @@ export class Writer {
 
   /** Settles once everything decided so far is on disk and published, or refused. */
   async settled(): Promise<void> {
-    await this.last;
+    let seen: Promise<unknown> | null = null;
+    // What is published may be followed by another write.
+    while (seen !== this.last) {
+      seen = this.last;
+      await seen;
+    }
   }
 
   /** Subscribers are called in the order of revisions. */
@@ -105,7 +110,7 @@ export class Writer {
   /**
    * For a person's request: authorised, refused when `ifRevision` is not the entity's, answered once per `requestId`.
    * @param entity key of what it makes or changes, from the result; kept with the request id
-   * @param again rebuilds the answer of a repeated request from that key
+   * @param again rebuilds the answer of a repeated request from that key and the revision of the first one
    */
   async mutate<R>(
     m: Mutation,
@@ -113,7 +118,7 @@ export class Writer {
     args: unknown,
     decide: Decide<R>,
     entity: (result: R) => string,
-    again: (view: Snapshot, entity: string) => R,
+    again: (view: Snapshot, entity: string, at: Revision) => R,
   ): Promise<{ revision: Revision; result: R }> {
     const { caller, requestId, reason } = m;
     const about: About = { caller, action, subject: subjectOf(args), requestId, reason };
@@ -138,7 +143,7 @@ export class Writer {
       // The first one may still be on its way to the disk, or be refused there.
       await this.settled();
       const done = known(this.durable);
-      if (done) return { revision: done.revision, result: again(this.durable, done.entity) };
+      if (done) return { revision: done.revision, result: again(this.durable, done.entity, done.revision) };
     }
     const once: Decide<R> = (view, now, revision) => {
       const d = decide(view, now, revision);

@@ -13,8 +13,11 @@ import { type Places, placesIn } from './recover.ts';
 import { State } from './state.ts';
 
 /** The form of what is on disk. A newer release migrates an older one, an older release refuses a newer one. */
-export const SCHEMA = 1;
-const MIGRATIONS: Migrations = new Map();
+export const SCHEMA = 2;
+const MIGRATIONS: Migrations = new Map([
+  // 2 has rollouts. A release that knows none would give a version that is being tried to everybody.
+  [1, (put) => put],
+]);
 
 export interface FileStoreSettings {
   /** Absolute; made 0700 when missing. */

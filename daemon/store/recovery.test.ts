@@ -1,16 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { Op, Store } from '../service/ports.ts';
 import { afterPowerCut, type CrashDisk, createCrashDisk } from './crash-disk.ts';
-import { type FileStoreSettings, openFileStore } from './file-store.ts';
+import { type FileStoreSettings, openFileStore, SCHEMA } from './file-store.ts';
+import type { Migrations } from './migrate.ts';
 import { encodeLine, encodeRecord } from './record.ts';
 import { commitOf } from './sample-commit.ts';
 
 let ids = 0;
 const random = { hex: (n: number) => (++ids).toString(16).padStart(n * 2, '0') };
-const openOn = (disk: CrashDisk, settings: Partial<FileStoreSettings> = {}, migrations = new Map()) =>
+const openOn = (disk: CrashDisk, settings: Partial<FileStoreSettings> = {}, migrations?: Migrations) =>
   openFileStore(
     { dir: '/db', ...settings },
-    { random, disk: disk.boot(), migrations, processes: afterPowerCut },
+    { random, disk: disk.boot(), processes: afterPowerCut, ...(migrations && { migrations }) },
   );
 const SEGMENT = '/db/journal/0000000000000001.jsonl';
 
@@ -236,7 +237,7 @@ describe('snapshots', () => {
     const lines = Buffer.from((await disk.read('/db/snapshot/0000000000000001.jsonl')) ?? [])
       .toString()
       .split('\n');
-    expect(JSON.parse(lines[0] ?? '')).toEqual({ schema: 1, store_id: store.id, rev: 1 });
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ schema: SCHEMA, store_id: store.id, rev: 1 });
     expect(JSON.parse(lines[3] ?? '')).toMatchObject({ entities: 2 });
   });
 
@@ -251,9 +252,10 @@ describe('snapshots', () => {
 });
 
 describe('schema', () => {
+  const NEXT = SCHEMA + 1;
   const upgrades = new Map([
     [
-      1,
+      SCHEMA,
       (put: Op): Op =>
         put.op === 'put' && put.kind === 'meta'
           ? { ...put, value: { ...put.value, value: `${put.value.value}!` } }
@@ -263,26 +265,41 @@ describe('schema', () => {
 
   test('a newer release migrates, and the old files stay', async () => {
     const disk = await crashedAfter(9, { snapshotCommits: 4 });
-    const store = await openOn(disk, { schema: 2 }, upgrades);
+    const store = await openOn(disk, { schema: NEXT }, upgrades);
     expect(store.snapshot().revision).toBe(9);
     expect(store.snapshot().get('meta', 'k7')?.value).toBe('k7@7!');
-    expect(store.recovery.join()).toContain('from schema 1 to 2; the old files are in schema-1/');
-    expect(names(disk, 'schema-1/journal').length).toBeGreaterThan(0);
+    expect(store.recovery.join()).toContain(
+      `from schema ${SCHEMA} to ${NEXT}; the old files are in schema-${SCHEMA}/`,
+    );
+    expect(names(disk, `schema-${SCHEMA}/journal`).length).toBeGreaterThan(0);
     await store.commit(commitOf(10, 'new'));
     disk.crash();
-    const again = await openOn(disk, { schema: 2 }, upgrades);
+    const again = await openOn(disk, { schema: NEXT }, upgrades);
     expect(again.snapshot().get('meta', 'k7')?.value).toBe('k7@7!');
     expect(keysOf(again)).toHaveLength(10);
     expect(again.id).toBe(store.id);
     await again.close();
   });
 
+  test('every schema there was leads to this one', async () => {
+    for (let was = 1; was < SCHEMA; was++) {
+      const disk = createCrashDisk();
+      const old = await openOn(disk, { schema: was });
+      await old.commit(commitOf(1, 'a', 'b'));
+      await old.close();
+      const store = await openOn(disk);
+      expect(keysOf(store)).toEqual(['a', 'b']);
+      expect(store.id).toBe(old.id);
+      await store.close();
+    }
+  });
+
   test('an older release refuses, and changes nothing', async () => {
     const disk = await crashedAfter(3);
-    await (await openOn(disk, { schema: 2 }, upgrades)).close();
+    await (await openOn(disk, { schema: NEXT }, upgrades)).close();
     const files = filesOf(disk);
     await expect(openOn(disk)).rejects.toThrow(
-      /newer release \(schema 2, this one knows 1\): install that release again/,
+      `newer release (schema ${NEXT}, this one knows ${SCHEMA}): install that release again`,
     );
     expect(filesOf(disk)).toEqual(files);
   });
@@ -297,14 +314,14 @@ describe('schema', () => {
         if (left-- <= 0) throw new Error(`the power goes at ${op}`);
       };
       try {
-        await (await openOn(disk, { schema: 2 }, upgrades)).close();
+        await (await openOn(disk, { schema: NEXT }, upgrades)).close();
         finished = true;
       } catch (e) {
         expect(String(e)).toContain('the power goes');
       }
       disk.fault = null;
       disk.crash();
-      const store = await openOn(disk, { schema: 2 }, upgrades);
+      const store = await openOn(disk, { schema: NEXT }, upgrades);
       expect(
         store
           .snapshot()
@@ -320,11 +337,11 @@ describe('schema', () => {
     const disk = await crashedAfter(3);
     const before = JSON.parse(Buffer.from((await disk.read('/db/store.json')) ?? []).toString());
     disk.edit(SEGMENT, (bytes) => bytes.fill(0x58, 20, 21));
-    const store = await openOn(disk, { schema: 2 }, upgrades);
+    const store = await openOn(disk, { schema: NEXT }, upgrades);
     expect(store.id).not.toBe(before.store_id);
     expect(store.recovery).toHaveLength(2);
     disk.crash();
-    const again = await openOn(disk, { schema: 2 }, upgrades);
+    const again = await openOn(disk, { schema: NEXT }, upgrades);
     expect(again.id).toBe(store.id);
     await again.close();
   });

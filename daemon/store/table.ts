@@ -54,8 +54,21 @@ export class Table<V> {
 
   /** In insertion order; an update keeps its place. The same array for the same version, frozen. */
   list(): readonly V[] {
-    this.#list ??= Object.freeze(Array.from(this.entries(), (e) => e.value));
+    this.#list ??= Object.freeze(this.#values());
     return this.#list;
+  }
+
+  /** Without a generator: every commit that is followed by a reading of the whole list pays for this. */
+  #values(): V[] {
+    const values: V[] = new Array(this.#parts.size);
+    let n = 0;
+    for (const chunk of this.#parts.chunks) {
+      for (let i = 0; i < chunk.length; i++) {
+        const e = chunk[i];
+        if (e) values[n++] = e.value;
+      }
+    }
+    return values;
   }
 
   *entries(): Generator<Entry<V>> {

@@ -275,6 +275,14 @@ function decodeStatus(s: RemoteConfigStatus): ConfigStatusReport {
   }
 }
 
+function bigOut(value: number | null | undefined, field: string): bigint | undefined {
+  return value === null || value === undefined ? undefined : w.big(value, field);
+}
+
+function intOrNull(value: bigint | undefined, field: string): number | null {
+  return value === undefined ? null : w.int(value, field);
+}
+
 function encodeMetrics(r: MetricsReport): Metrics {
   return {
     engineInstance: r.engineInstance,
@@ -300,15 +308,17 @@ function encodeMetrics(r: MetricsReport): Metrics {
       cpuPct: w.figureOut(r.host.cpuPct),
       memPct: w.figureOut(r.host.memPct),
       openFiles: w.wholeOut(r.host.openFiles, 'metrics.open_files'),
-      diskFreeBytes:
-        r.host.diskFreeBytes === null ? undefined : w.big(r.host.diskFreeBytes, 'metrics.disk_free_bytes'),
+      diskFreeBytes: bigOut(r.host.diskFreeBytes, 'metrics.disk_free_bytes'),
+      openFilesLimit: bigOut(r.host.openFilesLimit, 'metrics.open_files_limit'),
+      diskBytes: bigOut(r.host.diskBytes, 'metrics.disk_bytes'),
+      netInBytes: bigOut(r.host.netInBytes, 'metrics.net_in_bytes'),
+      netOutBytes: bigOut(r.host.netOutBytes, 'metrics.net_out_bytes'),
     },
     log: r.log.map(encodeLogLine),
   };
 }
 
 function decodeMetrics(m: Metrics): MetricsReport {
-  const disk = m.host?.diskFreeBytes;
   return {
     engineInstance: w.text(m.engineInstance, 'metrics.engine_instance', w.LONGEST.word),
     from: w.millis(m.from, 'metrics.from'),
@@ -333,7 +343,11 @@ function decodeMetrics(m: Metrics): MetricsReport {
       cpuPct: w.figure(m.host?.cpuPct, 'metrics.cpu_pct'),
       memPct: w.figure(m.host?.memPct, 'metrics.mem_pct'),
       openFiles: w.figure(m.host?.openFiles, 'metrics.open_files'),
-      diskFreeBytes: disk === undefined ? null : w.int(disk, 'metrics.disk_free_bytes'),
+      diskFreeBytes: intOrNull(m.host?.diskFreeBytes, 'metrics.disk_free_bytes'),
+      openFilesLimit: intOrNull(m.host?.openFilesLimit, 'metrics.open_files_limit'),
+      diskBytes: intOrNull(m.host?.diskBytes, 'metrics.disk_bytes'),
+      netInBytes: intOrNull(m.host?.netInBytes, 'metrics.net_in_bytes'),
+      netOutBytes: intOrNull(m.host?.netOutBytes, 'metrics.net_out_bytes'),
     },
     log: w.bounded(m.log, 512, 'metrics.log').map((l) => decodeLogLine(l, 'metrics.log')),
   };

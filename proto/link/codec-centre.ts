@@ -10,6 +10,7 @@ import { SECRET_KINDS, type SecretView } from '../vocab/secret.ts';
 import type { RegionVariables } from '../vocab/variables.ts';
 import { decodeRefusal, encodeRefusal } from './codec-common.ts';
 import { MOST_NODES } from './codec-console.ts';
+import { decodePlan, encodePlan } from './codec-rollouts.ts';
 import * as w from './wire.ts';
 
 // What comes before a publication, variables and secrets, wire ⇄ vocab. Decoders throw AppError `invalid`.
@@ -52,6 +53,7 @@ export function encodeRadius(b: BlastRadius): WireRadius {
     regions: b.regions.map((r) => ({ ...r })),
     streams: b.streams,
     listenersClosed: b.listenersClosed,
+    plan: encodePlan(b.plan),
   };
 }
 
@@ -79,6 +81,7 @@ export function decodeRadius(b: WireRadius): BlastRadius {
     })),
     streams: b.streams,
     listenersClosed: b.listenersClosed,
+    plan: decodePlan(w.present(b.plan, 'plan')),
   };
 }
 

@@ -18,7 +18,7 @@ import type { AlertView } from '../vocab/alert.ts';
 import { COMMAND_TYPES, type CommandOptions, type CommandTask, type TaskState } from '../vocab/command.ts';
 import type { ConfigVersion, Target } from '../vocab/config-version.ts';
 import type { FleetEvent } from '../vocab/event.ts';
-import type { CommandId, Fingerprint, SilenceId } from '../vocab/ids.ts';
+import type { CommandId, Fingerprint, RolloutId, SilenceId } from '../vocab/ids.ts';
 import type { Matcher } from '../vocab/matcher.ts';
 import {
   type ConfigFailure,
@@ -177,6 +177,11 @@ function decodeFailure(n: WireNode): ConfigFailure | null {
   };
 }
 
+/** A minute without data is -1 on the wire. */
+export function minuteOut(n: number | null): number {
+  return n === null || !Number.isFinite(n) ? -1 : Math.round(n);
+}
+
 export function encodeVitals(v: NodeVitals): WireVitals {
   return {
     name: v.name,
@@ -189,9 +194,10 @@ export function encodeVitals(v: NodeVitals): WireVitals {
     errPct: w.figureOut(v.errPct),
     cpuPct: w.figureOut(v.cpuPct),
     memPct: w.figureOut(v.memPct),
-    p99Minutes: v.p99Minutes.slice(-10).map((n) => (n === null || !Number.isFinite(n) ? -1 : Math.round(n))),
+    p99Minutes: v.p99Minutes.slice(-10).map(minuteOut),
     gap99Ms: w.wholeOut(v.gap99Ms, 'vitals.gap99_ms'),
     abortedPct: w.figureOut(v.abortedPct),
+    clockSkewMs: v.clockSkewMs == null ? undefined : BigInt(Math.round(v.clockSkewMs)),
   };
 }
 
@@ -210,6 +216,7 @@ export function decodeVitals(v: WireVitals): NodeVitals {
     cpuPct: w.figure(v.cpuPct, 'vitals.cpu_pct'),
     memPct: w.figure(v.memPct, 'vitals.mem_pct'),
     p99Minutes: w.bounded(v.p99Minutes, 10, 'vitals.p99_minutes').map((n) => (n < 0 ? null : n)),
+    ...(v.clockSkewMs === undefined ? {} : { clockSkewMs: w.signed(v.clockSkewMs, 'vitals.clock_skew_ms') }),
   };
 }
 
@@ -254,9 +261,13 @@ export function encodeVersion(v: ConfigVersion): WireVersion {
       publishedAt: w.stamp(p.publishedAt),
       reason: p.reason,
       revision: w.big(p.revision, 'publication.revision'),
+      rollout: p.rollout ?? '',
+      open: p.open ?? false,
+      only: p.only && { names: [...p.only] },
     })),
     modRevision: w.big(v.modRevision, 'version.mod_revision'),
     rollbackOf: v.rollbackOf ?? '',
+    target: v.target && encodeTarget(v.target),
   };
 }
 
@@ -275,7 +286,11 @@ export function decodeVersion(v: WireVersion): ConfigVersion {
       publishedAt: w.millis(p.publishedAt, 'publication.published_at'),
       reason: w.text(p.reason, 'publication.reason', w.LONGEST.line),
       revision: w.int(p.revision, 'publication.revision'),
+      ...(p.rollout === '' ? {} : { rollout: w.required(p.rollout, 'publication.rollout') as RolloutId }),
+      ...(p.open ? { open: true as const } : {}),
+      ...(p.only ? { only: w.nodeNames(p.only.names, MOST_NODES, 'publication.only') } : {}),
     })),
+    ...(v.target ? { target: decodeTarget(v.target, 'version.target') } : {}),
     modRevision: w.int(v.modRevision, 'version.mod_revision'),
   };
 }

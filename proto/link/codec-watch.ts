@@ -5,10 +5,11 @@ import type {
   WatchResponse,
   Entity as WireEntity,
   FleetVitals as WireFleet,
+  RegionVitals as WireRegion,
 } from '../gen/aicdn/v1/console.ts';
 import { ROLES } from '../vocab/can.ts';
 import { AppError } from '../vocab/errors.ts';
-import type { FleetVitals } from '../vocab/node.ts';
+import { type FleetVitals, NODE_TYPES, type RegionVitals } from '../vocab/node.ts';
 import type { NodeDetail, ServiceWindow } from '../vocab/node-detail.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../vocab/watch.ts';
 import {
@@ -20,12 +21,15 @@ import {
   encodeLogLine,
 } from './codec-common.ts';
 import * as c from './codec-console.ts';
+import { decodeRollout, encodeRollout } from './codec-rollouts.ts';
 import * as w from './wire.ts';
 
 // The console stream and a node's detail, wire ⇄ vocab. An entity's key is derived from it, never sent beside it.
 
 const MOST_ENTITIES = 50_000;
-const KINDS = ['node', 'version', 'alert', 'silence', 'command', 'event'] as const;
+const MOST_REGIONS = 2_048;
+const REGION_MINUTES = 30;
+const KINDS = ['node', 'version', 'alert', 'silence', 'command', 'rollout', 'event'] as const;
 
 export function encodeEntity(e: Entity): WireEntity {
   switch (e.kind) {
@@ -39,6 +43,8 @@ export function encodeEntity(e: Entity): WireEntity {
       return { entity: { $case: 'silence', value: c.encodeSilence(e.value) } };
     case 'command':
       return { entity: { $case: 'command', value: c.encodeTask(e.value) } };
+    case 'rollout':
+      return { entity: { $case: 'rollout', value: encodeRollout(e.value) } };
     case 'event':
       return { entity: { $case: 'event', value: c.encodeEvent(e.value) } };
   }
@@ -66,6 +72,10 @@ export function decodeEntity(m: WireEntity): Entity {
     case 'command': {
       const value = c.decodeTask(e.value);
       return { kind: 'command', key: value.id, value };
+    }
+    case 'rollout': {
+      const value = decodeRollout(e.value);
+      return { kind: 'rollout', key: value.id, value };
     }
     case 'event': {
       const value = c.decodeEvent(e.value);
@@ -131,6 +141,40 @@ export function decodeFleet(f: WireFleet): FleetVitals {
   };
 }
 
+function encodeRegion(r: RegionVitals): WireRegion {
+  return {
+    region: r.region ?? '',
+    nodeType: r.nodeType,
+    streams: w.whole(r.streams, 'region.streams'),
+    rps: w.figureOut(r.rps),
+    ttft50Ms: w.wholeOut(r.ttft50Ms, 'region.ttft50_ms'),
+    ttft95Ms: w.wholeOut(r.ttft95Ms, 'region.ttft95_ms'),
+    gap99Ms: w.wholeOut(r.gap99Ms, 'region.gap99_ms'),
+    p99Ms: w.wholeOut(r.p99Ms, 'region.p99_ms'),
+    errPct: w.figureOut(r.errPct),
+    abortedPct: w.figureOut(r.abortedPct),
+    ttft95Minutes: r.ttft95Minutes.slice(-REGION_MINUTES).map(c.minuteOut),
+  };
+}
+
+function decodeRegion(r: WireRegion): RegionVitals {
+  return {
+    region: r.region === '' ? null : w.text(r.region, 'region.region', w.LONGEST.word),
+    nodeType: w.oneOf(r.nodeType, NODE_TYPES, 'region.node_type'),
+    streams: r.streams,
+    rps: w.figure(r.rps, 'region.rps'),
+    ttft50Ms: w.figure(r.ttft50Ms, 'region.ttft50_ms'),
+    ttft95Ms: w.figure(r.ttft95Ms, 'region.ttft95_ms'),
+    gap99Ms: w.figure(r.gap99Ms, 'region.gap99_ms'),
+    p99Ms: w.figure(r.p99Ms, 'region.p99_ms'),
+    errPct: w.figure(r.errPct, 'region.err_pct'),
+    abortedPct: w.figure(r.abortedPct, 'region.aborted_pct'),
+    ttft95Minutes: w
+      .bounded(r.ttft95Minutes, REGION_MINUTES, 'region.ttft95_minutes')
+      .map((n) => (n < 0 ? null : n)),
+  };
+}
+
 export function encodeWatch(e: WatchEvent): WatchResponse {
   switch (e.kind) {
     case 'begin':
@@ -162,6 +206,7 @@ export function encodeWatch(e: WatchEvent): WatchResponse {
             at: w.stamp(e.at),
             nodes: e.nodes.map(c.encodeVitals),
             fleet: encodeFleet(e.fleet),
+            regions: e.regions.map(encodeRegion),
           },
         },
       };
@@ -206,6 +251,7 @@ export function decodeWatch(m: WatchResponse): WatchEvent {
         at: w.millis(b.value.at, 'vitals.at'),
         nodes: w.bounded(b.value.nodes, c.MOST_NODES, 'vitals.nodes').map(c.decodeVitals),
         fleet: decodeFleet(w.present(b.value.fleet, 'vitals.fleet')),
+        regions: w.bounded(b.value.regions, MOST_REGIONS, 'vitals.regions').map(decodeRegion),
       };
     case 'compacted':
       return { kind: 'compacted', oldest: w.int(b.value.oldestRevision, 'compacted.oldest_revision') };

@@ -14,6 +14,7 @@ import type { Matcher } from '../vocab/matcher.ts';
 import type { LogLine } from '../vocab/metrics.ts';
 import type { Eligibility, Node, NodeType, NodeVitals, Refusal } from '../vocab/node.ts';
 import type { NodeDetail } from '../vocab/node-detail.ts';
+import type { Rollout, StrategyOverrides } from '../vocab/rollout.ts';
 import type { SecretView } from '../vocab/secret.ts';
 import type { Silence } from '../vocab/silence.ts';
 import type { TokenView } from '../vocab/token.ts';
@@ -62,6 +63,12 @@ export interface RollbackPreview {
   readonly streams: number;
 }
 
+/** How a publication is to go. Absent: by the master's own strategy. */
+export interface Pace {
+  readonly strategy?: string;
+  readonly overrides?: StrategyOverrides;
+}
+
 /**
  * What the console and aicdnctl ask of a master; `connectConsole` of console-client.ts makes one. Every call has a deadline and rejects with an AppError, with
  * `refusals` (line, column) where a document was refused. `unavailable`: the master is not there.
@@ -89,11 +96,13 @@ export interface ConsoleApi {
   ): Promise<{ readonly revision: Revision; readonly version: ConfigVersion }>;
   publish(
     m: MutationArgs,
-    args: { readonly label: string; readonly target: Target; readonly dryRun: boolean },
+    args: { readonly label: string; readonly target: Target; readonly dryRun: boolean } & Pace,
   ): Promise<{
     readonly revision: Revision;
     readonly version: ConfigVersion;
     readonly nodes: readonly NodeName[];
+    /** That takes it to them; `null`: a dry run. */
+    readonly rollout: Rollout | null;
   }>;
   previewRollback(args: { readonly label: string; readonly target: Target }): Promise<RollbackPreview>;
   rollback(
@@ -103,6 +112,7 @@ export interface ConsoleApi {
     readonly revision: Revision;
     readonly version: ConfigVersion;
     readonly nodes: readonly NodeName[];
+    readonly rollout: Rollout | null;
   }>;
   runCommand(
     m: MutationArgs,
@@ -205,7 +215,7 @@ export interface ConsoleApi {
     readonly to: string;
     readonly node: string | null;
   }): Promise<{ readonly unified: string; readonly added: number; readonly removed: number }>;
-  previewPublish(args: { readonly label: string; readonly target: Target }): Promise<BlastRadius>;
+  previewPublish(args: { readonly label: string; readonly target: Target } & Pace): Promise<BlastRadius>;
   listRegionVariables(): Promise<readonly RegionVariables[]>;
   /** A variable set to `null` is taken away. `nodes`: whose document changes by it. */
   setRegionVariables(

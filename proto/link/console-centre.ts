@@ -2,6 +2,7 @@ import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc
 import type { ConsoleServiceClient } from '../gen/aicdn/v1/console.ts';
 import * as centre from './codec-centre.ts';
 import * as c from './codec-console.ts';
+import { encodeOverrides } from './codec-rollouts.ts';
 import type { ConsoleApi, MutationArgs } from './console-api.ts';
 import * as w from './wire.ts';
 
@@ -76,7 +77,12 @@ export function centreCalls({ client, call, write, readMs, writeMs }: Caller): C
     previewPublish: (a) =>
       call(
         client.previewPublish,
-        { label: a.label, target: c.encodeTarget(a.target) },
+        {
+          label: a.label,
+          target: c.encodeTarget(a.target),
+          strategy: a.strategy ?? '',
+          overrides: encodeOverrides(a.overrides),
+        },
         readMs,
         centre.decodeRadius,
       ),

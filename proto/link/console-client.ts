@@ -6,16 +6,19 @@ import type { WatchEvent } from '../vocab/watch.ts';
 import type { BackupApi } from './backup-api.ts';
 import { backupCalls } from './backup-client.ts';
 import * as c from './codec-console.ts';
+import { decodeRollout, encodeOverrides } from './codec-rollouts.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
 import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
 import { centreCalls } from './console-centre.ts';
 import { ConsoleChannel, type ConsolePlace, showing, type UnaryMethod } from './console-channel.ts';
+import { rolloutCalls } from './console-rollouts.ts';
 import { fromServiceError } from './error-map.ts';
 import { followLogs } from './follow-client.ts';
 import type { PeopleApi } from './people-api.ts';
 import { peopleCalls } from './people-client.ts';
 import { type LinkState, type ResumableSettings, resumable } from './resumable.ts';
+import type { RolloutsApi } from './rollouts-api.ts';
 import * as w from './wire.ts';
 
 export interface ConsoleTimes {
@@ -26,7 +29,7 @@ export interface ConsoleTimes {
 export type ConsoleSettings = ConsolePlace & ConsoleTimes;
 
 /** Over the local socket, or over TLS with a pinned CA and a token. Nothing is dialled before the first call. */
-export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi & BackupApi {
+export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleApi & RolloutsApi & BackupApi {
   const readMs = settings.readDeadlineMs ?? 10_000;
   const writeMs = settings.writeDeadlineMs ?? 30_000;
   const channel = new ConsoleChannel(settings, readMs);
@@ -98,9 +101,20 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
     publish: (m, a) =>
       call(
         client.publishConfigVersion,
-        { ...write(m), label: a.label, target: c.encodeTarget(a.target), dryRun: a.dryRun },
+        {
+          ...write(m),
+          label: a.label,
+          target: c.encodeTarget(a.target),
+          dryRun: a.dryRun,
+          strategy: a.strategy ?? '',
+          overrides: encodeOverrides(a.overrides),
+        },
         writeMs,
-        (r) => ({ ...version(r), nodes: names(r.nodes) }),
+        (r) => ({
+          ...version(r),
+          nodes: names(r.nodes),
+          rollout: r.rollout ? decodeRollout(r.rollout) : null,
+        }),
       ),
     previewRollback: (a) =>
       call(client.previewRollback, { label: a.label, target: c.encodeTarget(a.target) }, readMs, (r) => ({
@@ -119,7 +133,11 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
           confirmNodes: w.whole(a.confirmNodes ?? 0, 'confirm_nodes'),
         },
         writeMs,
-        (r) => ({ ...version(r), nodes: names(r.nodes) }),
+        (r) => ({
+          ...version(r),
+          nodes: names(r.nodes),
+          rollout: r.rollout ? decodeRollout(r.rollout) : null,
+        }),
       ),
     runCommand: (m, a) =>
       call(
@@ -231,6 +249,7 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
         }),
       ),
     ...centreCalls({ client, call, write, readMs, writeMs }),
+    ...rolloutCalls({ client, call, write, readMs, writeMs }),
     ...peopleCalls(channel, client, { readMs, writeMs }),
     ...backupCalls(channel),
     close() {

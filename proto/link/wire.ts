@@ -67,6 +67,13 @@ export function int(value: bigint, field: string): number {
   return Number(value);
 }
 
+/** sint64 -> a number that is exact. */
+export function signed(value: bigint, field: string): number {
+  const n = Number(value);
+  if (!Number.isSafeInteger(n)) throw invalid(field, `out of range: ${value}`);
+  return n;
+}
+
 export function finite(value: number, field: string): number {
   if (!Number.isFinite(value)) throw invalid(field, 'is not a number');
   return value;

@@ -1,5 +1,6 @@
-import type { BodyHash, Millis, NodeName, Revision, VersionLabel } from './ids.ts';
+import type { BodyHash, Millis, NodeName, Revision, RolloutId, VersionLabel } from './ids.ts';
 import type { NodeType } from './node.ts';
+import type { RolloutPlan } from './rollout.ts';
 
 /**
  * Who should run a version. An empty target is everybody. All given parts must hold (and), a list is one of (or).
@@ -19,6 +20,12 @@ export interface Publication {
   readonly reason: string;
   /** The commit that published it; orders publications. */
   readonly revision: Revision;
+  /** The rollout that carries it out. Absent: of a release that had none. */
+  readonly rollout?: RolloutId;
+  /** The rollout is not over: it stands for those it has released, the others have what stands without it. */
+  readonly open?: true;
+  /** The rollout ended before it was complete: it stands for these and no others, ever. */
+  readonly only?: readonly NodeName[];
 }
 
 /** Immutable and content-addressed but for `publications`, which only grow. The body is a blob by `bodyHash`. */
@@ -63,4 +70,6 @@ export interface BlastRadius {
   readonly regions: readonly { readonly region: string; readonly nodes: number; readonly streams: number }[];
   readonly streams: number;
   readonly listenersClosed: number;
+  /** In which steps. */
+  readonly plan: RolloutPlan;
 }

@@ -109,6 +109,12 @@ export interface HostFigures {
   readonly memPct: number | null;
   readonly openFiles: number | null;
   readonly diskFreeBytes: number | null;
+  /** Of the processes whose open files are counted, together. Absent, as all below: not told. */
+  readonly openFilesLimit?: number | null;
+  readonly diskBytes?: number | null;
+  /** Since the report before, all interfaces but loopback and bridges. */
+  readonly netInBytes?: number | null;
+  readonly netOutBytes?: number | null;
 }
 
 export interface LogLine {
@@ -125,6 +131,48 @@ export interface MetricsReport {
   readonly services: readonly ServiceSlice[];
   readonly host: HostFigures;
   readonly log: readonly LogLine[];
+}
+
+/** What happened in a time, of a node or of several together. `null` is unknown, never 0. */
+export interface RangePoint {
+  /** When the time begins. */
+  readonly at: number;
+  /** Of a node the last in the time; of several the mean. */
+  readonly streams: number | null;
+  readonly rps: number | null;
+  readonly requests: number | null;
+  readonly errors: number | null;
+  readonly abortedClient: number | null;
+  readonly abortedOrigin: number | null;
+  readonly abortedTunnel: number | null;
+  readonly bytesIn: number | null;
+  readonly bytesOut: number | null;
+  readonly ttft50Ms: number | null;
+  readonly ttft95Ms: number | null;
+  readonly gap99Ms: number | null;
+  readonly connect99Ms: number | null;
+  /** Of a node only. */
+  readonly cpuPct: number | null;
+  readonly memPct: number | null;
+  /** What the quantiles are of; `null` where it is not kept any more. */
+  readonly buckets: {
+    readonly ttft: SparseHistogram;
+    readonly gap: SparseHistogram;
+    readonly connect: SparseHistogram;
+  } | null;
+}
+
+/** All since counting began; only grows. */
+export interface Totals {
+  readonly requests: number;
+  readonly errors: number;
+  readonly abortedClient: number;
+  readonly abortedOrigin: number;
+  readonly abortedTunnel: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly opened: number;
+  readonly closed: number;
 }
 
 /** What happened between two moments, of some nodes together: what a gate compares. */

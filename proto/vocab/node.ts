@@ -143,7 +143,12 @@ export interface NodeVitals {
   readonly memPct: number | null;
   /** Connect P99 of the last 10 minutes, oldest first; `null` is a gap. */
   readonly p99Minutes: readonly (number | null)[];
+  /** How far its clock is ahead of the master's, to the network's delay; absent or `null`: not known. */
+  readonly clockSkewMs?: number | null;
 }
+
+/** From here on a node's times cannot be read beside the master's, and its certificates begin and end at others. */
+export const SKEW_WARN_MS = 2_000;
 
 /** Fleet and region figures use the edge's measurement only: edge and core see the same stream. */
 export interface FleetVitals {

@@ -54,6 +54,12 @@ export interface Strategy {
   readonly gates: Gates;
 }
 
+/** What a caller wants otherwise than the strategy of that name has it. */
+export interface StrategyOverrides extends Partial<Omit<Strategy, 'name' | 'abort' | 'gates'>> {
+  readonly abort?: Partial<Strategy['abort']>;
+  readonly gates?: Partial<Gates>;
+}
+
 export type PauseReason = 'manual' | 'step' | 'inconclusive' | 'master_suspect';
 
 /** What a rollout does within a step. */
@@ -116,6 +122,8 @@ export interface RolloutTarget {
   readonly released: boolean;
   /** In words: the refusal, why it waits, what it does. */
   readonly why: string;
+  /** When its turn came last: its deadline counts from here. */
+  readonly offeredAt: Millis | null;
   /** When it confirmed the new version. */
   readonly switchedAt: Millis | null;
   readonly modRevision: Revision;
@@ -192,7 +200,9 @@ export interface Rollout {
   readonly nextReadingAt: Millis | null;
   /** Why nothing more happens at the moment, for a person; empty: it goes on. */
   readonly waits: readonly string[];
+  /** How many more failed nodes abort it; 1: the next one does. `null`: it is over, or takes back. */
   readonly failuresLeft: number | null;
+  /** When it aborts unless there is progress; `null`: nothing is awaited that could be late. */
   readonly deadline: Millis | null;
   readonly createdBy: string;
   readonly reason: string;
@@ -212,6 +222,36 @@ export const ROLLOUT_VERBS = [
   'undo',
 ] as const;
 export type RolloutVerb = (typeof ROLLOUT_VERBS)[number];
+
+/** Whether a verb may be given now; `why` not, and what would make it possible. */
+export interface LegalVerb {
+  readonly verb: RolloutVerb;
+  readonly ok: boolean;
+  readonly why: string;
+}
+
+/** How a publication would go as a rollout. */
+export interface RolloutPlan {
+  readonly strategy: Strategy;
+  /** Nodes on the new version after each step, steps before included; steps that come to the same nodes are one. */
+  readonly steps: readonly { readonly step: RolloutStep; readonly targets: number }[];
+  /** Rollouts that are not over and share nodes with it: each stops where it is. */
+  readonly supersedes: readonly {
+    readonly id: RolloutId;
+    readonly version: VersionLabel;
+    /** From 0, of `steps`. */
+    readonly step: number;
+    readonly steps: number;
+    /** Who keeps its version. */
+    readonly regions: readonly {
+      readonly region: string;
+      readonly released: number;
+      readonly targets: number;
+    }[];
+  }[];
+  /** Without what a person is waited for, and if nothing goes wrong. */
+  readonly aboutMs: Millis;
+}
 
 /** What taking back the last publication would do. */
 export interface RevertPreview {

@@ -4,7 +4,8 @@ import type { CommandTask } from './command.ts';
 import type { ConfigVersion } from './config-version.ts';
 import type { FleetEvent } from './event.ts';
 import type { Millis, Revision } from './ids.ts';
-import type { FleetVitals, Node, NodeVitals } from './node.ts';
+import type { FleetVitals, Node, NodeVitals, RegionVitals } from './node.ts';
+import type { Rollout } from './rollout.ts';
 import type { Silence } from './silence.ts';
 
 /** What a console knows of the fleet, by kind. */
@@ -14,6 +15,7 @@ export interface Entities {
   alert: AlertView;
   silence: Silence;
   command: CommandTask;
+  rollout: Rollout;
   event: FleetEvent;
 }
 export type EntityKind = keyof Entities;
@@ -59,5 +61,7 @@ export type WatchEvent =
       readonly at: Millis;
       readonly nodes: readonly NodeVitals[];
       readonly fleet: FleetVitals;
+      /** All edges first, then each region's nodes by type; in the first message of a tick, empty in further ones. */
+      readonly regions: readonly RegionVitals[];
     }
   | { readonly kind: 'compacted'; readonly oldest: Revision };

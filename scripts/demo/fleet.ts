@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { connectConsole } from '../../proto/link/console-client.ts';
 import type { PeopleApi } from '../../proto/link/people-api.ts';
+import type { RolloutsApi } from '../../proto/link/rollouts-api.ts';
 import type { NodeType } from '../../proto/vocab/node.ts';
 import { coreDocument, EDGE_DOCUMENT } from './documents.ts';
 import { freePorts } from './ports.ts';
@@ -19,6 +20,8 @@ export interface FleetOptions {
   readonly origins?: { readonly a: number; readonly b: number };
   /** Names of the nodes to start; all by default, `[]` is a master alone. */
   readonly nodes?: readonly string[];
+  /** How publications go, and how they are taken back: `at-once` when not given. */
+  readonly strategy?: 'standard' | 'unattended' | 'quick' | 'at-once';
   /** Told what happens, a line each. */
   readonly say?: (line: string) => void;
 }
@@ -81,13 +84,19 @@ export class Fleet {
   /** By edge name, as the clients last printed it. */
   tallies: Record<string, ChatTally> = {};
   readonly nodes: readonly NodePlan[];
+  private readonly strategy: NonNullable<FleetOptions['strategy']>;
   private readonly helpers: Child[] = [];
   private readonly everStarted = new Set<number>();
-  private console: (ConsoleApi & PeopleApi) | null = null;
+  private console: (ConsoleApi & PeopleApi & RolloutsApi) | null = null;
   private stopping: Promise<void> | null = null;
 
-  private constructor(dir: string, ports: FleetPorts, only: readonly string[] | undefined) {
+  private constructor(
+    dir: string,
+    ports: FleetPorts,
+    { nodes: only, strategy }: Pick<FleetOptions, 'nodes' | 'strategy'>,
+  ) {
     this.dir = dir;
+    this.strategy = strategy ?? 'at-once';
     this.ports = ports;
     this.socket = path.join(dir, 'master.sock');
     const nodes: NodePlan[] = [
@@ -131,7 +140,7 @@ export class Fleet {
       originA: options.origins?.a ?? a,
       originB: options.origins?.b ?? b,
     };
-    const fleet = new Fleet(mkdtempSync(path.join(shortTmp(), 'ai-cdn-')), ports, options.nodes);
+    const fleet = new Fleet(mkdtempSync(path.join(shortTmp(), 'ai-cdn-')), ports, options);
     try {
       chmodSync(fleet.dir, 0o700);
       mkdirSync(fleet.logDir);
@@ -161,7 +170,7 @@ export class Fleet {
     return path.join(this.dir, 'log');
   }
 
-  get api(): ConsoleApi & PeopleApi {
+  get api(): ConsoleApi & PeopleApi & RolloutsApi {
     const api = this.console ?? connectConsole({ socket: this.socket });
     this.console = api;
     return api;
@@ -179,6 +188,7 @@ state_dir: ${path.join(this.dir, 'master')}
 socket: ${this.socket}
 heartbeat: {interval: 1s}
 alerts: {node_down: {for: 5s}}
+rollout: {strategy: ${this.strategy}, revert: ${this.strategy === 'at-once' ? 'at-once' : 'quick'}}
 log: {level: info}
 `,
       { mode: 0o600 },
@@ -263,6 +273,8 @@ engine: {socket: ${path.join(dir, 'engine.sock')}, spawn: true, workers: 1}
           label: v.label,
           target: { nodeType: v.type },
           dryRun: false,
+          // Nothing runs yet that could be lost.
+          strategy: 'at-once',
         },
       );
     }

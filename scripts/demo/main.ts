@@ -55,7 +55,7 @@ async function main(): Promise<number> {
 
   const started = performance.now();
   say('starting a master, two edges, a core, an origin and chat clients on loopback');
-  const starting = Fleet.start({ clients, say: (line) => say(`  ${line}`) });
+  const starting = Fleet.start({ clients, strategy: 'quick', say: (line) => say(`  ${line}`) });
   const early = await Promise.race([starting.then(() => null), signal]);
   if (early !== null) {
     await starting.then(

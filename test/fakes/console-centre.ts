@@ -7,6 +7,7 @@ import type { VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, NodeVitals } from '../../proto/vocab/node.ts';
 import type { SecretKind, SecretView } from '../../proto/vocab/secret.ts';
 import type { RegionVariables } from '../../proto/vocab/variables.ts';
+import { fakeStrategy } from './console-rollouts.ts';
 
 /** The console master's variables and secrets, and what it says of bodies. Values are not kept: nobody asks for them. */
 export class CentreTwin {
@@ -47,7 +48,13 @@ export class CentreTwin {
       return { region, nodes: own.length, streams: own.reduce((sum, n) => sum + n.streams, 0) };
     });
     const streams = hit.reduce((sum, n) => sum + n.streams, 0);
-    return { toLabel: label, nodes: hit, regions, streams, listenersClosed: 0 };
+    const plan = {
+      strategy: fakeStrategy,
+      steps: fakeStrategy.steps.map((step) => ({ step, targets: hit.length })),
+      supersedes: [],
+      aboutMs: 60_000,
+    };
+    return { toLabel: label, nodes: hit, regions, streams, listenersClosed: 0, plan };
   }
 
   get regions(): readonly RegionVariables[] {

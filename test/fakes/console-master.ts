@@ -3,11 +3,13 @@ import type {
   ConsoleApi,
   LinkState,
   MutationArgs,
+  Pace,
   RollbackPreview,
   SilencePreview,
   Watch,
   WatchArgs,
 } from '../../proto/link/console-api.ts';
+import type { RolloutsApi } from '../../proto/link/rollouts-api.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type {
   CommandOptions,
@@ -25,10 +27,25 @@ import type {
   ConfigHash,
   Fingerprint,
   NodeName,
+  RolloutId,
   SilenceId,
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
-import type { EngineInfo, Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
+import type {
+  EngineInfo,
+  Node,
+  NodeStatus,
+  NodeType,
+  NodeVitals,
+  RegionVitals,
+} from '../../proto/vocab/node.ts';
+import {
+  OVER,
+  type RevertPreview,
+  type Rollout,
+  type RolloutTarget,
+  type RolloutVerb,
+} from '../../proto/vocab/rollout.ts';
 import { type Silence, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
 import type { TokenView } from '../../proto/vocab/token.ts';
 import type {
@@ -40,6 +57,14 @@ import type {
   WatchEvent,
 } from '../../proto/vocab/watch.ts';
 import { CentreTwin } from './console-centre.ts';
+import {
+  afterVerb,
+  fakeCounts,
+  fakeRollout,
+  fakeStrategy,
+  fakeTarget,
+  legalHere,
+} from './console-rollouts.ts';
 
 /** The clock and the timers the twin lives by; a test steps them. */
 export interface TwinTime {
@@ -117,6 +142,28 @@ export function fakeVitals(name: string, now: number, over: Partial<NodeVitals> 
   };
 }
 
+/** As the master groups them: all edges, then each region's nodes by type. */
+export function fakeRegions(nodes: readonly Node[], vitals: readonly NodeVitals[]): readonly RegionVitals[] {
+  const streams = new Map(vitals.map((v) => [v.name, v.streams ?? 0]));
+  const row = (region: string | null, nodeType: NodeType): RegionVitals => ({
+    region,
+    nodeType,
+    streams: nodes
+      .filter((n) => n.nodeType === nodeType && (region === null || n.region === region))
+      .reduce((sum, n) => sum + (streams.get(n.name) ?? 0), 0),
+    rps: 3,
+    ttft50Ms: 260,
+    ttft95Ms: 412,
+    gap99Ms: 60,
+    p99Ms: 40,
+    errPct: 0.2,
+    abortedPct: 0.1,
+    ttft95Minutes: Array.from({ length: 30 }, (_, i) => (i < 2 ? null : 400 + (i % 7) * 9)),
+  });
+  const keys = [...new Set(nodes.map((n) => `${n.region} ${n.nodeType}`))].sort();
+  return [row(null, 'edge'), ...keys.map((k) => row(k.split(' ')[0] as string, k.split(' ')[1] as NodeType))];
+}
+
 export function fakeVersion(label: string, over: Partial<ConfigVersion> = {}): ConfigVersion {
   return {
     label: label as VersionLabel,
@@ -133,12 +180,13 @@ export function fakeVersion(label: string, over: Partial<ConfigVersion> = {}): C
 }
 
 /** A master in memory: the same answers, no wire. What it refuses, it refuses with the same codes. */
-export class ConsoleMaster implements ConsoleApi {
+export class ConsoleMaster implements ConsoleApi, RolloutsApi {
   readonly #time: TwinTime;
   readonly #watchers = new Set<Watcher>();
   readonly #facts = new Map<string, Entity>();
   readonly #vitals = new Map<string, NodeVitals>();
   readonly #bodies = new Map<string, Uint8Array>();
+  readonly #rolloutTargets = new Map<string, readonly RolloutTarget[]>();
   readonly #answers = new Map<string, Promise<unknown>>();
   #ring: { readonly revision: number; readonly event: WatchEvent }[] = [];
   #oldest = 0;
@@ -222,7 +270,8 @@ export class ConsoleMaster implements ConsoleApi {
     const nodes = [...this.#vitals.values()];
     const streams = nodes.reduce((sum, v) => sum + (v.streams ?? 0), 0);
     const fleet = { streams, rps: 41, ttft95Ms: 412, p99Ms: 40, errPct: 0.2, degraded };
-    const event: WatchEvent = { kind: 'vitals', tick: this.#tick, at: now, nodes, fleet };
+    const regions = fakeRegions(this.#all('node'), nodes);
+    const event: WatchEvent = { kind: 'vitals', tick: this.#tick, at: now, nodes, fleet, regions };
     for (const w of this.#watchers) if (w.open) w.onEvent(event);
   }
 
@@ -525,12 +574,17 @@ export class ConsoleMaster implements ConsoleApi {
     });
   }
 
-  publish(m: MutationArgs, a: { readonly label: string; readonly target: Target; readonly dryRun: boolean }) {
-    return this.#write(m, `publish ${a.label}${a.dryRun ? ' dry' : ''} ${JSON.stringify(a.target)}`, () => {
+  publish(
+    m: MutationArgs,
+    a: { readonly label: string; readonly target: Target; readonly dryRun: boolean } & Pace,
+  ) {
+    const how = a.strategy === undefined ? '' : ` ${a.strategy}`;
+    const what = `publish ${a.label}${a.dryRun ? ' dry' : ''}${how} ${JSON.stringify(a.target)}`;
+    return this.#write(m, what, () => {
       const version = this.#version(a.label);
       const nodes = this.#targets(a.target);
       const names = nodes.map((n) => n.name);
-      if (a.dryRun) return { revision: this.#revision, version, nodes: names };
+      if (a.dryRun) return { revision: this.#revision, version, nodes: names, rollout: null };
       return { ...this.#publish(version, nodes, a.target, m.reason), nodes: names };
     });
   }
@@ -545,15 +599,42 @@ export class ConsoleMaster implements ConsoleApi {
       revision: this.#revision + 1,
     };
     const next: ConfigVersion = { ...version, publications: [...version.publications, publication] };
+    const made = fakeRollout(String(this.#all('rollout').length + 1), {
+      version: version.label,
+      target,
+      revision: this.#revision + 1,
+      steps: fakeStrategy.steps.map(() => ({
+        targets: nodes.length,
+        startedAt: at,
+        endedAt: null,
+        note: '',
+      })),
+      counts: fakeCounts({ applying: nodes.length }),
+      reason,
+      createdAt: at,
+      updatedAt: at,
+      modRevision: this.#revision + 1,
+    });
     const wants = { version: version.label, hash: hash(version.label) as ConfigHash };
     const puts = nodes.map(
       (n): Entity => ({ kind: 'node', key: n.name, value: { ...n, target: wants, configSync: 'applying' } }),
     );
-    const revision = this.commit([{ kind: 'version', key: version.label, value: next }, ...puts]);
+    this.#rolloutTargets.set(
+      made.id,
+      nodes.map((n) => fakeTarget(made.id, n.name, { region: n.region, state: 'applying', released: true })),
+    );
+    const revision = this.commit([
+      { kind: 'version', key: version.label, value: next },
+      { kind: 'rollout', key: made.id, value: made },
+      ...puts,
+    ]);
     this.#time.after(800, () => {
       for (const n of nodes) this.putNode({ ...n, target: wants, effective: wants, configSync: 'in_sync' });
+      const ended = this.#time.now();
+      const counts = fakeCounts({ healthy: nodes.length });
+      this.putRollout({ ...made, state: { kind: 'succeeded' }, counts, updatedAt: ended, endedAt: ended });
     });
-    return { revision, version: next };
+    return { revision, version: next, rollout: made };
   }
 
   rollback(
@@ -575,6 +656,92 @@ export class ConsoleMaster implements ConsoleApi {
       });
       return { ...this.#publish(made, nodes, a.target, m.reason), nodes: nodes.map((n) => n.name) };
     });
+  }
+
+  // ---- rollouts ----
+
+  /** What the design calls targets is not in the stream: it is read while it is on screen. */
+  putRollout(rollout: Rollout, targets?: readonly RolloutTarget[]): void {
+    if (targets !== undefined) this.#rolloutTargets.set(rollout.id, targets);
+    this.commit([{ kind: 'rollout', key: rollout.id, value: rollout }]);
+  }
+
+  #rollout(id: RolloutId): Rollout {
+    const r = this.#all('rollout').find((x) => x.id === id);
+    if (r === undefined) throw new AppError('not_found', `there is no rollout ${id}`);
+    return r;
+  }
+
+  listRollouts(a: { readonly limit: number; readonly before: string | null; readonly open?: boolean }) {
+    return this.#read('listRollouts', () => {
+      const all = this.#all('rollout')
+        .filter((r) => a.open === undefined || a.open !== OVER.includes(r.state.kind))
+        .filter((r) => a.before === null || Number(r.id) < Number(a.before))
+        .toSorted((x, y) => Number(y.id) - Number(x.id));
+      const rollouts = all.slice(0, a.limit);
+      return { rollouts, next: all.length > a.limit ? (rollouts.at(-1)?.id ?? null) : null };
+    });
+  }
+
+  getRollout(a: { readonly id: RolloutId; readonly targets: number }) {
+    return this.#read(`getRollout ${a.id}`, () => {
+      const rollout = this.#rollout(a.id);
+      const targets = this.#rolloutTargets.get(a.id)?.slice(0, a.targets) ?? [];
+      return { rollout, targets, legal: legalHere(rollout) };
+    });
+  }
+
+  rolloutVerb(
+    m: MutationArgs,
+    a: { readonly id: RolloutId; readonly verb: RolloutVerb; readonly confirmNodes: number | null },
+  ) {
+    return this.#write(m, `rolloutVerb ${a.verb} ${a.id} ${a.confirmNodes ?? ''} ${m.reason}`, () => {
+      const was = this.#rollout(a.id);
+      const legal = legalHere(was).find((l) => l.verb === a.verb);
+      if (!legal?.ok) throw new AppError('precondition', legal?.why ?? 'not a verb');
+      const rollout = afterVerb(was, a.verb, m.reason, this.#time.now());
+      return { revision: this.commit([{ kind: 'rollout', key: rollout.id, value: rollout }]), rollout };
+    });
+  }
+
+  previewRevert() {
+    return this.#read('previewRevert', (): RevertPreview => {
+      const last = this.#newest();
+      const by = OVER.includes(last.state.kind) ? 'undo' : 'abort';
+      const hit = this.#all('node').filter((n) => n.target?.version === last.version);
+      const regions = [...new Set(hit.map((n) => n.region))].toSorted().map((region) => {
+        const own = hit.filter((n) => n.region === region);
+        return { region, nodes: own.length, streams: this.#streams(own) };
+      });
+      return {
+        rollout: last,
+        by,
+        toLabel: this.#version(last.version).parent,
+        newLabel: by === 'undo' ? this.#nextLabel() : null,
+        nodes: hit.map((n) => n.name),
+        regions,
+        streams: this.#streams(hit),
+        batches: Math.max(1, Math.ceil(hit.length / last.strategy.maxParallel)),
+        closes: [],
+      };
+    });
+  }
+
+  revertLast(m: MutationArgs, a: { readonly confirmNodes: number | null }) {
+    return this.#write(m, `revertLast ${a.confirmNodes ?? ''} ${m.reason}`, () => {
+      const rollout = afterVerb(this.#newest(), 'abort', m.reason, this.#time.now());
+      return { revision: this.commit([{ kind: 'rollout', key: rollout.id, value: rollout }]), rollout };
+    });
+  }
+
+  #newest(): Rollout {
+    const last = this.#all('rollout').toSorted((x, y) => Number(y.id) - Number(x.id))[0];
+    if (last === undefined) throw new AppError('precondition', 'nothing was published by a rollout yet');
+    return last;
+  }
+
+  #streams(nodes: readonly Node[]): number {
+    return nodes.reduce((sum, n) => sum + (this.#vitals.get(n.name)?.streams ?? 0), 0);
   }
 
   runCommand(

@@ -4,6 +4,7 @@ import type { Verdict } from '../../tui/theme/symbols.ts';
 import { createTheme } from '../../tui/theme/theme.ts';
 import type { HeaderProps } from '../../tui/views/header.ts';
 import type { NodeNote, NodeRow } from '../../tui/views/node-table.ts';
+import type { RegionRow, RegionsProps } from '../../tui/views/regions.ts';
 import type { Ui } from '../../tui/views/ui.ts';
 
 // One fleet, one moment: the frames beside this file all show it.
@@ -192,3 +193,83 @@ export const worst: readonly NodeRow[] = [
     note: note('warning', 'cpu 91, acked', true),
   }),
 ];
+
+type RegionFigures = readonly [
+  streams: number,
+  rps: number,
+  ttft50: number | null,
+  ttft95: number | null,
+  gap99: number,
+  p99: number,
+  err: number,
+  aborted: number,
+];
+
+const COUNTS = ['wrong', 'unseen', 'warning', 'changing', 'aside', 'well'] as const;
+
+function region(
+  name: string | null,
+  type: 'edge' | 'core',
+  counts: readonly [number, number, number, number, number, number],
+  [streams, rps, ttft50Ms, ttft95Ms, gap99Ms, p99Ms, errPct, abortedPct]: RegionFigures,
+  minutes: string,
+): RegionRow {
+  return {
+    ...{ region: name, type, streams, rps, ttft50Ms, ttft95Ms, gap99Ms, p99Ms, errPct, abortedPct },
+    nodes: counts.reduce((sum, n) => sum + n, 0),
+    counts: Object.fromEntries(COUNTS.map((c, i) => [c, counts[i] ?? 0])) as RegionRow['counts'],
+    ttft95Minutes: [...minutes].map((c) => 400 + '▁▂▃▄▅▆▇█'.indexOf(c) * 100 + 1),
+    over: [],
+  };
+}
+
+/** The fleet by region, worst first. */
+export const regions: RegionsProps = {
+  rows: [
+    region(
+      'hk',
+      'edge',
+      [2, 0, 2, 4, 0, 56],
+      [40_344, 1403, 288, 709, 63, 74, 0.26, 0.18],
+      '▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▃▄▄',
+    ),
+    region(
+      'us',
+      'edge',
+      [0, 1, 1, 2, 0, 32],
+      [37_123, 1248, 339, 775, 82, 86, 0.28, 0.2],
+      '▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄',
+    ),
+    region('cn', 'core', [0, 0, 1, 0, 0, 59], [93_384, 3201, null, null, 24, 33, 0.12, 0.09], ''),
+    region(
+      'sg',
+      'edge',
+      [0, 0, 0, 3, 1, 36],
+      [15_917, 550, 308, 707, 72, 58, 0.18, 0.12],
+      '▃▃▄▃▄▃▄▄▃▄▄▃▄▄▃▄▄▄▃▄▃▄▄▄',
+    ),
+  ],
+  cursor: 0,
+  all: region(
+    null,
+    'edge',
+    [2, 1, 3, 9, 1, 124],
+    [93_384, 3201, 311, 738, 75, 81, 0.25, 0.18],
+    '▄▃▃▃▃▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄',
+  ),
+  scale: { from: 400, to: 1200 },
+  peek: {
+    region: 'hk',
+    versions: [
+      { label: 'v42', n: 28 },
+      { label: 'v41', n: 36 },
+    ],
+    worst: { name: 'hk-05', ttft95Ms: 2410 },
+    nodes: 64,
+    reachable: 63,
+    facts: ['1 refused v42', '2 applying', '2 soaking'],
+  },
+  core: 'cn',
+  asOf: null,
+  stale: false,
+};

@@ -1,4 +1,5 @@
-import { type ActNeeds, perform } from '../../tui/client/act.ts';
+import { perform } from '../../tui/client/act.ts';
+import type { ActNeeds } from '../../tui/client/ask.ts';
 import { createHub, type Hub } from '../../tui/client/hub.ts';
 import { follow } from '../../tui/client/watch.ts';
 import type { Effect } from '../../tui/store/effect.ts';

@@ -124,6 +124,8 @@ function launch(dir: string, ready: string, s: LoneMasterSettings) {
     state_dir: path.join(dir, 'master'),
     socket: path.join(dir, 'm.sock'),
     'heartbeat.interval': s.heartbeat ?? '1s',
+    'rollout.strategy': 'at-once',
+    'rollout.revert': 'at-once',
     ...(s.db === undefined ? {} : { 'database.uri': `file://${s.db}` }),
   };
   const args = Object.entries(set).flatMap(([k, v]) => ['--set', `${k}=${v}`]);

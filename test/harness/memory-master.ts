@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
 import { createPasswords } from '../../daemon/ca/passwords.ts';
-import { createRings } from '../../daemon/drivers/rings.ts';
+import { createRings } from '../../daemon/drivers/rings/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
 import { createServices, type MasterServices } from '../../daemon/service/services.ts';
@@ -93,6 +93,7 @@ export class MemoryMaster {
         heartbeatMs: HEARTBEAT_MS,
         reportMs: HEARTBEAT_MS,
         nodeDownForMs: 60_000,
+        rollout: { strategy: 'at-once', revert: 'at-once' },
         commandTimeoutMs: 30_000,
         accessMs: 15 * 60_000,
         advertise: () => 'master.test:50051',
@@ -201,8 +202,9 @@ export class MemoryMaster {
     await this.connect(name);
   }
 
-  heartbeat(name: string): void {
-    this.services.agents.heartbeat(name as NodeName, 'ok', null);
+  /** @param ahead how far its clock is */
+  heartbeat(name: string, ahead = 0): void {
+    this.services.agents.heartbeat(name as NodeName, 'ok', null, this.now + ahead);
   }
 
   node(name: string): Node {
@@ -231,6 +233,14 @@ export class MemoryMaster {
   async ack(name: string, hash: ConfigHash): Promise<void> {
     const engine = fakeEngine({ documentHash: hash });
     await this.status(name, { status: 'applied', nonce: '01', effectiveHash: hash, engine, warnings: [] });
+  }
+
+  /** Whoever has an offer out applies it. */
+  async ackAll(): Promise<void> {
+    for (const { name, configSync } of this.store.snapshot().list('node')) {
+      const offer = this.offers(name).at(-1);
+      if (configSync === 'applying' && offer) await this.ack(name, offer.hash);
+    }
   }
 
   async nack(name: string, rejectedHash: ConfigHash): Promise<void> {

@@ -7,7 +7,7 @@ import { startEngine } from '../../agent/engine/embedded/app.ts';
 import { type AgentSettings, loadAgentSettings } from '../../config/agent.ts';
 import { loadMasterSettings } from '../../config/master.ts';
 import { type Master, startMaster } from '../../daemon/app.ts';
-import { createRings } from '../../daemon/drivers/rings.ts';
+import { createRings } from '../../daemon/drivers/rings/rings.ts';
 import { createServices } from '../../daemon/service/services.ts';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { connectConsole } from '../../proto/link/console-client.ts';
@@ -43,6 +43,8 @@ export class Pair {
       state_dir: path.join(pair.dir, 'master'),
       socket: path.join(pair.dir, 'master.sock'),
       'heartbeat.interval': '200ms',
+      'rollout.strategy': 'at-once',
+      'rollout.revert': 'at-once',
     };
     const { settings } = loadMasterSettings({ env: {}, flags });
     pair.master = await startMaster(settings, {

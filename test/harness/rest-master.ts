@@ -50,7 +50,7 @@ export class RestMaster {
         log: m.log,
         degraded,
         ready: () => true,
-        exposition: () => exposition.read(),
+        exposition,
       },
     );
     const { port } = await transport.start();

@@ -111,6 +111,7 @@ export async function scriptedMaster(s: {
         body,
         sealed: [],
         retry: 0,
+        rollbackMs: null,
       });
       return hash;
     },

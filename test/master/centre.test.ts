@@ -362,11 +362,15 @@ describe('overlapping selectors, a joiner, other labels', () => {
     await m.create('hk', edgeDocument(7002));
     await m.create('canary', edgeDocument(7003));
     await m.create('own', edgeDocument(7004));
-    await m.publish('own', { nodes: ['hk-1'] });
-    await m.publish('canary', { labels: { ring: 'canary' } });
-    await m.publish('all');
-    await m.publish('hk', { nodeType: 'edge', regions: ['hk'] });
-    await m.publish('edges', { nodeType: 'edge' });
+    const carried = async (label: string, target = {}): Promise<void> => {
+      await m.publish(label, target);
+      await m.ackAll();
+    };
+    await carried('own', { nodes: ['hk-1'] });
+    await carried('canary', { labels: { ring: 'canary' } });
+    await carried('all');
+    await carried('hk', { nodeType: 'edge', regions: ['hk'] });
+    await carried('edges', { nodeType: 'edge' });
     expect(['hk-1', 'hk-2', 'sg-1'].map(port)).toEqual(['7004', '7003', '7001']);
     await m.join('hk-3');
     await m.join('hk-4', { ring: 'canary' });

@@ -98,8 +98,12 @@ describe('publish', () => {
     expect(await m.publish('v1')).toEqual(['hk-1']);
     expect(m.offers('hk-1')).toHaveLength(0);
     await m.connect('hk-1');
+    // What nobody has tried yet is given to no joiner.
     await m.join('hk-2');
-    expect([m.offers('hk-1').length, m.offers('hk-2').length]).toEqual([1, 1]);
+    expect([m.offers('hk-1').length, m.offers('hk-2').length]).toEqual([1, 0]);
+    await m.ackAll();
+    await m.join('hk-3');
+    expect(['hk-1', 'hk-2', 'hk-3'].map((n) => m.offers(n).length)).toEqual([1, 1, 1]);
   });
 
   it('drift is seen, said and repaired', async () => {

@@ -33,3 +33,25 @@ describe('a clock that is set', () => {
     },
   );
 });
+
+describe('a node’s clock', () => {
+  it('is not known before it has said anything', async () => {
+    await m.join('hk-2');
+    expect(m.services.nodes.get('hk-2').vitals.clockSkewMs).toBeNull();
+  });
+
+  it('is judged by the middle one of its last heartbeats: one that was held up says nothing of it', async () => {
+    await m.join('hk-2');
+    for (const ahead of [3000, 3010, -60_000, 2990, 3005]) m.heartbeat('hk-2', ahead);
+    expect(m.services.nodes.get('hk-2').vitals.clockSkewMs).toBe(3000);
+    for (let i = 0; i < 3; i++) m.heartbeat('hk-2', -15);
+    expect(m.services.nodes.get('hk-2').vitals.clockSkewMs).toBe(-15);
+  });
+
+  it('is judged anew in each conversation', async () => {
+    await m.join('hk-2');
+    m.heartbeat('hk-2', 9000);
+    await m.connect('hk-2');
+    expect(m.services.nodes.get('hk-2').vitals.clockSkewMs).toBeNull();
+  });
+});

@@ -114,6 +114,7 @@ describe('a sealed value', () => {
     });
     await m.create('v2', edgeDocument(7001));
     await m.publish('v2');
+    await m.ackAll();
     await remove();
     expect(m.services.secrets.list(m.m().caller).map((s) => s.name)).toEqual(['web']);
     expect((await put('edge', 'three')).secret.version).toBe(2);

@@ -183,6 +183,19 @@ describe('vitals', () => {
     expect(c.state.vitals.get('hk-1')?.status).toBe('disconnected');
     expect(c.state.revision).toBe(revision);
   });
+
+  it('say of all edges, then of each region’s nodes by type', async () => {
+    await m.join('hk-1');
+    const c = new Console();
+    m.watch(c);
+    await m.pass(1, ['hk-1']);
+    const last = c.events.findLast((e) => e.kind === 'vitals');
+    const unknown = { streams: 0, rps: null, ttft95Ms: null, errPct: null };
+    expect(last?.regions).toMatchObject([
+      { region: null, nodeType: 'edge', ...unknown },
+      { region: 'hk', nodeType: 'edge', ...unknown },
+    ]);
+  });
 });
 
 type Step =

@@ -207,6 +207,109 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
       publications: [{ target: { node_type: 'edge', regions: ['hk'] }, reason: 'published by REST' }],
     });
   },
+  async getRollouts() {
+    const { id, version } = await inSteps();
+    const { rollouts } = await get(`/rollouts?open=true&version=${version}`);
+    expect(rollouts).toMatchObject([{ id, version, state: 'progressing', step: 1 }]);
+  },
+  async getRolloutsById() {
+    const { path, version, nodes } = await inSteps();
+    const r = await get(path, 'viewer');
+    expect(r).toMatchObject({ version, target: { nodes }, strategy: { name: 'standard', max_parallel: 8 } });
+    expect(r['verbs']).toContainEqual({ verb: 'pause', ok: true, why: '' });
+  },
+  async getRolloutsByIdTargets() {
+    const { path, nodes } = await inSteps();
+    const page = await get(`${path}/targets?limit=1`);
+    expect(page['targets']).toMatchObject([{ node: nodes[0], step: 1, state: 'applying', released: true }]);
+    const rest = await get(`${path}/targets?limit=1&cursor=${page['next']}`);
+    expect(rest).toMatchObject({ targets: [{ node: nodes[1], state: 'waiting' }], next: null });
+    expect(await get(`${path}/targets?state=failed`)).toMatchObject({ targets: [] });
+  },
+  async postRolloutsByIdPause() {
+    const { path } = await inSteps();
+    const r = await ok(200, 'POST', `${path}/pause`, { body: { reason: 'a look' } });
+    expect(await get(path)).toMatchObject({ state: 'paused', paused: 'manual', why: r.body['why'] });
+  },
+  async postRolloutsByIdResume() {
+    const { path } = await inSteps();
+    await ok(409, 'POST', `${path}/resume`);
+    await ok(200, 'POST', `${path}/pause`);
+    await ok(200, 'POST', `${path}/resume`);
+    expect(await get(path)).toMatchObject({ state: 'progressing', paused: null });
+  },
+  async postRolloutsByIdPromote() {
+    const { path, version, nodes } = await inSteps();
+    await rest.master.ackAll();
+    expect(await get(path)).toMatchObject({ state: 'paused', paused: 'step' });
+    await ok(409, 'POST', `${path}/promote`, { body: { confirm_nodes: 7 } });
+    await ok(200, 'POST', `${path}/promote`, { body: { confirm_nodes: 1 } });
+    await rest.master.pass(1, nodes);
+    await rest.master.ackAll();
+    expect(await get(path)).toMatchObject({ state: 'succeeded', counts: { healthy: 2 } });
+    expect(await get(`/nodes/${nodes[1]}`)).toMatchObject({ version });
+  },
+  async postRolloutsByIdPromoteFull() {
+    const { path, nodes } = await inSteps();
+    await ok(403, 'POST', `${path}/promote-full`, { as: 'operator' });
+    await ok(200, 'POST', `${path}/promote-full`);
+    await rest.master.pass(1, nodes);
+    await rest.master.ackAll();
+    expect(await get(path)).toMatchObject({ state: 'succeeded', step: 2 });
+  },
+  async postRolloutsByIdAbort() {
+    const { path, version, nodes, first } = await inSteps();
+    await rest.master.ackAll();
+    await ok(200, 'POST', `${path}/abort`, { body: { reason: 'no' } });
+    await rest.master.pass(1, nodes);
+    await rest.master.ackAll();
+    expect(await get(path)).toMatchObject({ state: 'rolled_back', counts: { reverted: 1 } });
+    expect(await get(`/nodes/${first}`)).toMatchObject({ version: `${version}-before` });
+    expect(await get(`/configs/${version}`)).toMatchObject({ publications: [{ open: false, only: [] }] });
+  },
+  async postRolloutsByIdRetry() {
+    const { path, first } = await inSteps({ abort: { threshold_pct: 100 } });
+    const { hash } = rest.master.node(first).target ?? {};
+    await rest.master.nack(first, hash as never);
+    expect(await get(`${path}/targets?state=failed`)).toMatchObject({ targets: [{ node: first }] });
+    const offers = rest.master.offers(first).length;
+    await ok(200, 'POST', `${path}/retry`);
+    await rest.master.pass(1, [first]);
+    expect(rest.master.offers(first)).toHaveLength(offers + 1);
+    expect(await get(`${path}/targets?state=failed`)).toMatchObject({ targets: [] });
+  },
+  async postRolloutsByIdUndo() {
+    const { version, nodes } = await inSteps();
+    const r = await ok(200, 'POST', `/configs/${version}/publish`, {
+      body: { target: { nodes }, strategy: 'at-once' },
+    });
+    await rest.master.ackAll();
+    const { id } = r.body['rollout'] as { id: string };
+    expect(await get(`/rollouts/${id}`)).toMatchObject({ state: 'succeeded' });
+    const back = await ok(200, 'POST', `/rollouts/${id}/undo`, { body: { reason: 'slow' } });
+    expect(back.body).toMatchObject({ reverts: id });
+    await rest.master.ackAll();
+    for (const n of nodes) expect(await get(`/nodes/${n}`)).toMatchObject({ version: back.body['version'] });
+    expect(await get(`/configs/${back.body['version']}`)).toMatchObject({ rollback_of: `${version}-before` });
+  },
+  async postRolloutsRevertLast() {
+    const { path, id, nodes, first, version } = await inSteps();
+    await rest.master.ackAll();
+    const dry = await ok(200, 'POST', '/rollouts/revert-last', { body: { dry_run: true } });
+    expect(dry.body).toMatchObject({
+      by: 'abort',
+      rollout: { id },
+      nodes: [first],
+      to_version: `${version}-before`,
+      batches: 1,
+    });
+    await ok(409, 'POST', '/rollouts/revert-last', { body: { confirm_nodes: 2 } });
+    await ok(202, 'POST', '/rollouts/revert-last', { body: { confirm_nodes: 1, reason: 'all of it' } });
+    await rest.master.pass(1, nodes);
+    await rest.master.ackAll();
+    expect(await get(path)).toMatchObject({ state: 'rolled_back' });
+    await ok(409, 'POST', '/rollouts/revert-last', { body: {} });
+  },
   async postConfigsByVersionRollback() {
     const label = await twoVersions('rollback', 8110);
     const r = await ok(200, 'POST', `/configs/${label}/rollback`);
@@ -243,6 +346,14 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
 
   async getMetricsNodesById() {
     expect(await get('/metrics/nodes/hk-1', 'viewer')).toMatchObject({ name: 'hk-1', services: [] });
+  },
+  async getPrometheusSd() {
+    const r = await ok(200, 'GET', '/prometheus/sd?region=hk');
+    const port = new URL(rest.base).host;
+    expect((r.body as unknown as { targets: string[]; labels: object }[])[0]).toMatchObject({
+      targets: [port],
+      labels: { instance: 'hk-1', region: 'hk', type: 'edge', __metrics_path__: '/metrics/nodes/hk-1' },
+    });
   },
   async getMetricsAggregate() {
     expect(await get('/metrics/aggregate?region=hk')).toMatchObject({ region: 'hk', node_type: null });
@@ -428,6 +539,42 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
     await ok(401, 'GET', '/auth/whoami', { as: 'gone' });
   },
 };
+
+let rolling = 0;
+/** A publication to two nodes of its own, one after the other with a person in between; the first has its offer. */
+async function inSteps(overrides: object = {}): Promise<Rolling> {
+  rolling += 1;
+  const nodes = [`roll-${rolling}-a`, `roll-${rolling}-b`];
+  for (const n of nodes) await rest.master.join(n);
+  const version = `rolled-${rolling}`;
+  const body = {
+    target: { nodes },
+    strategy: 'standard',
+    overrides: {
+      steps: [
+        { count: 1, per_region: false, pause: 'manual', analysis: false },
+        { percent: 100, per_region: false, pause: null, analysis: false },
+      ],
+      min_healthy_ms: 0,
+      ...overrides,
+    },
+  };
+  // What stood before, so that there is something to go back to.
+  await create(`${version}-before`, 8500 + rolling);
+  await ok(200, 'POST', `/configs/${version}-before/publish`, { body: { target: { nodes } } });
+  await rest.master.ackAll();
+  await create(version, 8600 + rolling);
+  const r = await ok(200, 'POST', `/configs/${version}/publish`, { body });
+  const made = r.body['rollout'] as { id: string; mod_revision: number };
+  return { path: `/rollouts/${made.id}`, id: made.id, version, nodes, first: nodes[0] ?? '' };
+}
+interface Rolling {
+  readonly path: string;
+  readonly id: string;
+  readonly version: string;
+  readonly nodes: readonly string[];
+  readonly first: string;
+}
 
 /** Two versions published to hk-1, the first one in force before; the label of the second. */
 async function twoVersions(name: string, port: number): Promise<string> {

@@ -284,6 +284,11 @@ describe('every answer', () => {
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('writes') })).status).toBe(403);
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('nonsense') })).status).toBe(401);
     expect((await fetch(`${rest.base}/metrics`, { headers: rest.bearer('viewer') })).status).toBe(200);
+    const one = (as: string, name = 'hk-1') =>
+      fetch(`${rest.base}/metrics/nodes/${name}`, { headers: rest.bearer(as) });
+    expect(await (await one('viewer')).text()).toContain('ai_cdn_node_up ');
+    expect([(await one('writes')).status, (await one('nonsense')).status]).toEqual([403, 401]);
+    expect((await one('viewer', 'hk-99')).status).toBe(404);
   });
 
   test('a viewer reads configs with their passwords out of sight', async () => {
@@ -294,5 +299,21 @@ describe('every answer', () => {
     const asViewer = await rest.call('GET', '/configs/seen', { as: 'viewer' });
     const asOperator = await rest.call('GET', '/configs/seen', { as: 'operator' });
     expect([asViewer.body['redacted'], asOperator.body['redacted']]).toEqual([true, false]);
+  });
+});
+
+describe('what is refused', () => {
+  const newest = async () =>
+    (await rest.master.services.audit.list(rest.master.m().caller, { limit: 1, before: null })).records[0];
+
+  test.each([
+    ['POST', '/configs/v404/publish', 'config.publish', 'v404'],
+    ['DELETE', '/certificates/only-a-secret', 'secret.remove', 'only-a-secret'],
+  ])('%s %s of what is not there is on record', async (method, path, action, subject) => {
+    await rest.call('PUT', '/secrets/only-a-secret', { body: { value: 'x' } });
+    const before = (await newest())?.seq ?? 0;
+    const r = await rest.call(method, path);
+    expect([r.status, r.body['code']]).toEqual([404, 'not_found']);
+    expect(await newest()).toMatchObject({ seq: before + 1, action, subject, outcome: 'not_found' });
   });
 });

@@ -1,49 +1,14 @@
-import { randomUUID } from 'node:crypto';
-import type { ConsoleApi } from '../../proto/link/console-api.ts';
-import { AppError } from '../../proto/vocab/errors.ts';
+import type { CommandType } from '../../proto/vocab/command.ts';
+import type { Target } from '../../proto/vocab/config-version.ts';
 import type { Effect } from '../store/effect.ts';
-import type { OrderWord } from '../store/sheet.ts';
-import type { ConsoleEvent, Failure } from '../store/state.ts';
-import { type Words, words } from '../store/words.ts';
+import type { OrderWord } from '../store/sheets/order.ts';
+import { RELOAD_PARALLEL, RELOAD_TIMEOUT_MS } from '../store/sheets/reload.ts';
+import { words } from '../store/words.ts';
+import { publishing } from './act-publish.ts';
+import { rollouts } from './act-rollouts.ts';
+import { type ActNeeds, ask, type Executor, failureOf, mutation } from './ask.ts';
 
-/** What every effect is done with. */
-export interface ActNeeds {
-  readonly api: ConsoleApi;
-  readonly dispatch: (event: ConsoleEvent) => void;
-  readonly now: () => number;
-  readonly resubscribe: () => void;
-  readonly quit: () => void;
-}
-
-type Executors = {
-  readonly [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>, needs: ActNeeds) => void;
-};
-
-export function failureOf(error: unknown): Failure {
-  if (error instanceof AppError) {
-    return { code: error.code, message: error.message, refusals: error.refusals };
-  }
-  return { code: 'internal', message: error instanceof Error ? error.message : String(error), refusals: [] };
-}
-
-/** The answer, or the refusal, as an event; nothing is shown before one of them is there. */
-function ask<T>(
-  needs: ActNeeds,
-  what: Words,
-  sheet: number | null,
-  call: Promise<T>,
-  then: (answer: T) => ConsoleEvent,
-): void {
-  call.then(
-    (answer) => needs.dispatch(then(answer)),
-    (error: unknown) => needs.dispatch({ kind: 'failed', sheet, what, failure: failureOf(error) }),
-  );
-}
-
-/** A request id a key press: a retry of the link repeats it, and the master answers as it did the first time. */
-function mutation(reason: string) {
-  return { reason, requestId: randomUUID() };
-}
+type Executors = { readonly [K in Effect['kind']]: Executor<K> };
 
 const ORDERS_ZH: Readonly<Record<OrderWord, string>> = {
   restart: '重启',
@@ -51,69 +16,54 @@ const ORDERS_ZH: Readonly<Record<OrderWord, string>> = {
   undrain: '结束排空',
 };
 
+/** As the master's defaults have it. */
+function order(type: CommandType, target: Target) {
+  return {
+    type,
+    target,
+    timeoutMs: null,
+    expiresMs: null,
+    dryRun: false,
+    maxParallel: null,
+    options: {},
+  };
+}
+
 const FIRST_REGION = 'hk';
 
 const EXECUTORS: Executors = {
+  ...publishing,
+  ...rollouts,
   reload: (e, needs) =>
     ask(
       needs,
       words('reload', '重载'),
       null,
       needs.api.runCommand(mutation('from the console'), {
-        type: 'reload',
-        target: { nodes: e.nodes },
-        timeoutMs: null,
-        expiresMs: null,
-        dryRun: false,
-        maxParallel: null,
-        options: {},
+        ...order('reload', e.target),
+        ...(e.paced ? { maxParallel: RELOAD_PARALLEL, timeoutMs: RELOAD_TIMEOUT_MS } : {}),
       }),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
+    ),
+  'preview-reload': (e, needs) =>
+    ask(
+      needs,
+      words('preview', '预览'),
+      e.sheet,
+      needs.api.runCommand(mutation(''), { ...order('reload', e.target), dryRun: true }),
+      (r) => ({
+        kind: 'reload-preview',
+        sheet: e.sheet,
+        preview: { nodes: r.nodes, offline: r.offline },
+      }),
     ),
   order: (e, needs) =>
     ask(
       needs,
       words(e.type, ORDERS_ZH[e.type]),
       null,
-      needs.api.runCommand(mutation('from the console'), {
-        type: e.type,
-        target: { nodes: e.nodes },
-        timeoutMs: null,
-        expiresMs: null,
-        dryRun: false,
-        maxParallel: null,
-        options: {},
-      }),
+      needs.api.runCommand(mutation('from the console'), order(e.type, e.target)),
       (r) => ({ kind: 'command-taken', command: r.command.id }),
-    ),
-  'fetch-diff': (e, needs) => {
-    needs.api.diffConfigs({ from: e.from, to: e.label, node: null }).then(
-      (diff) => needs.dispatch({ kind: 'diff', label: e.label, diff }),
-      (error: unknown) => needs.dispatch({ kind: 'diff-failed', label: e.label, failure: failureOf(error) }),
-    );
-  },
-  'preview-publish': (e, needs) =>
-    ask(
-      needs,
-      words('preview', '预览'),
-      e.sheet,
-      needs.api.previewPublish({ label: e.label, target: e.target }),
-      (preview) => ({ kind: 'publish-preview', sheet: e.sheet, chosen: e.chosen, preview }),
-    ),
-  publish: (e, needs) =>
-    ask(
-      needs,
-      words(`publish ${e.label}`, `发布 ${e.label}`),
-      e.sheet,
-      needs.api.publish(mutation(e.reason), { label: e.label, target: e.target, dryRun: false }),
-      (r) => ({
-        kind: 'done',
-        sheet: e.sheet,
-        text: words(
-          `${e.label} is published to ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
-          `${e.label} 已发布到 ${r.nodes.length} 个节点；u 可回滚`,
-        ),
-      }),
     ),
   'preview-silence': (e, needs) =>
     ask(needs, words('preview', '预览'), e.sheet, needs.api.previewSilence(e.matchers), (preview) => ({
@@ -152,33 +102,6 @@ const EXECUTORS: Executors = {
         kind: 'done',
         sheet: e.sheet,
         text: words(`silence ${r.silence.id} has ended`, `静默 ${r.silence.id} 已结束`),
-      }),
-    ),
-  'preview-rollback': (e, needs) =>
-    ask(
-      needs,
-      words('preview', '预览'),
-      e.sheet,
-      needs.api.previewRollback({ label: e.label, target: e.target }),
-      (preview) => ({ kind: 'rollback-preview', sheet: e.sheet, preview }),
-    ),
-  'roll-back': (e, needs) =>
-    ask(
-      needs,
-      words(`roll back ${e.label}`, `回滚 ${e.label}`),
-      e.sheet,
-      needs.api.rollback(mutation(e.reason), {
-        label: e.label,
-        target: e.target,
-        confirmNodes: e.confirmNodes,
-      }),
-      (r) => ({
-        kind: 'done',
-        sheet: e.sheet,
-        text: words(
-          `${r.version.label} puts back ${r.version.rollbackOf ?? ''} on ${r.nodes.length} ${r.nodes.length === 1 ? 'node' : 'nodes'}; u takes it back`,
-          `${r.version.label} 在 ${r.nodes.length} 个节点恢复 ${r.version.rollbackOf ?? ''}；u 可再回滚`,
-        ),
       }),
     ),
   'fetch-node': (e, needs) => {

@@ -79,6 +79,8 @@ async function ask(api: Api, of: Exclude<Names, 'contexts'>): Promise<readonly s
       return (await api.listConfigs()).map((v) => v.label);
     case 'commands':
       return (await api.listCommands({ limit: 50, before: null })).commands.map((c) => c.id);
+    case 'rollouts':
+      return (await api.listRollouts({ limit: 50, before: null })).rollouts.map((r) => r.id);
     case 'silences':
       return (await api.listAlerts()).silences.map((s) => s.id);
     case 'tokens':

@@ -15,6 +15,7 @@ export type Names =
   | 'versions'
   | 'contexts'
   | 'commands'
+  | 'rollouts'
   | 'silences'
   | 'tokens'
   | 'users'
@@ -44,6 +45,7 @@ const OF_ARGUMENT: Readonly<Record<string, Names | 'files'>> = {
   'configs to': 'versions',
   'contexts name': 'contexts',
   'commands id': 'commands',
+  'rollouts id': 'rollouts',
   'silences id': 'silences',
   'tokens id': 'tokens',
   'users name': 'users',

@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
-import { ConsoleMaster, fakeAlert, fakeNode, fakeVersion } from '../../test/fakes/console-master.ts';
+import {
+  ConsoleMaster,
+  fakeAlert,
+  fakeNode,
+  fakeVersion,
+  fakeVitals,
+} from '../../test/fakes/console-master.ts';
+import { fakeCounts, fakeRollout, fakeTarget } from '../../test/fakes/console-rollouts.ts';
 import { ManualTime } from '../../test/fakes/manual-time.ts';
 import type { Contexts } from './context-commands.ts';
 import { runCtl } from './ctl.ts';
@@ -86,6 +93,123 @@ const commands: readonly (readonly string[])[] = [
   ['reload', 'all', '--dry-run'],
 ];
 
+const ROLLOUT = fakeRollout('7', {
+  state: { kind: 'paused', reason: 'step', why: 'step 1 is over: promote it', phase: 'soaking', until: null },
+  counts: fakeCounts({ healthy: 1, failed: 1, waiting: 1 }),
+  readings: [
+    {
+      at: 0,
+      number: 1,
+      step: 0,
+      verdict: 'close',
+      why: 'hk TTFT\u001b[2J',
+      gates: [
+        {
+          gate: 'ttft95',
+          region: 'hk',
+          canary: 804,
+          stable: 645,
+          change: 24.7,
+          limit: 25,
+          canarySamples: 194,
+          stableSamples: 227,
+          canaryNodes: 1,
+          stableNodes: 1,
+          verdict: 'close',
+        },
+      ],
+      largest: {
+        node: 'hk-1' as NodeName,
+        gate: 'ttft95',
+        region: 'hk',
+        value: 804,
+        without: null,
+        changeWithout: null,
+      },
+    },
+  ],
+});
+/** A master with one rollout under way. */
+function rolling(time = new ManualTime()): { master: ConsoleMaster; time: ManualTime } {
+  const nodes = [fakeNode('hk-1'), EVIL, fakeNode('us-1', { region: 'us' })];
+  const master = new ConsoleMaster({ nodes }, { time });
+  const v42 = fakeVersion('v42', { parent: 'v1' as VersionLabel });
+  master.commit([{ kind: 'version', key: 'v42', value: v42 }]);
+  master.putRollout(ROLLOUT, [
+    fakeTarget('7', 'hk-2', { state: 'failed', released: true, why: 'PREPARE: \u001b]0;x' }),
+    fakeTarget('7', 'hk-1', { state: 'healthy', released: true }),
+    fakeTarget('7', 'us-1', { region: 'us', step: 1 }),
+  ]);
+  return { master, time };
+}
+
+describe('rollouts', () => {
+  test.each([
+    ['rollouts', 'list'],
+    ['rollout', 'show', '7'],
+    ['rollouts', 'promote', '7', '--dry-run'],
+    ['rollouts', 'abort', '7', '--yes', '--reason', 'no'],
+    ['rollouts', 'revert-last', '--dry-run'],
+  ])('%s %s: one document, and nothing that moves a cursor', async (...argv) => {
+    const r = await ctl([...argv, '-o', 'json'], rolling());
+    expect([r.err, r.status]).toEqual(['', 0]);
+    expect(JSON.parse(r.out)).toBeTypeOf('object');
+    const shown = await ctl(argv, { ...rolling(), tty: true });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what must not be there
+    expect(shown.out).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/);
+  });
+
+  test('show says the steps, the gates, who contributes most, and the worst nodes first', async () => {
+    const { out } = await ctl(['rollouts', 'show', '7'], rolling());
+    expect(out).toMatch(/^rollout 7 {2}v42 to everybody {2}paused: step 1 is over: promote it/);
+    expect(out).toMatch(/ttft95 +hk +804\.00 +645\.00 +24\.70 +25 +194\/227 +close/);
+    expect(out).toMatch(/largest share of hk ttft95: hk-1 at 804\.00; without it -/);
+    expect(out.indexOf('hk-2')).toBeLessThan(out.lastIndexOf('us-1'));
+  });
+
+  test('a verb that is not possible is refused; what reaches two regions wants the number', async () => {
+    const paused = await ctl(['rollouts', 'pause', '7'], rolling());
+    expect([paused.status, paused.err]).toEqual([EXIT.refused, expect.stringContaining('is paused')]);
+    const r = rolling();
+    const full = await ctl(['rollouts', 'promote', '7', '--full'], r);
+    expect([full.status, full.err]).toEqual([EXIT.notConfirmed, expect.stringContaining('--yes')]);
+    expect((await ctl(['rollouts', 'promote', '7', '--full', '--yes'], r)).out).toMatch(
+      /^rollout 7: promote full, it is progressing/,
+    );
+    expect((await ctl(['rollouts', 'undo', '7'], r)).status).toBe(EXIT.usage);
+    expect((await ctl(['rollouts', 'show', '99'], r)).status).toBe(EXIT.notFound);
+  });
+
+  test('publish --follow ends with 0 when it succeeded; a watched one that was aborted with 8', async () => {
+    const { master, time } = rolling();
+    const argv = ['configs', 'publish', 'v1', '--region', 'hk', '--strategy', 'quick', '--follow'];
+    const ok = await ctl(argv, { master, time });
+    expect(ok.status).toBe(0);
+    expect(ok.out).toMatch(/step 1 of 4, progressing, offering\n.* v1: step 1 of 4, succeeded\n$/s);
+    expect(master.asked.find((a) => a.startsWith('publish'))).toContain(' quick ');
+    await ctl(['rollouts', 'abort', '7', '--yes', '--reason', 'no'], { master, time });
+    const gone = await ctl(['rollouts', 'watch', '7'], { master, time });
+    expect([gone.status, gone.out]).toEqual([EXIT.notSucceeded, expect.stringContaining('rolled_back: no')]);
+    const late = rolling();
+    const waited = await ctl(['rollouts', 'watch', '7', '--timeout', '5s'], late);
+    expect([waited.status, waited.err]).toEqual([EXIT.notSucceeded, 'rollout 7 goes on on the master\n']);
+  });
+
+  test('the fleet revert says what it would do, and wants the number of nodes', async () => {
+    const { master, time } = rolling();
+    for (const n of ['hk-1', 'us-1']) {
+      const was = fakeNode(n, n === 'us-1' ? { region: 'us' } : {});
+      master.putNode({ ...was, target: { version: 'v42' as VersionLabel, hash: 'ab'.repeat(32) as never } });
+    }
+    const dry = await ctl(['rollouts', 'revert-last', '--dry-run'], { master, time });
+    expect(dry.out).toMatch(/puts back v1 on 2 nodes, in 1 batch/);
+    const no = await ctl(['rollouts', 'revert-last', '--yes'], { master, time });
+    expect([no.status, no.err]).toEqual([EXIT.notConfirmed, expect.stringContaining('--confirm 2')]);
+    expect((await ctl(['rollouts', 'revert-last', '--confirm', '2'], { master, time })).status).toBe(0);
+    expect(master.asked.at(-1)).toMatch(/^revertLast 2/);
+  });
+});
+
 describe('aicdnctl', () => {
   test.each(commands.map((c) => [c.join(' '), c] as const))(
     '%s -o json is one document on stdout',
@@ -165,7 +289,7 @@ describe('aicdnctl', () => {
     });
     expect(made).toMatchObject({ status: 0, out: expect.stringMatching(/^v2 is made/) });
     const to = await ctl(['config', 'publish', 'v2', '--region', 'hk', '--type', 'edge'], { master, time });
-    expect(to.out).toBe('v2 is published to 1 node: hk-1\n');
+    expect(to.out).toBe('v2 is published to 1 node: hk-1; rollout 1 (standard) takes it there\n');
     expect(master.asked.at(-1)).toBe('publish v2 {"nodeType":"edge","regions":["hk"]}');
     const back = await ctl(['config', 'rollback', 'v2', '--reason', 'latency'], { master, time });
     expect(back.out).toBe('v3 puts back v1 on 1 node: hk-1\n');
@@ -343,6 +467,18 @@ describe('forms', () => {
   test('a noun as one or as many, describe or show', async () => {
     expect((await ctl(['nodes', 'list'])).out).toBe((await ctl(['node', 'list'])).out);
     expect((await ctl(['nodes', 'describe', 'hk-1'])).out).toBe((await ctl(['node', 'show', 'hk-1'])).out);
+  });
+
+  test('a node whose clock is off is told so, one that is near is not', async () => {
+    const time = new ManualTime();
+    const shown = async (clockSkewMs: number) => {
+      const master = new ConsoleMaster({ nodes: [fakeNode('hk-1')] }, { time });
+      master.setVitals(fakeVitals('hk-1', time.now(), { clockSkewMs }));
+      return (await ctl(['node', 'show', 'hk-1'], { master, time })).out;
+    };
+    expect(await shown(-3_200)).toMatch(/clock +3\.2 s behind the master's: .* \(NTP\)/);
+    expect(await shown(90_000)).toMatch(/clock +90\.0 s ahead of the master's/);
+    expect(await shown(40)).not.toMatch(/clock/);
   });
 
   test('-o name, --no-headers and filters', async () => {

@@ -14,6 +14,7 @@ import { auditCommands, backupCommands } from './keep-commands.ts';
 import { nodeCommands } from './node-commands.ts';
 import { orderCommands, taskCommands } from './order-commands.ts';
 import { publishCommands } from './publish-commands.ts';
+import { rolloutCommands } from './rollout-commands.ts';
 import { certificateCommands, secretCommands, variableCommands } from './secret-commands.ts';
 import { tokenCommands } from './token-commands.ts';
 
@@ -123,6 +124,7 @@ export function buildCtl(settings: CtlSettings, io: CtlIo, done: (status: number
   nodeCommands(program, ctl);
   configCommands(program, ctl);
   publishCommands(program, ctl);
+  rolloutCommands(program, ctl);
   orderCommands(program, ctl);
   taskCommands(program, ctl);
   alertCommands(program, ctl);

@@ -1,4 +1,5 @@
 import { formatRefusal } from '../../proto/vocab/errors.ts';
+import { SKEW_WARN_MS } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import type { CtlIo } from './io.ts';
@@ -29,6 +30,11 @@ export function describeNode(io: CtlIo, d: NodeDetail): void {
     line(io, `  listens      ${e.listeners.map((l) => `${l.addr} ${l.type}`).join('  ') || '-'}`);
   }
   line(io, `  agent        ${n.agentVersion}`);
+  const skew = d.vitals.clockSkewMs ?? 0;
+  if (Math.abs(skew) >= SKEW_WARN_MS) {
+    const by = `${(Math.abs(skew) / 1000).toFixed(1)} s ${skew > 0 ? 'ahead of' : 'behind'} the master's`;
+    line(io, `  clock        ${by}: its times and its certificate's are off by that; set it (NTP)`);
+  }
   if (n.certificate !== null) {
     line(
       io,

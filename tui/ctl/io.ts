@@ -1,9 +1,10 @@
 import type { BackupApi } from '../../proto/link/backup-api.ts';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import type { PeopleApi } from '../../proto/link/people-api.ts';
+import type { RolloutsApi } from '../../proto/link/rollouts-api.ts';
 import type { Master } from '../client/place.ts';
 
-export type Api = ConsoleApi & PeopleApi & BackupApi;
+export type Api = ConsoleApi & PeopleApi & RolloutsApi & BackupApi;
 
 /** What a command is given to work with; the edge to the process is `main.ts`. */
 export interface CtlIo {
@@ -49,6 +50,7 @@ export const EXIT = {
   notFound: 5,
   conflict: 6,
   notConfirmed: 7,
+  notSucceeded: 8,
 } as const;
 
 export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -60,4 +62,6 @@ export const EXIT_WORDS: Readonly<Record<keyof typeof EXIT, string>> = {
   notFound: 'there is no such node, version, command, …',
   conflict: 'something else is there: a name that is taken, or another revision than --if-revision says',
   notConfirmed: 'not confirmed: answered with no, or nobody was there to ask',
+  notSucceeded:
+    'a rollout that was followed did not succeed: rolled back, superseded, cancelled, or not over in time',
 };

@@ -1,18 +1,68 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Pace } from '../../proto/link/console-api.ts';
 import type { BlastRadius, NodeBlast } from '../../proto/vocab/config-version.ts';
+import { formatDuration } from '../../proto/vocab/duration.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { NodeName } from '../../proto/vocab/ids.ts';
 import { confirm, confirmReach, regionsOf } from './confirm.ts';
 import type { Ctl, CtlRun } from './ctl.ts';
-import { aims, type MutationFlags, mutates, mutation, reaches } from './flags.ts';
+import { aims, type MutationFlags, mutates, mutation, reaches, whole } from './flags.ts';
 import { count, type Listing, line, show, showData, showDone } from './output.ts';
-import { type TargetFlags, targetOf } from './target.ts';
+import { follow } from './rollout-following.ts';
+import { duration, type TargetFlags, targetOf } from './target.ts';
 
 // What hands versions to nodes, and takes them back: who is hit comes first.
 
-interface PublishFlags extends TargetFlags, MutationFlags {
+interface PaceFlags {
+  readonly strategy?: string;
+  readonly maxParallel?: number;
+  readonly soak?: number;
+}
+
+interface PublishFlags extends TargetFlags, MutationFlags, PaceFlags {
   readonly dryRun?: boolean;
   readonly confirm?: string;
+  readonly follow?: boolean;
+  readonly timeout?: number;
+}
+
+function paced(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--strategy <name>', "how it goes to its nodes; the master's own when not given").choices([
+        'standard',
+        'unattended',
+        'quick',
+        'at-once',
+        'revert',
+      ]),
+    )
+    .option('--max-parallel <n>', 'so many nodes at a time, over the strategy', whole)
+    .option('--soak <duration>', 'how long a node must stay healthy, over the strategy', duration);
+}
+
+function paceOf(f: PaceFlags): Pace {
+  const overrides = {
+    ...(f.maxParallel === undefined ? {} : { maxParallel: f.maxParallel }),
+    ...(f.soak === undefined ? {} : { minHealthyMs: f.soak }),
+  };
+  return {
+    ...(f.strategy === undefined ? {} : { strategy: f.strategy }),
+    ...(Object.keys(overrides).length > 0 ? { overrides } : {}),
+  };
+}
+
+const AFTER = { manual: ', then you promote it' } as const;
+
+/** `steps of standard: 1 node, then you promote it; 4; 9; 15 nodes in all; about 22m; stops rollout 31 of v42` */
+function tellPlan({ io }: CtlRun, { plan }: BlastRadius): void {
+  const steps = plan.steps.map(
+    ({ step, targets }, i) =>
+      `${i === 0 ? count(targets, 'node') : targets}${step.pause === 'manual' && i < plan.steps.length - 1 ? AFTER.manual : ''}`,
+  );
+  const about = plan.aboutMs > 0 ? `; about ${formatDuration(plan.aboutMs)}` : '';
+  const stops = plan.supersedes.map((s) => `; stops rollout ${s.id} of ${s.version} where it is`).join('');
+  line(io, `steps of ${plan.strategy.name}: ${steps.join('; ')}${about}${stops}`);
 }
 
 function hits(nodes: readonly NodeName[]): string {
@@ -53,27 +103,36 @@ export function publishCommands(program: Command, ctl: Ctl): void {
   const config = program.commands.find((c) => c.name() === 'configs');
   if (config === undefined) throw new Error('configs comes first');
 
-  aims(
-    config
-      .command('preview')
-      .description('who would get a version, what would close there, how many streams are on them')
-      .argument('<label>'),
-  ).action((label: string, flags: TargetFlags) =>
+  paced(
+    aims(
+      config
+        .command('preview')
+        .description('who would get a version, what would close there, how many streams are on them')
+        .argument('<label>'),
+    ),
+  ).action((label: string, flags: TargetFlags & PaceFlags) =>
     ctl.run(async (run) => {
-      const blast = await run.api.previewPublish({ label, target: targetOf(flags) });
-      if (run.form === 'table' || run.form === 'wide') tellBlast(run, blast);
+      const blast = await run.api.previewPublish({ label, target: targetOf(flags), ...paceOf(flags) });
+      if (run.form === 'table' || run.form === 'wide') {
+        tellBlast(run, blast);
+        tellPlan(run, blast);
+      }
       show(run, blastListing(blast));
     }),
   );
 
   reaches(
     mutates(
-      aims(
-        config
-          .command('publish')
-          .description('hands a version to the nodes meant; without a target, to everybody')
-          .argument('<label>')
-          .option('--dry-run', 'say who would get it, change nothing'),
+      paced(
+        aims(
+          config
+            .command('publish')
+            .description('hands a version to the nodes meant; without a target, to everybody')
+            .argument('<label>')
+            .option('--dry-run', 'say who would get it, change nothing')
+            .option('--follow', 'until its rollout is over; 0 only when it succeeded, 8 otherwise')
+            .option('--timeout <duration>', 'with --follow: look no longer than this', duration),
+        ),
       ),
       { ifRevision: true },
     ),
@@ -97,11 +156,15 @@ async function publish(run: CtlRun, label: string, flags: PublishFlags): Promise
   const { io, api } = run;
   const target = targetOf(flags);
   const dryRun = flags.dryRun === true;
-  const blast = await api.previewPublish({ label, target });
+  const pace = paceOf(flags);
+  const blast = await api.previewPublish({ label, target, ...pace });
   if (dryRun) {
-    const done = await api.publish(mutation(flags, ''), { label, target, dryRun });
+    const done = await api.publish(mutation(flags, ''), { label, target, dryRun, ...pace });
     if (showData(run, { ...done, dryRun, blast })) return;
-    if (run.form !== 'name') line(io, `${label} would go to ${hits(done.nodes)}`);
+    if (run.form !== 'name') {
+      line(io, `${label} would go to ${hits(done.nodes)}`);
+      tellPlan(run, blast);
+    }
     return show(run, blastListing(blast));
   }
   const reach = {
@@ -117,8 +180,14 @@ async function publish(run: CtlRun, label: string, flags: PublishFlags): Promise
       `${label} closes ${count(blast.listenersClosed, 'listener')} on ${hits(blast.nodes.map((n) => n.name))}`,
     );
   } else await confirmReach(run, reach);
-  const done = await api.publish(mutation(flags, ''), { label, target, dryRun });
-  showDone(run, { ...done, dryRun }, label, `${label} is published to ${hits(done.nodes)}`);
+  const done = await api.publish(mutation(flags, ''), { label, target, dryRun, ...pace });
+  const { rollout } = done;
+  if (flags.follow === true && rollout !== null) {
+    if (run.form === 'table' || run.form === 'wide') line(io, `${label} is published to ${hits(done.nodes)}`);
+    return follow(run, rollout, flags.timeout ?? null);
+  }
+  const by = rollout === null ? '' : `; rollout ${rollout.id} (${rollout.strategy.name}) takes it there`;
+  showDone(run, { ...done, dryRun }, label, `${label} is published to ${hits(done.nodes)}${by}`);
 }
 
 async function rollback(run: CtlRun, label: string, flags: PublishFlags): Promise<void> {

@@ -1,6 +1,5 @@
 import type { Intent } from '../store/intent.ts';
-import { isYesNo, takesText } from '../store/reduce-sheet.ts';
-import type { Sheet } from '../store/sheet.ts';
+import { isYesNo, type Sheet, takesText } from '../store/sheet.ts';
 import type { SortColumn } from '../store/sort.ts';
 import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
@@ -19,8 +18,12 @@ export function whereAmI(state: State): Where {
   if (state.help !== null) return 'help';
   if (state.place.kind === 'node') return 'node';
   const { screen } = state.place;
-  if (screen === 'rollouts') return state.configs.diff === null ? 'versions' : 'version';
-  return screen === 'nodes' || screen === 'alerts' ? screen : 'absent';
+  if (screen === 'rollouts') {
+    if (state.configs.diff !== null) return 'version';
+    if (state.rollouts.pane === 'versions') return 'versions';
+    return state.rollouts.open === null ? 'rollout' : 'target';
+  }
+  return screen === 'incidents' || screen === 'pulses' ? 'absent' : screen;
 }
 
 /** The rows of one place, in the order of the table. */
@@ -79,7 +82,17 @@ function edits(key: Key): Intent | null {
   }
 }
 
+/** A publication's diff is read above its fields. */
+const DIFF_KEYS: Readonly<Record<string, Intent>> = {
+  up: { kind: 'move', by: -1 },
+  down: { kind: 'move', by: 1 },
+  pgup: { kind: 'page', by: -1 },
+  pgdn: { kind: 'page', by: 1 },
+};
+
 function inSheet(sheet: Sheet, key: Key): Match {
+  const looks = sheet.kind === 'publish' ? DIFF_KEYS[key.name] : undefined;
+  if (looks !== undefined) return means(looks);
   switch (key.name) {
     case 'ctrl-c':
       return means({ kind: 'quit' });
@@ -130,6 +143,23 @@ function inFilter(key: Key): Match {
   }
 }
 
+function inCommand(key: Key): Match {
+  switch (key.name) {
+    case 'ctrl-c':
+      return means({ kind: 'quit' });
+    case 'esc':
+      return means({ kind: 'peel' });
+    case 'enter':
+      return means({ kind: 'submit' });
+    case 'tab':
+      return means({ kind: 'complete' });
+    default: {
+      const edit = edits(key);
+      return edit === null ? NOTHING : means(edit);
+    }
+  }
+}
+
 function inOrder(key: Key): Match {
   if (key.name === 'ctrl-c') return means({ kind: 'quit' });
   const row = ORDER_KEYS.find((r) => r.key === foldWidth(key.name));
@@ -160,6 +190,7 @@ export function matchKey(state: State, key: Key): Match {
   }
   if (state.sheet !== null) return inSheet(state.sheet, key);
   if (state.prompt?.kind === 'filter') return inFilter(key);
+  if (state.prompt?.kind === 'command') return inCommand(key);
   if (state.prompt?.kind === 'order') return inOrder(key);
   return onScreen(state, key);
 }
@@ -170,7 +201,7 @@ function matchPaste(state: State, text: string): Match {
   const line = text.split(/[\r\n]/, 1)[0] ?? '';
   const field =
     (state.sheet !== null && takesText(state.sheet)) ||
-    (state.sheet === null && state.prompt?.kind === 'filter');
+    (state.sheet === null && (state.prompt?.kind === 'filter' || state.prompt?.kind === 'command'));
   if (field) return line === '' ? NOTHING : means({ kind: 'type', text: line });
   const n = [...text].length;
   return {

@@ -1,10 +1,13 @@
 import { type Action, can } from '../../proto/vocab/can.ts';
+import type { Rollout, RolloutVerb } from '../../proto/vocab/rollout.ts';
 import { cursorAlert, cursorSilence } from '../store/alerts-view.ts';
-import { cursorVersion } from '../store/configs-view.ts';
-import { hit } from '../store/reduce-sheet.ts';
+import { lookedAt } from '../store/configs-view.ts';
+import { hit } from '../store/hit.ts';
+import { cursorRegion } from '../store/regions-view.ts';
+import { cursorTarget, legalVerb, shownRollout } from '../store/rollouts-view.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
-import { type Words, words } from '../store/words.ts';
+import { asIs, type Words, words } from '../store/words.ts';
 
 /** `null`: the key works. Otherwise why not, and what would make it work. */
 export type Reason = (state: State) => Words | null;
@@ -48,6 +51,9 @@ export function allowed(action: Action): Reason {
 export const onNode: Reason = (state) =>
   hit(state).length > 0 ? null : words('there is no node under the cursor', '光标处没有节点');
 
+export const onRegion: Reason = (state) =>
+  cursorRegion(state.regions) !== null ? null : words('there is no node yet', '还没有节点');
+
 const oneNode: Reason = (state) =>
   hit(state).length > 1
     ? words('it takes one node; Esc unmarks', '只能作用于一个节点；Esc 取消标记')
@@ -62,15 +68,54 @@ const published: Reason = (state) => {
 /** Of the version under the cursor, or of the one that the node should run. */
 export const takenBack: Reason = (state) => {
   if (state.place.kind === 'node' || state.place.screen !== 'rollouts') return all(oneNode, published)(state);
-  const item = cursorVersion(state.configs);
+  const item = lookedAt(state.configs);
   if (item === null) return onVersion(state);
   return item.wanted > 0 ? null : words('it is on no node: nothing to take back', '没有节点使用它，无可回滚');
 };
 
 export const onVersion: Reason = (state) =>
-  cursorVersion(state.configs) !== null
+  lookedAt(state.configs) !== null
     ? null
     : words('there is no version yet; aicdnctl config create FILE', '尚无版本；可用 aicdnctl config create');
+
+/** There is a version to publish. */
+export const anyVersion: Reason = (state) =>
+  state.configs.items.length > 0
+    ? null
+    : words('there is no version yet; aicdnctl config create FILE', '尚无版本；可用 aicdnctl config create');
+
+export const onRollout: Reason = (state) =>
+  shownRollout(state.rollouts, state.picture.facts) !== null
+    ? null
+    : words('nothing was published by a rollout yet; P publishes', '尚无发布；按 P 发布');
+
+/** There is something that a fleet revert could take back. */
+export const anyRollout: Reason = (state) =>
+  state.picture.facts.rollout.size > 0
+    ? null
+    : words('nothing was published by a rollout yet: nothing to take back', '尚无发布，无可回退');
+
+export const onTarget: Reason = (state) => {
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  if (r === null) return onRollout(state);
+  return cursorTarget(state.rollouts, r) !== null
+    ? null
+    : words('the master has not named its targets yet', '主控尚未给出目标');
+};
+
+export const onScreen3: Reason = () =>
+  words('3 shows the rollout, there it works', '按 3 查看发布，在那里可用');
+
+/** What the master says of the verb for the rollout on screen, in its own words. */
+export function legal(verbOf: (r: Rollout) => RolloutVerb): Reason {
+  return (state) => {
+    const r = shownRollout(state.rollouts, state.picture.facts);
+    if (r === null) return onRollout(state);
+    const said = legalVerb(state.rollouts, r, verbOf(r));
+    if (said === null) return words('the master has not said yet whether it may', '主控尚未说明是否允许');
+    return said.ok ? null : asIs(said.why);
+  };
+}
 
 export const onAlert: Reason = (state) =>
   cursorAlert(state.alerts) !== null ? null : words('there is no alert under the cursor', '光标处没有告警');

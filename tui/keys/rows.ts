@@ -1,23 +1,45 @@
 import type { Intent } from '../store/intent.ts';
+import { pauseVerb } from '../store/reduce-rollouts.ts';
+import { shownRollout } from '../store/rollouts-view.ts';
+import { backVerb } from '../store/sheets/verb.ts';
+import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
 import {
   all,
   allowed,
   always,
+  anyRollout,
+  anyVersion,
   describable,
   hasLast,
+  legal,
   mayAct,
   notHere,
   onActiveSilence,
   onAlert,
   onNode,
+  onRegion,
+  onRollout,
+  onScreen3,
+  onTarget,
   onVersion,
   type Reason,
   takenBack,
 } from './reasons.ts';
 
 /** Where a key means something. A sheet and a prompt have keys of their own (`match.ts`). */
-export const WHERES = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent', 'help'] as const;
+export const WHERES = [
+  'nodes',
+  'node',
+  'regions',
+  'rollout',
+  'target',
+  'alerts',
+  'versions',
+  'version',
+  'absent',
+  'help',
+] as const;
 export type Where = (typeof WHERES)[number];
 
 export type Section = 'look' | 'find' | 'go' | 'act' | 'fleet' | 'leave';
@@ -41,8 +63,10 @@ export interface KeyRow {
   readonly description: Words;
   /** In the key row: a short name and where it stands; those with the highest number are left out first. */
   readonly bar?: {
-    readonly label: Words;
+    readonly label: Words | ((state: State) => Words);
     readonly rank: number;
+    /** Left out first where the row is narrow; those from the fifth on are as well. */
+    readonly spare?: true;
     /** On the alerts screen: only while this table has the cursor. */
     readonly pane?: 'alerts' | 'silences';
   };
@@ -52,7 +76,7 @@ export interface KeyRow {
   readonly disabledReason: Reason;
 }
 
-const SCREENS: readonly Where[] = ['nodes', 'node', 'alerts', 'versions', 'version', 'absent'];
+const SCREENS: readonly Where[] = WHERES.filter((w) => w !== 'help');
 const EVERYWHERE: readonly Where[] = WHERES;
 
 function looks(
@@ -106,13 +130,41 @@ function later(
   };
 }
 
+/** What reaches further than one node. */
+function fleet(
+  keys: readonly string[],
+  where: readonly Where[],
+  intent: Intent,
+  description: Words,
+  off: Reason,
+  at?: KeyRow['bar'],
+): readonly KeyRow[] {
+  return [{ ...acts(keys, where, intent, description, off, at), section: 'fleet' }];
+}
+
+/** A key of screen 3: in its place on the nodes', off there. */
+function elsewhere(key: string, intent: Intent, description: Words): readonly KeyRow[] {
+  return fleet([key], ['nodes', 'node'], intent, description, onScreen3);
+}
+
 const bar = (en: string, zh: string, rank: number) => ({ label: words(en, zh), rank });
+
+const PAUSE = { pause: words('pause', '暂停'), resume: words('resume', '继续') } as const;
+
+function pauseWord(state: State): Words {
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  return PAUSE[r === null ? 'pause' : pauseVerb(r)];
+}
 
 export const KEY_ROWS: readonly KeyRow[] = [
   // look
   looks(['enter', 'd'], ['nodes'], 'look', { kind: 'describe' }, words('describe', '详情'), {
     bar: bar('describe', '详情', 1),
     off: describable,
+  }),
+  looks(['enter'], ['regions'], 'look', { kind: 'describe' }, words('its nodes', '所含节点'), {
+    bar: bar('its nodes', '节点', 1),
+    off: onRegion,
   }),
   looks(['enter', 'd'], ['alerts'], 'look', { kind: 'describe' }, words('the node it is about', '所涉节点'), {
     bar: { ...bar('the node', '节点', 1), pane: 'alerts' },
@@ -128,6 +180,22 @@ export const KEY_ROWS: readonly KeyRow[] = [
       bar: bar('diff', '比较', 1),
       off: onVersion,
     },
+  ),
+  looks(['enter'], ['rollout'], 'look', { kind: 'describe' }, words('the target', '目标详情'), {
+    bar: bar('target', '目标', 1),
+    off: onTarget,
+  }),
+  looks(['enter'], ['target'], 'look', { kind: 'describe' }, words('its node', '所在节点'), {
+    bar: bar('its node', '节点', 1),
+    off: onTarget,
+  }),
+  looks(
+    ['d'],
+    ['rollout', 'target'],
+    'look',
+    { kind: 'describe', version: true },
+    words('diff of its version', '其版本的差异'),
+    { bar: { ...bar('diff', '比较', 2), spare: true }, off: onRollout },
   ),
   later(
     'l',
@@ -155,7 +223,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   later(
     't',
-    ['nodes', 'node'],
+    ['nodes', 'node', 'regions'],
     'look',
     words('window 10m 1h 6h 24h', '时间窗'),
     'describe shows the last hour',
@@ -171,7 +239,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   looks(
     ['f'],
-    ['nodes', 'node', 'alerts'],
+    ['nodes', 'node', 'regions', 'rollout', 'target', 'alerts'],
     'look',
     { kind: 'freeze' },
     words('freeze the picture', '冻结画面'),
@@ -214,18 +282,16 @@ export const KEY_ROWS: readonly KeyRow[] = [
     'space marks one by one',
     '用空格逐个标记',
   ),
-  later(':', SCREENS, 'find', words('command', '命令'), 'aicdnctl has the verbs', '请用 aicdnctl'),
+  looks([':'], SCREENS, 'find', { kind: 'command-open' }, words('command', '命令')),
   // go
   looks(['1'], SCREENS, 'go', { kind: 'open-screen', screen: 'nodes' }, words('nodes', '节点')),
-  looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区'), {
-    off: notHere('o g orders the nodes by region', 'o g 按地区排序'),
-  }),
+  looks(['2'], SCREENS, 'go', { kind: 'open-screen', screen: 'regions' }, words('regions', '地区')),
   looks(
     ['3'],
     SCREENS,
     'go',
     { kind: 'open-screen', screen: 'rollouts' },
-    words('config versions', '配置版本'),
+    words('rollouts, versions', '发布与版本'),
   ),
   looks(
     ['4'],
@@ -249,6 +315,18 @@ export const KEY_ROWS: readonly KeyRow[] = [
   looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
     bar: bar('other table', '另一表', 3),
   }),
+  looks(['tab'], ['rollout', 'target'], 'go', { kind: 'next-pane' }, words('config versions', '配置版本'), {
+    bar: bar('versions', '版本', 6),
+  }),
+  looks(['tab'], ['versions', 'version'], 'go', { kind: 'next-pane' }, words('the rollout', '发布'), {
+    bar: bar('rollout', '发布', 3),
+  }),
+  looks(['left'], ['rollout'], 'go', { kind: 'other', by: -1 }, words('a newer rollout', '较新的发布'), {
+    off: onRollout,
+  }),
+  looks(['right'], ['rollout'], 'go', { kind: 'other', by: 1 }, words('an older rollout', '较旧的发布'), {
+    off: onRollout,
+  }),
   looks(['-'], SCREENS, 'go', { kind: 'last-screen' }, words('last screen', '上一屏'), { off: hasLast }),
   later(',', SCREENS, 'go', words('history back', '历史后退'), '- goes to the last screen', '- 回到上一屏'),
   later(
@@ -268,6 +346,30 @@ export const KEY_ROWS: readonly KeyRow[] = [
     words('reload: reads the config again, keeps streams', '重载：重读配置，保留流'),
     all(allowed('command.reload'), onNode),
     bar('reload', '重载', 2),
+  ),
+  acts(
+    ['r'],
+    ['regions'],
+    { kind: 'reload' },
+    words('reload region', '重载区域'),
+    all(allowed('command.reload'), onRegion),
+    bar('reload region', '重载区域', 2),
+  ),
+  acts(
+    ['x'],
+    ['regions'],
+    { kind: 'drain' },
+    words('drain region, or end its drain', '排空区域或结束排空'),
+    all(allowed('command.drain'), onRegion),
+    bar('drain region', '排空区域', 3),
+  ),
+  acts(
+    ['m'],
+    ['regions'],
+    { kind: 'silence' },
+    words('silence its alerts', '静默其告警'),
+    all(allowed('silence.create'), onRegion),
+    bar('silence', '静默', 5),
   ),
   acts(
     ['m'],
@@ -333,41 +435,73 @@ export const KEY_ROWS: readonly KeyRow[] = [
   ),
   later('i', ['nodes', 'node', 'alerts'], 'act', words('incident', '事件单'), 'incidents', '事件'),
   // fleet
-  {
-    ...acts(
-      ['P'],
-      ['versions', 'version'],
-      { kind: 'publish' },
-      words('publish the version', '发布该版本'),
-      all(allowed('config.publish'), onVersion),
-      bar('publish', '发布', 2),
+  ...fleet(
+    ['n'],
+    ['rollout', 'target'],
+    { kind: 'rollout-verb', verb: 'promote', id: null },
+    words('promote to the next step', '推进到下一步'),
+    all(
+      allowed('rollout.promote'),
+      onRollout,
+      legal(() => 'promote'),
     ),
-    section: 'fleet',
-  },
-  later(
-    'P',
-    ['nodes', 'node'],
-    'fleet',
-    words('publish a version', '发布版本'),
-    '3 shows the versions, P publishes there',
-    '按 3 看版本，在那里按 P 发布',
+    bar('promote', '推进', 3),
   ),
-  later('n', ['nodes', 'node'], 'fleet', words('promote', '推进发布'), 'stepped rollouts', '分步发布'),
-  later(
-    'p',
-    ['nodes', 'node'],
-    'fleet',
+  ...fleet(
+    ['p'],
+    ['rollout', 'target'],
+    { kind: 'pause' },
     words('pause, resume', '暂停、继续'),
-    'stepped rollouts',
-    '分步发布',
+    all(allowed('rollout.pause'), onRollout, legal(pauseVerb)),
+    { ...bar('pause', '暂停', 4), label: pauseWord },
   ),
-  later(
-    'U',
+  ...fleet(
+    ['u'],
+    ['rollout', 'target'],
+    { kind: 'roll-back' },
+    words('roll back: abort it, or undo it', '回滚：中止或撤销'),
+    all(allowed('rollout.abort'), onRollout, legal(backVerb)),
+    bar('roll back', '回滚', 4.5),
+  ),
+  ...fleet(
+    ['P'],
+    ['versions', 'version'],
+    { kind: 'publish' },
+    words('publish the version', '发布该版本'),
+    all(allowed('config.publish'), onVersion),
+    bar('publish', '发布', 2),
+  ),
+  ...fleet(
+    ['P'],
+    ['rollout', 'target'],
+    { kind: 'publish' },
+    words('publish the newest version', '发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+    bar('publish', '发布', 7),
+  ),
+  ...fleet(
+    ['P'],
+    ['regions'],
+    { kind: 'publish' },
+    words('publish here the newest version', '在此发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+    bar('publish here', '在此发布', 4),
+  ),
+  ...fleet(
+    ['P'],
     ['nodes', 'node'],
-    'fleet',
+    { kind: 'publish' },
+    words('publish the newest version', '发布最新版本'),
+    all(allowed('config.publish'), anyVersion),
+  ),
+  ...elsewhere('n', { kind: 'rollout-verb', verb: 'promote', id: null }, words('promote', '推进发布')),
+  ...elsewhere('p', { kind: 'pause' }, words('pause, resume', '暂停、继续')),
+  ...fleet(
+    ['U'],
+    SCREENS,
+    { kind: 'revert-last' },
     words('fleet revert, last publish', '全局回退上次发布'),
-    'u takes back a version',
-    'u 可回滚版本',
+    all(allowed('rollout.revert_last'), anyRollout),
   ),
   // leave
   looks(['?'], EVERYWHERE, 'leave', { kind: 'help' }, words('these keys', '按键说明')),

@@ -14,7 +14,7 @@ import {
 } from '../views/alerts.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import type { Ui } from '../views/ui.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, messageOrPrompt } from './foot.ts';
 import { ago, wholeSeconds } from './node.ts';
 import { clock, hourMinute } from './words.ts';
 
@@ -115,5 +115,5 @@ export function alertsParts(state: State, ui: Ui, header: readonly Row[]): Frame
     watched: watched(state),
     stale: isStale(state),
   };
-  return { header, body: alertsRows(props, ui), foot: [message(state, ui), keybar(state, ui)] };
+  return { header, body: alertsRows(props, ui), foot: [messageOrPrompt(state, ui), keybar(state, ui)] };
 }

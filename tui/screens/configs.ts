@@ -7,11 +7,9 @@ import type { Verdict } from '../theme/symbols.ts';
 import { configsRows, diffRows, type VersionRow } from '../views/configs.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import type { Ui } from '../views/ui.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, messageOrPrompt } from './foot.ts';
 import { ago } from './node.ts';
-import { clock, speak } from './words.ts';
-
-const person = (actor: string): string => actor.replace(/\(\d+\)$/, '');
+import { clock, person, speak } from './words.ts';
 
 /** Refused somewhere, on its way, on all that should have it, or with nobody. */
 function verdict(i: VersionItem): Verdict {
@@ -36,7 +34,7 @@ function versionRow(i: VersionItem, now: number, ui: Ui): VersionRow {
 }
 
 export function configsParts(state: State, ui: Ui, header: readonly Row[]): FrameParts {
-  const foot = [message(state, ui), keybar(state, ui)];
+  const foot = [messageOrPrompt(state, ui), keybar(state, ui)];
   const { configs: v } = state;
   if (v.diff !== null) {
     const { error, ...diff } = v.diff;

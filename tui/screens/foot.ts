@@ -1,10 +1,12 @@
 import { printedKey, rowsAt, whereAmI } from '../keys/match.ts';
 import type { KeyRow } from '../keys/rows.ts';
-import { hit } from '../store/reduce-sheet.ts';
+import { COMMANDS, commandHint } from '../store/command-line.ts';
+import { hit } from '../store/hit.ts';
 import { shownMessage } from '../store/select-message.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';
 import { type KeyHint, keybarRow, type Message, messageRow } from '../views/foot.ts';
+import { promptRow } from '../views/pages.ts';
 import type { Ui } from '../views/ui.ts';
 import { clock, speak } from './words.ts';
 
@@ -28,12 +30,14 @@ function shortOf(description: string): string {
 }
 
 function hint(row: KeyRow, state: State, ui: Ui, count: number): KeyHint {
-  const label = row.bar === undefined ? '' : speak(row.bar.label, ui.theme);
+  const named = row.bar?.label;
+  const label =
+    named === undefined ? '' : speak(typeof named === 'function' ? named(state) : named, ui.theme);
   const at: KeyHint = {
     key: printedKey(row.keys[0] ?? ''),
     label,
     off: row.disabledReason(state) !== null,
-    spare: (row.bar?.rank ?? 0) > 4,
+    spare: row.bar?.spare === true || (row.bar?.rank ?? 0) >= 5,
   };
   return row.acts && count > 1 ? { ...at, count } : at;
 }
@@ -55,4 +59,24 @@ export function keybar(state: State, ui: Ui): Row {
     { keys, last: { key: '?', label: zh ? '全部按键' : 'all keys', short: zh ? '全部' : 'all' } },
     ui,
   );
+}
+
+/** While `/` or `:` is typed its row stands where the message was. */
+export function messageOrPrompt(state: State, ui: Ui): Row {
+  const { prompt } = state;
+  const zh = ui.theme.lang === 'zh';
+  if (prompt?.kind === 'command') {
+    const known = commandHint(prompt.text);
+    const hint = known === null ? COMMANDS.map((c) => c.name).join(' ') : known.usage;
+    const what = known === null ? '' : `   ${speak(known.what, ui.theme)}`;
+    const error = prompt.error === null ? null : speak(prompt.error, ui.theme);
+    return promptRow({ sign: ':', typed: prompt.text, error, hint: hint + what }, ui);
+  }
+  if (prompt?.kind !== 'filter') return message(state, ui);
+  const { error } = state.nodes.filter;
+  const hint = zh
+    ? '正则  !取反  -f 模糊  -l 标签  Enter 保留  Esc 放弃'
+    : 're  !re  -f fuzzy  -l label=x  Enter keeps  Esc undoes';
+  const shown = error === null ? null : speak(error, ui.theme);
+  return promptRow({ sign: '/', typed: prompt.text, error: shown, hint }, ui);
 }

@@ -1,12 +1,20 @@
 import type { Role } from '../../proto/vocab/can.ts';
 import type { ScreenId } from '../store/intent.ts';
-import { alertBadges, dataAge, type HeaderNotice, health, isStale, notice } from '../store/select-header.ts';
+import {
+  alertBadges,
+  dataAge,
+  type HeaderNotice,
+  health,
+  isStale,
+  notice,
+  rolloutBadges,
+} from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
 import { BLANK, type Row } from '../theme/row.ts';
 import type { Theme } from '../theme/theme.ts';
 import { type DataAge, type HeaderProps, headerRows, type Notice } from '../views/header.ts';
 import type { Ui } from '../views/ui.ts';
-import { clock, speak } from './words.ts';
+import { clock, person, speak } from './words.ts';
 
 const seconds = (ms: number) => Math.floor(ms / 1000);
 
@@ -29,7 +37,18 @@ function noticeProps(n: HeaderNotice | null, state: State, theme: Theme): Notice
     case 'slow-link':
       return { kind: 'slow-link', seconds: seconds(n.ageMs) };
     case 'text':
-      return { kind: 'text', verdict: n.verdict, text: speak(n.text, theme) };
+      return {
+        kind: 'text',
+        verdict: n.verdict,
+        text: speak(n.text, theme),
+        short: speak(n.short ?? n.text, theme),
+      };
+    case 'dry-run': {
+      const zh = theme.lang === 'zh';
+      const at = n.at === null ? '' : zh ? `${clock(n.at)} 的` : ` of ${clock(n.at)}`;
+      const text = zh ? `${at}试运行：尚未向任何节点下发` : `dry run${at}: nothing has been sent to any node`;
+      return { kind: 'text', verdict: null, text };
+    }
     case 'reconnecting':
     case 'degraded':
       return n;
@@ -50,11 +69,6 @@ function ageProps(state: State): DataAge | null {
   return { kind: age.kind, seconds: s };
 }
 
-/** `lin(1000)` is the master's word for the audit; here the person is enough. */
-function person(actor: string): string {
-  return actor.replace(/\(\d+\)$/, '');
-}
-
 function isEmpty(state: State): boolean {
   return state.picture.receivedAt !== null && state.picture.facts.node.size === 0;
 }
@@ -70,12 +84,12 @@ export function headerProps(
   a: { readonly context: string; readonly shownAt: number },
 ): HeaderProps {
   const { begin, figures } = state.picture;
-  const badges = alertBadges(state);
+  const badges = { rollouts: rolloutBadges(state), alerts: alertBadges(state) };
   const empty = isEmpty(state);
   const props: HeaderProps = {
     context: begin?.context ?? a.context,
     open: openTab(state),
-    badges: badges.length === 0 ? {} : { alerts: badges },
+    badges,
     person: person(begin?.caller.actor ?? ''),
     role: roleShown(begin?.caller.role ?? 'admin'),
     age: ageProps(state),

@@ -46,7 +46,8 @@ export function nodeRow(i: NodeItem, now: Millis, marked: boolean, theme: Theme,
   const seenMs = v?.lastSeen == null ? null : Math.max(0, now - v.lastSeen);
   const old = v === null || (away && (seenMs === null || seenMs > FIGURES_LAST_MS));
   const keep = <T>(value: T | null | undefined): T | null => (old ? null : (value ?? null));
-  const sync = SYNC[node.configSync];
+  // Held back it still runs what it should, for now.
+  const sync = i.rollout === 'held_by_streams' ? 'waiting' : SYNC[node.configSync];
   const noteText = narrow ? shortAge : (text: string) => text;
   return {
     name: node.name,

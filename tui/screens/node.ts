@@ -19,7 +19,7 @@ import {
 } from '../views/describe.ts';
 import type { FrameParts } from '../views/frame.tsx';
 import type { Ui } from '../views/ui.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, messageOrPrompt } from './foot.ts';
 import { syncVerdict } from './node-row.ts';
 import { clock, hourMinute, speak } from './words.ts';
 
@@ -214,7 +214,7 @@ export function nodeMaxScroll(state: State, ui: Ui): number {
 
 export function nodeParts(state: State, ui: Ui, header: readonly Row[]): FrameParts {
   const p = describeProps(state, ui);
-  const foot = [message(state, ui), keybar(state, ui)];
+  const foot = [messageOrPrompt(state, ui), keybar(state, ui)];
   if (p === null) return { header, body: [], foot };
   return { header, body: describeRows(p, ui), foot };
 }

@@ -13,10 +13,10 @@ import {
   nodeTableRows,
   visibleNodes,
 } from '../views/node-table.ts';
-import { orderByRow, promptRow } from '../views/pages.ts';
+import { orderByRow } from '../views/pages.ts';
 import { type Ui, WIDE } from '../views/ui.ts';
 import { firstRun } from './first-run.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, message, messageOrPrompt } from './foot.ts';
 import { nodeRow, syncVerdict } from './node-row.ts';
 import { clock, speak } from './words.ts';
 
@@ -74,18 +74,6 @@ function peek(item: NodeItem | null, state: State, ui: Ui): Row {
     },
     ui,
   );
-}
-
-/** While `/` is typed its row stands where the message was. */
-function messageOrPrompt(state: State, ui: Ui): Row {
-  if (state.prompt?.kind !== 'filter') return message(state, ui);
-  const { error } = state.nodes.filter;
-  const hint =
-    ui.theme.lang === 'zh'
-      ? '正则  !取反  -f 模糊  -l 标签  Enter 保留  Esc 放弃'
-      : 're  !re  -f fuzzy  -l label=x  Enter keeps  Esc undoes';
-  const shown = error === null ? null : speak(error, ui.theme);
-  return promptRow({ sign: '/', typed: state.prompt.text, error: shown, hint }, ui);
 }
 
 export function nodesParts(

@@ -7,12 +7,15 @@ import { isTooSmall, notHereRows, tooSmallRows } from '../views/pages.ts';
 import type { Ui } from '../views/ui.ts';
 import { alertsParts } from './alerts.ts';
 import { configsParts } from './configs.ts';
-import { keybar, message } from './foot.ts';
+import { keybar, messageOrPrompt } from './foot.ts';
 import { header, headerProps } from './header.ts';
 import { helpParts, helpScroll } from './help.ts';
 import { nodeMaxScroll, nodeParts } from './node.ts';
 import { nodesParts } from './nodes.ts';
-import { sheetRows } from './sheets.ts';
+import { regionsParts } from './regions.ts';
+import { rolloutParts } from './rollout/rollout.ts';
+import { targetParts, targetScroll } from './rollout/target.ts';
+import { sheetRows } from './sheets/sheet.ts';
 import { clock } from './words.ts';
 
 export interface ScreenArgs {
@@ -39,6 +42,12 @@ function tooSmall(state: State, ui: Ui, a: ScreenArgs): readonly Row[] {
   );
 }
 
+/** Screen 3 has four faces: a diff, the versions, a target, the rollout. */
+function onRollouts(state: State, ui: Ui, top: readonly Row[]): FrameParts {
+  if (state.configs.diff !== null || state.rollouts.pane === 'versions') return configsParts(state, ui, top);
+  return state.rollouts.open === null ? rolloutParts(state, ui, top) : targetParts(state, ui, top);
+}
+
 function parts(state: State, ui: Ui, a: ScreenArgs): FrameParts {
   const top = header(state, ui, a);
   if (state.help !== null) return helpParts(state, ui, top);
@@ -46,8 +55,13 @@ function parts(state: State, ui: Ui, a: ScreenArgs): FrameParts {
   const { screen } = state.place;
   if (screen === 'nodes') return nodesParts(state, ui, { header: top, measured: a.measured });
   if (screen === 'alerts') return alertsParts(state, ui, top);
-  if (screen === 'rollouts') return configsParts(state, ui, top);
-  return { header: top, body: notHereRows(screen, ui), foot: [message(state, ui), keybar(state, ui)] };
+  if (screen === 'regions') return regionsParts(state, ui, top);
+  if (screen === 'rollouts') return onRollouts(state, ui, top);
+  return {
+    header: top,
+    body: notHereRows(screen, ui),
+    foot: [messageOrPrompt(state, ui), keybar(state, ui)],
+  };
 }
 
 /** The whole screen, row by row: a function of the state, the size and the clock shown. */
@@ -63,6 +77,7 @@ export function roomOf(state: State, ui: Ui): Room {
   return {
     nodeRows: visibleNodes(ui),
     detailMaxScroll: state.place.kind === 'node' ? nodeMaxScroll(state, ui) : 0,
+    targetMaxScroll: state.rollouts.open === null ? 0 : targetScroll(state, ui),
     helpMaxScroll: state.help === null ? 0 : helpScroll(state, ui),
     tooSmall: isTooSmall(ui),
   };

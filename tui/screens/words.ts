@@ -34,3 +34,13 @@ export function dayAndZone(at: Millis, theme: Theme): string {
   const zone = `${sign}${two(Math.floor(abs / 60))}${abs % 60 === 0 ? '' : `:${two(abs % 60)}`}`;
   return `${DAYS[theme.lang][d.getDay()] ?? ''} ${hourMinute(at)} ${zone}`;
 }
+
+/** `Sat 22:10` */
+export function dayAndTime(at: Millis, theme: Theme): string {
+  return `${DAYS[theme.lang][new Date(at).getDay()] ?? ''} ${hourMinute(at)}`;
+}
+
+/** `lin(1000)` is the master's word for the audit; here the person is enough. */
+export function person(actor: string): string {
+  return actor.replace(/\(\d+\)$/, '');
+}

@@ -41,6 +41,12 @@ export function cursorVersion(v: ConfigsView): VersionItem | null {
   return v.items[configIndex(v)] ?? null;
 }
 
+/** The version whose diff is open, else the one under the cursor. */
+export function lookedAt(v: ConfigsView): VersionItem | null {
+  const { diff } = v;
+  return diff === null ? cursorVersion(v) : (v.items.find((i) => i.version.label === diff.label) ?? null);
+}
+
 export function regroupConfigs(v: ConfigsView, facts: Facts): ConfigsView {
   const nodes = [...facts.node.values()];
   const items = [...facts.version.values()]

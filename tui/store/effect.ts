@@ -1,12 +1,22 @@
 import type { Target } from '../../proto/vocab/config-version.ts';
-import type { Fingerprint, Millis, NodeName, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
+import type {
+  Fingerprint,
+  Millis,
+  NodeName,
+  RolloutId,
+  SilenceId,
+  VersionLabel,
+} from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
-import type { OrderWord } from './sheet.ts';
+import type { RolloutVerb } from '../../proto/vocab/rollout.ts';
+import type { OrderWord } from './sheets/order.ts';
 
 /** What the reducer wants done outside. One executor a kind; answers come back as events. */
 export type Effect =
-  | { readonly kind: 'reload'; readonly nodes: readonly NodeName[] }
-  | { readonly kind: 'order'; readonly type: OrderWord; readonly nodes: readonly NodeName[] }
+  /** `paced`: a few at a time. */
+  | { readonly kind: 'reload'; readonly target: Target; readonly paced: boolean }
+  | { readonly kind: 'preview-reload'; readonly sheet: number; readonly target: Target }
+  | { readonly kind: 'order'; readonly type: OrderWord; readonly target: Target }
   | {
       readonly kind: 'fetch-diff';
       readonly from: VersionLabel;
@@ -16,8 +26,16 @@ export type Effect =
       readonly kind: 'preview-publish';
       readonly sheet: number;
       readonly chosen: number;
+      readonly pace: number;
       readonly label: VersionLabel;
       readonly target: Target;
+      readonly strategy: string | null;
+    }
+  | {
+      readonly kind: 'preview-diff';
+      readonly sheet: number;
+      readonly from: VersionLabel;
+      readonly label: VersionLabel;
     }
   | {
       readonly kind: 'publish';
@@ -25,6 +43,23 @@ export type Effect =
       readonly label: VersionLabel;
       readonly target: Target;
       readonly reason: string;
+      readonly strategy: string | null;
+    }
+  | { readonly kind: 'fetch-rollout'; readonly id: RolloutId; readonly targets: number }
+  | {
+      readonly kind: 'rollout-verb';
+      readonly sheet: number | null;
+      readonly id: RolloutId;
+      readonly verb: RolloutVerb;
+      readonly reason: string;
+      readonly confirmNodes: number | null;
+    }
+  | { readonly kind: 'preview-revert'; readonly sheet: number }
+  | {
+      readonly kind: 'revert-last';
+      readonly sheet: number;
+      readonly reason: string;
+      readonly confirmNodes: number;
     }
   | { readonly kind: 'preview-silence'; readonly sheet: number; readonly matchers: readonly Matcher[] }
   | {

@@ -3,7 +3,8 @@ import type { CommandTask } from '../../proto/vocab/command.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import type { FleetEvent } from '../../proto/vocab/event.ts';
 import type { Millis, Revision } from '../../proto/vocab/ids.ts';
-import type { FleetVitals, Node, NodeVitals } from '../../proto/vocab/node.ts';
+import type { FleetVitals, Node, NodeVitals, RegionVitals } from '../../proto/vocab/node.ts';
+import type { Rollout, RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { Silence } from '../../proto/vocab/silence.ts';
 import type { Entity, EntityKey, WatchBegin, WatchEvent } from '../../proto/vocab/watch.ts';
 
@@ -13,6 +14,7 @@ export interface Facts {
   readonly alert: ReadonlyMap<string, AlertView>;
   readonly silence: ReadonlyMap<string, Silence>;
   readonly command: ReadonlyMap<string, CommandTask>;
+  readonly rollout: ReadonlyMap<string, Rollout>;
   readonly event: ReadonlyMap<string, FleetEvent>;
 }
 
@@ -22,8 +24,16 @@ const NO_FACTS: Facts = {
   alert: new Map(),
   silence: new Map(),
   command: new Map(),
+  rollout: new Map(),
   event: new Map(),
 };
+
+/** What becomes of a node in a rollout that goes on. */
+export interface TargetFact {
+  readonly target: RolloutTarget;
+  readonly version: string;
+  readonly minHealthyMs: Millis;
+}
 
 /** What the stream has told so far. Only whole snapshots are shown: one on its way is kept apart until its end. */
 export interface Fleet {
@@ -32,6 +42,10 @@ export interface Fleet {
   readonly facts: Facts;
   readonly vitals: ReadonlyMap<string, NodeVitals>;
   readonly figures: FleetVitals | null;
+  /** All edges, then each region's nodes by type. */
+  readonly regions: readonly RegionVitals[];
+  /** Not of the stream: read beside it while a rollout goes on. */
+  readonly targets: ReadonlyMap<string, TargetFact>;
   /** The master's clock at the last vitals. */
   readonly at: Millis | null;
   /** Our clock then: the age of the data. */
@@ -57,6 +71,8 @@ export const EMPTY_FLEET: Fleet = {
   facts: NO_FACTS,
   vitals: new Map(),
   figures: null,
+  regions: [],
+  targets: new Map(),
   at: null,
   receivedAt: null,
   stream: { kind: 'none' },
@@ -176,6 +192,7 @@ export function fleetReducer(fleet: Fleet, event: WatchEvent, now: Millis): Flee
         ...fleet,
         vitals: mergeVitals(fleet, event),
         figures: event.fleet,
+        regions: event.regions,
         at: event.at,
         receivedAt: now,
       };

@@ -1,3 +1,5 @@
+import type { Target } from '../../proto/vocab/config-version.ts';
+import type { RolloutVerb } from '../../proto/vocab/rollout.ts';
 import type { SortColumn } from './sort.ts';
 
 export const SCREENS = ['nodes', 'regions', 'rollouts', 'alerts', 'incidents', 'pulses'] as const;
@@ -6,9 +8,21 @@ export type ScreenId = (typeof SCREENS)[number];
 /** What is meant by a key, never which key it was. */
 export type Intent =
   // look
-  | { readonly kind: 'open-screen'; readonly screen: ScreenId }
+  | {
+      readonly kind: 'open-screen';
+      readonly screen: ScreenId;
+      /** Of screen 3. */
+      readonly pane?: 'rollout' | 'versions';
+      /** Of the nodes. */
+      readonly filter?: string;
+    }
+  /** `null`: the newest that is open. */
+  | { readonly kind: 'open-rollout'; readonly id: string | null }
   | { readonly kind: 'last-screen' }
-  | { readonly kind: 'describe' }
+  /** `version`: of a rollout not the target but what it publishes. */
+  | { readonly kind: 'describe'; readonly version?: true }
+  /** The rollout before or after. */
+  | { readonly kind: 'other'; readonly by: 1 | -1 }
   | { readonly kind: 'help' }
   | { readonly kind: 'freeze' }
   | { readonly kind: 'refresh' }
@@ -19,6 +33,8 @@ export type Intent =
   | { readonly kind: 'next-pane' }
   // find
   | { readonly kind: 'filter-open' }
+  | { readonly kind: 'command-open' }
+  | { readonly kind: 'complete' }
   | { readonly kind: 'order-open' }
   | { readonly kind: 'order-by'; readonly column: SortColumn }
   | { readonly kind: 'order-shift'; readonly by: 1 | -1 }
@@ -28,7 +44,12 @@ export type Intent =
   | { readonly kind: 'reload' }
   | { readonly kind: 'silence' }
   | { readonly kind: 'roll-back' }
-  | { readonly kind: 'publish' }
+  /** By `:`, which version and to whom. */
+  | { readonly kind: 'publish'; readonly label?: string; readonly target?: Target | null }
+  | { readonly kind: 'pause' }
+  /** `null`: the one on screen. */
+  | { readonly kind: 'rollout-verb'; readonly verb: RolloutVerb; readonly id: string | null }
+  | { readonly kind: 'revert-last' }
   | { readonly kind: 'restart' }
   | { readonly kind: 'drain' }
   | { readonly kind: 'expire-silence' }

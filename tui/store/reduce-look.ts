@@ -13,6 +13,9 @@ import {
   withFilter,
   withSort,
 } from './nodes-view.ts';
+import { askTargets, moveRollouts, openRollout, turnRollout } from './reduce-rollouts.ts';
+import { cursorRegion, moveRegions, regroupRegions } from './regions-view.ts';
+import { cursorTarget, ROLLOUTS_VIEW, shownRollout } from './rollouts-view.ts';
 import { alertNode } from './select-nodes.ts';
 import type { Place, Prompt, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
@@ -45,12 +48,13 @@ function enter(state: State, place: Place): Step {
   // `4 Tab e` means the same wherever you were last.
   if (place.screen === 'alerts')
     return stay(ordered({ ...next, alerts: { ...next.alerts, focus: 'alerts' } }));
-  return stay(ordered(next));
+  return askTargets(ordered(next), state.now);
 }
 
 /** Applies the order now. */
 export function ordered(state: State, nodes: NodesView = state.nodes): State {
-  return { ...state, nodes: regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows }) };
+  const next = regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows });
+  return { ...state, nodes: next, regions: regroupRegions(state.regions, next.items, state.picture, true) };
 }
 
 function onScreen(state: State, screen: ScreenId): boolean {
@@ -64,8 +68,14 @@ function move(state: State, by: number): Step {
     return stay({ ...state, nodes: moveCursor(state.nodes, by, state.room.nodeRows) });
   }
   if (state.place.screen === 'alerts') return stay({ ...state, alerts: moveAlerts(state.alerts, by) });
-  if (state.place.screen === 'rollouts') return moveVersions(state, by);
+  if (state.place.screen === 'regions') return stay({ ...state, regions: moveRegions(state.regions, by) });
+  if (state.place.screen === 'rollouts') return moveOnRollouts(state, by);
   return stay(state);
+}
+
+function moveOnRollouts(state: State, by: number): Step {
+  const versions = state.rollouts.pane === 'versions' || state.configs.diff !== null;
+  return versions ? moveVersions(state, by) : moveRollouts(state, by);
 }
 
 /** The list has one row less than the nodes' for its heads and peek; a diff has two more. */
@@ -78,10 +88,9 @@ function moveVersions(state: State, by: number): Step {
 }
 
 /** What differs from the version it comes from. */
-function openDiff(state: State): Step {
-  const item = cursorVersion(state.configs);
-  if (item === null) return stay(state);
-  const { label, parent } = item.version;
+function openDiff(state: State, version = cursorVersion(state.configs)?.version): Step {
+  if (version === undefined) return stay(state);
+  const { label, parent } = version;
   if (parent === null) {
     return stay(
       say(
@@ -113,10 +122,37 @@ function scrollHelp(state: State, by: number): Step {
   return stay({ ...state, help: { scroll: clamp(state.help.scroll + by, state.room.helpMaxScroll) } });
 }
 
-function describeCursor(state: State): Step {
+/** The nodes of the region under the cursor, by a filter that can be read and changed. */
+function openRegion(state: State): Step {
+  const item = cursorRegion(state.regions);
+  if (item === null) return stay(state);
+  const text = `-l region=${item.region} type=${item.nodeType}`;
+  const there = enter(state, { kind: 'screen', screen: 'nodes' });
+  const nodes = { ...withFilter(there.state.nodes, text), cursor: null, top: 0 };
+  return { ...there, state: ordered(there.state, nodes) };
+}
+
+/** The page of the target under the cursor; on that page its node. */
+function openTarget(state: State): Step {
+  const { rollouts: v } = state;
+  if (v.open !== null) return enter(state, { kind: 'node', name: v.open, from: 'rollouts' });
+  const r = shownRollout(v, state.picture.facts);
+  const target = r === null ? null : cursorTarget(v, r);
+  return stay(target === null ? state : { ...state, rollouts: { ...v, open: target.node, scroll: 0 } });
+}
+
+function onRollouts(state: State, version: boolean): Step {
+  if (state.rollouts.pane === 'versions') return openDiff(state);
+  if (!version) return openTarget(state);
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  return r === null ? stay(state) : openDiff(state, state.picture.facts.version.get(r.version));
+}
+
+function describeCursor(state: State, version: boolean): Step {
   if (state.place.kind === 'node') return stay(state);
   const { screen } = state.place;
-  if (screen === 'rollouts') return openDiff(state);
+  if (screen === 'rollouts') return onRollouts(state, version);
+  if (screen === 'regions') return openRegion(state);
   const alert = screen === 'alerts' ? cursorAlert(state.alerts) : null;
   const item = screen === 'nodes' ? cursorItem(state.nodes) : null;
   const name = alert === null ? (item?.node.name ?? null) : alertNode(alert.alert);
@@ -132,6 +168,9 @@ function peel(state: State): Step {
   if (onScreen(state, 'rollouts') && state.configs.diff !== null) {
     return stay({ ...state, configs: { ...state.configs, diff: null } });
   }
+  if (onScreen(state, 'rollouts') && state.rollouts.open !== null) {
+    return stay({ ...state, rollouts: { ...state.rollouts, open: null } });
+  }
   if (onScreen(state, 'nodes')) {
     if (state.nodes.filterText !== '') return stay(ordered(state, withFilter(state.nodes, '')));
     if (state.nodes.marks.size > 0) return stay({ ...state, nodes: { ...state.nodes, marks: new Set() } });
@@ -144,7 +183,7 @@ const QUIT_AGAIN_MS = 3_000;
 function back(state: State): Step {
   if (state.help !== null) return stay({ ...state, help: null });
   if (state.place.kind === 'node') return enter(state, { kind: 'screen', screen: state.place.from });
-  if (onScreen(state, 'rollouts') && state.configs.diff !== null) return peel(state);
+  if (onScreen(state, 'rollouts') && (state.configs.diff ?? state.rollouts.open) !== null) return peel(state);
   if (state.quitAsked !== null && state.now - state.quitAsked <= QUIT_AGAIN_MS) {
     return stay(state, { kind: 'quit' });
   }
@@ -161,7 +200,11 @@ function freeze(state: State): Step {
 }
 
 /** Whether text goes to the prompt, and what becomes of it. */
-export function inPrompt(state: State, prompt: Prompt, intent: Intent): Step | null {
+export function inPrompt(
+  state: State,
+  prompt: Exclude<Prompt, { kind: 'command' }>,
+  intent: Intent,
+): Step | null {
   if (prompt.kind === 'order') {
     if (intent.kind === 'order-by') {
       return stay(ordered({ ...state, prompt: null }, withSort(state.nodes, intent.column)));
@@ -188,15 +231,44 @@ export function inPrompt(state: State, prompt: Prompt, intent: Intent): Step | n
   }
 }
 
+const ROLLOUTS: Place = { kind: 'screen', screen: 'rollouts' };
+
+/** `3` is the rollout that goes on, wherever you were on it last. */
+function openScreen(state: State, intent: Extract<Intent, { kind: 'open-screen' }>): Step {
+  const { screen, pane = 'rollout', filter } = intent;
+  const place: Place = { kind: 'screen', screen };
+  if (screen === 'rollouts') {
+    const { asking, got } = state.rollouts;
+    const rollouts = { ...ROLLOUTS_VIEW, asking, got, pane };
+    return enter({ ...state, rollouts, configs: { ...state.configs, diff: null } }, place);
+  }
+  const there = enter(state, place);
+  if (filter === undefined) return there;
+  return { ...there, state: ordered(there.state, withFilter(there.state.nodes, filter)) };
+}
+
+function nextPane(state: State): Step {
+  const pane = state.rollouts.pane === 'rollout' ? 'versions' : 'rollout';
+  const next = { ...state, rollouts: { ...state.rollouts, pane, open: null } } as const;
+  return askTargets({ ...next, configs: { ...state.configs, diff: null } }, state.now);
+}
+
 /** Intents that only change what is looked at. */
 export function look(state: State, intent: Intent): Step {
   switch (intent.kind) {
     case 'open-screen':
-      return enter(state, { kind: 'screen', screen: intent.screen });
+      return openScreen(state, intent);
+    case 'open-rollout': {
+      const there = openRollout(state, intent.id);
+      if (there === null) return stay(state);
+      return enter({ ...there.state, configs: { ...state.configs, diff: null } }, ROLLOUTS);
+    }
+    case 'other':
+      return turnRollout(state, intent);
     case 'last-screen':
       return state.lastPlace === null ? stay(state) : enter(state, state.lastPlace);
     case 'describe':
-      return describeCursor(state);
+      return describeCursor(state, intent.version === true);
     case 'help':
       return stay({ ...state, help: state.help === null ? { scroll: 0 } : null });
     case 'freeze':
@@ -210,6 +282,7 @@ export function look(state: State, intent: Intent): Step {
     case 'jump':
       return move(state, intent.to === 'first' ? -1e9 : 1e9);
     case 'next-pane': {
+      if (onScreen(state, 'rollouts')) return nextPane(state);
       const focus = state.alerts.focus === 'alerts' ? 'silences' : 'alerts';
       return stay({ ...state, alerts: { ...state.alerts, focus } });
     }
@@ -217,6 +290,8 @@ export function look(state: State, intent: Intent): Step {
       const text = state.nodes.filterText;
       return stay({ ...state, prompt: { kind: 'filter', text, before: text } });
     }
+    case 'command-open':
+      return stay({ ...state, prompt: { kind: 'command', text: '', error: null } });
     case 'order-open':
       return stay({ ...state, prompt: { kind: 'order' } });
     case 'order-by':

@@ -1,140 +1,31 @@
-import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';
-import type { Matcher } from '../../proto/vocab/matcher.ts';
-import { cursorAlert, cursorSilence } from './alerts-view.ts';
-import { cursorVersion } from './configs-view.ts';
-import type { Effect } from './effect.ts';
 import type { Intent } from './intent.ts';
-import { actedOn } from './nodes-view.ts';
-import { askPublish, chooseTarget, orderSheet, publishSheet } from './reduce-orders.ts';
+import { pauseOrResume, rolloutVerb } from './reduce-rollouts.ts';
+import { shownRollout } from './rollouts-view.ts';
 import {
-  type ErrorSheet,
-  type PublishSheet,
-  type RollbackSheet,
+  askOf,
+  choose,
+  closesAtOnce,
+  edited,
+  effectOf,
+  isYesNo,
+  missing,
+  nextField,
   type Sheet,
-  SILENCE_DURATIONS,
-  type SilenceField,
-  type SilenceSheet,
   wantedWord,
 } from './sheet.ts';
+import { base } from './sheets/base.ts';
+import type { ErrorSheet } from './sheets/error.ts';
+import { openExpire } from './sheets/expire.ts';
+import { openOrder } from './sheets/order.ts';
+import { openPublish, openPublishOf, scrolled } from './sheets/publish.ts';
+import { reload } from './sheets/reload.ts';
+import { openRevert } from './sheets/revert.ts';
+import { openRollback } from './sheets/rollback.ts';
+import { openSilence } from './sheets/silence.ts';
+import { backVerb, openVerb } from './sheets/verb.ts';
 import type { Failure, State } from './state.ts';
 import { type Step, say, sayError, stay } from './step.ts';
 import { type Words, words } from './words.ts';
-
-/** A field holds one line; longer text is a mistake of the paste buffer. */
-const FIELD_MAX = 200;
-
-function base(state: State) {
-  return { id: state.nextSheet, armed: false, sending: false, error: null } as const;
-}
-
-function open(state: State, sheet: Sheet, ...effects: readonly Effect[]): Step {
-  return stay({ ...state, sheet, nextSheet: state.nextSheet + 1, prompt: null, help: null }, ...effects);
-}
-
-function equals(name: string, value: string): Matcher {
-  return { name, value, isRegex: false, isEqual: true };
-}
-
-/** On the alerts screen the alert under the cursor, by its exact labels; elsewhere the node or the marked ones. */
-function openSilence(state: State): Step {
-  const at = {
-    ...base(state),
-    chosen: 1,
-    comment: '',
-    typed: '',
-    focus: 'comment' as const,
-    preview: null,
-    askedAt: state.now,
-  };
-  const ask = (matchers: readonly Matcher[]): Effect => ({ kind: 'preview-silence', sheet: at.id, matchers });
-  if (state.place.kind === 'screen' && state.place.screen === 'alerts') {
-    const alert = cursorAlert(state.alerts);
-    if (alert === null) return stay(state);
-    const labels = Object.entries(alert.alert.labels);
-    const matchers = labels.map(([k, v]) => equals(k, v));
-    if (!Object.hasOwn(alert.alert.labels, 'alertname'))
-      matchers.unshift(equals('alertname', alert.alert.rule));
-    return open(
-      state,
-      {
-        ...at,
-        kind: 'silence',
-        rule: alert.alert.rule,
-        on: alert.on,
-        alert: alert.alert.fingerprint,
-        matchers,
-      },
-      ask(matchers),
-    );
-  }
-  const names = hit(state);
-  if (names.length === 0) return stay(state);
-  const one = names.length === 1;
-  const matchers = [
-    one
-      ? equals('node', names[0] ?? '')
-      : { name: 'node', value: names.map(literal).join('|'), isRegex: true, isEqual: true },
-  ];
-  const on = one ? (names[0] ?? '') : `${names.length} nodes`;
-  return open(state, { ...at, kind: 'silence', rule: null, on, alert: null, matchers }, ask(matchers));
-}
-
-/** Node names hold letters, digits and `-`: nothing of a regular expression but what is escaped here. */
-function literal(name: string): string {
-  return name.replace(/[^\p{L}\p{M}\p{N}-]/gu, (c) => `\\${c}`);
-}
-
-/** The nodes an act would hit, by where you are. */
-export function hit(state: State): readonly NodeName[] {
-  if (state.place.kind === 'node') {
-    const node = state.picture.facts.node.get(state.place.name);
-    return node === undefined ? [] : [node.name];
-  }
-  if (state.place.screen !== 'nodes') return [];
-  return actedOn(state.nodes).map((i) => i.node.name);
-}
-
-function openRollback(state: State): Step {
-  const label = versionMeant(state);
-  if (label === null) return stay(state);
-  const target = {};
-  const sheet: RollbackSheet = {
-    ...base(state),
-    kind: 'rollback',
-    label,
-    target,
-    reason: '',
-    typed: '',
-    focus: 'reason',
-    preview: null,
-    askedAt: state.now,
-  };
-  return open(state, sheet, { kind: 'preview-rollback', sheet: sheet.id, label, target });
-}
-
-/** The version under the cursor, or the one that the node under it should run. */
-function versionMeant(state: State): VersionLabel | null {
-  if (state.place.kind === 'screen' && state.place.screen === 'rollouts') {
-    return cursorVersion(state.configs)?.version.label ?? null;
-  }
-  const name = hit(state)[0];
-  return (name === undefined ? undefined : state.picture.facts.node.get(name))?.target?.version ?? null;
-}
-
-/** One node acts at once: a reload cuts nothing, and the message line follows it. A set asks. */
-function reload(state: State): Step {
-  const nodes = hit(state);
-  if (nodes.length === 0) return stay(state);
-  const marked = state.place.kind === 'screen' && state.nodes.marks.size > 0;
-  if (!marked) return stay(state, { kind: 'reload', nodes });
-  return open(state, { ...base(state), kind: 'reload', nodes, typed: '' });
-}
-
-function openExpire(state: State): Step {
-  const item = cursorSilence(state.alerts);
-  if (item === null) return stay(state);
-  return open(state, { ...base(state), kind: 'expire', silence: item.silence.id });
-}
 
 /** Intents that put a question, or act where no question is needed. `null`: not one of these. */
 export function openSheet(state: State, intent: Intent): Step | null {
@@ -144,12 +35,18 @@ export function openSheet(state: State, intent: Intent): Step | null {
     case 'silence':
       return openSilence(state);
     case 'roll-back':
-      return openRollback(state);
+      return rollBack(state);
     case 'publish':
-      return publishSheet(state, base(state), open);
+      return publish(state, intent);
+    case 'pause':
+      return pauseOrResume(state);
+    case 'rollout-verb':
+      return rolloutVerb(state, intent.verb, intent.id);
+    case 'revert-last':
+      return openRevert(state);
     case 'restart':
     case 'drain':
-      return orderSheet(state, intent.kind, hit(state), { base: base(state), open });
+      return openOrder(state, intent.kind);
     case 'expire-silence':
       return openExpire(state);
     default:
@@ -157,125 +54,33 @@ export function openSheet(state: State, intent: Intent): Step | null {
   }
 }
 
+/** On screen 3 the rollout that is looked at; elsewhere a version. */
+function rollBack(state: State): Step {
+  const here = state.place.kind === 'screen' && state.place.screen === 'rollouts';
+  const versions = state.rollouts.pane === 'versions' || state.configs.diff !== null;
+  if (!here || versions) return openRollback(state);
+  const r = shownRollout(state.rollouts, state.picture.facts);
+  return r === null ? stay(state) : openVerb(state, r, backVerb(r));
+}
+
+function publish(state: State, intent: Extract<Intent, { kind: 'publish' }>): Step {
+  if (intent.label === undefined) return openPublish(state);
+  const version = state.picture.facts.version.get(intent.label);
+  if (version !== undefined)
+    return openPublishOf(state, version, intent.target == null ? [] : [intent.target]);
+  const { label } = intent;
+  return stay(sayError(state, words(`there is no version ${label}`, `没有版本 ${label}`)));
+}
+
 function withSheet(state: State, sheet: Sheet): Step {
   return stay({ ...state, sheet: { ...sheet, error: null } });
-}
-
-function silenceFields(s: SilenceSheet): readonly SilenceField[] {
-  return s.preview?.asksTwice === true ? ['for', 'comment', 'count'] : ['for', 'comment'];
-}
-
-/** The text of the focused field becomes `edit(text)`. */
-function edited(sheet: Sheet, edit: (text: string) => string): Sheet {
-  const cut = (text: string) => [...edit(text)].slice(0, FIELD_MAX).join('');
-  switch (sheet.kind) {
-    case 'silence':
-      if (sheet.focus === 'comment') return { ...sheet, comment: cut(sheet.comment) };
-      return sheet.focus === 'count' ? { ...sheet, typed: cut(sheet.typed) } : sheet;
-    case 'publish':
-      if (sheet.focus === 'to') return sheet;
-      return sheet.focus === 'reason'
-        ? { ...sheet, reason: cut(sheet.reason) }
-        : { ...sheet, typed: cut(sheet.typed) };
-    case 'rollback':
-      return sheet.focus === 'reason'
-        ? { ...sheet, reason: cut(sheet.reason) }
-        : { ...sheet, typed: cut(sheet.typed) };
-    case 'order':
-    case 'reload':
-      return { ...sheet, typed: cut(sheet.typed) };
-    case 'expire':
-    case 'error':
-      return sheet;
-  }
-}
-
-function nextField(sheet: Sheet, by: 1 | -1): Sheet {
-  if (sheet.kind === 'silence') {
-    const fields = silenceFields(sheet);
-    const at = fields.indexOf(sheet.focus);
-    return { ...sheet, focus: fields[(at + by + fields.length) % fields.length] ?? 'comment' };
-  }
-  if (sheet.kind === 'publish') {
-    const fields = ['to', 'reason', 'type'] as const;
-    return { ...sheet, focus: fields[(fields.indexOf(sheet.focus) + by + 3) % 3] ?? 'reason' };
-  }
-  if (sheet.kind === 'rollback') return { ...sheet, focus: sheet.focus === 'reason' ? 'type' : 'reason' };
-  return sheet;
-}
-
-function choose(sheet: Sheet, by: 1 | -1): Sheet {
-  if (sheet.kind !== 'silence') return sheet;
-  const n = SILENCE_DURATIONS.length;
-  return { ...sheet, chosen: Math.min(n - 1, Math.max(0, sheet.chosen + by)) };
-}
-
-/** What is still missing before it can be sent; `null`: nothing. */
-export function missing(sheet: Sheet): Words | null {
-  if (sheet.kind === 'error') return null;
-  if ((sheet.kind === 'rollback' || sheet.kind === 'publish') && sheet.preview === null) {
-    return words('the master has not said yet who is hit', '主控尚未给出影响范围');
-  }
-  if ((sheet.kind === 'rollback' || sheet.kind === 'publish') && sheet.reason.trim() === '') {
-    return words('a reason is wanted', '必须填写原因');
-  }
-  if (sheet.kind === 'silence' && sheet.preview === null) {
-    return words('the master has not said yet what it would match', '主控尚未给出匹配结果');
-  }
-  if (sheet.kind === 'silence' && sheet.comment.trim() === '') {
-    return words('a comment is wanted', '必须填写说明');
-  }
-  const want = wantedWord(sheet);
-  const typed = 'typed' in sheet ? sheet.typed.trim() : '';
-  if (want !== null && typed !== want) {
-    return typed === ''
-      ? words(`type ${want}`, `请输入 ${want}`)
-      : words(`${typed} is not ${want}`, `${typed} 不是 ${want}`);
-  }
-  return null;
-}
-
-function effectOf(sheet: Sheet): Effect | null {
-  switch (sheet.kind) {
-    case 'silence':
-      return {
-        kind: 'create-silence',
-        sheet: sheet.id,
-        matchers: sheet.matchers,
-        alert: sheet.alert,
-        forMs: SILENCE_DURATIONS[sheet.chosen]?.ms ?? 3_600_000,
-        comment: sheet.comment.trim(),
-      };
-    case 'rollback':
-      return {
-        kind: 'roll-back',
-        sheet: sheet.id,
-        label: sheet.label,
-        target: sheet.target,
-        reason: sheet.reason.trim(),
-        confirmNodes: sheet.preview?.nodes.length ?? 0,
-      };
-    case 'publish': {
-      const target = sheet.choices[sheet.chosen];
-      if (target === undefined) return null;
-      return { kind: 'publish', sheet: sheet.id, label: sheet.label, target, reason: sheet.reason.trim() };
-    }
-    case 'order':
-      return { kind: 'order', type: sheet.type, nodes: sheet.nodes };
-    case 'expire':
-      return { kind: 'expire-silence', sheet: sheet.id, id: sheet.silence };
-    case 'reload':
-      return { kind: 'reload', nodes: sheet.nodes };
-    case 'error':
-      return null;
-  }
 }
 
 // asking -> sending, or closed where the message line follows it
 function send(state: State, sheet: Sheet): Step {
   const effect = effectOf(sheet);
   if (effect === null || sheet.sending) return stay(state);
-  if (sheet.kind === 'reload' || sheet.kind === 'order') {
+  if (closesAtOnce(sheet)) {
     return stay({ ...state, sheet: null, nodes: { ...state.nodes, marks: new Set() } }, effect);
   }
   return stay({ ...state, sheet: { ...sheet, sending: true, error: null } }, effect);
@@ -287,22 +92,6 @@ function submit(state: State, sheet: Sheet): Step {
   const lacks = missing(sheet);
   if (lacks !== null) return stay({ ...state, sheet: { ...sheet, error: lacks } });
   return send(state, sheet);
-}
-
-/** Answered by one letter. */
-export function isYesNo(sheet: Sheet): boolean {
-  return (
-    sheet.kind === 'expire' ||
-    sheet.kind === 'error' ||
-    ((sheet.kind === 'reload' || sheet.kind === 'order') && wantedWord(sheet) === null)
-  );
-}
-
-/** Whether typed text has a field to go to. */
-export function takesText(sheet: Sheet): boolean {
-  if (sheet.sending || isYesNo(sheet)) return false;
-  if (sheet.kind === 'publish') return sheet.focus !== 'to';
-  return !(sheet.kind === 'silence' && sheet.focus === 'for');
 }
 
 /** An intent while a sheet is open. Before it is armed nothing reaches it. */
@@ -333,9 +122,16 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
       );
     case 'field':
       return withSheet(state, nextField(sheet, intent.by));
-    case 'choose':
-      if (sheet.kind === 'publish') return chooseTarget(state, sheet, intent.by);
-      return withSheet(state, choose(sheet, intent.by));
+    case 'choose': {
+      const chosen = choose(sheet, intent.by, state);
+      return { ...withSheet(state, chosen.sheet), effects: chosen.effects };
+    }
+    case 'move':
+    case 'page': {
+      if (sheet.kind !== 'publish') return stay(state);
+      const by = intent.kind === 'page' ? intent.by * 10 : intent.by;
+      return stay({ ...state, sheet: scrolled(sheet, by) });
+    }
     case 'yes':
       return isYesNo(sheet) && sheet.kind !== 'error' ? send(state, sheet) : stay(state);
     case 'submit':
@@ -346,23 +142,15 @@ export function inSheet(state: State, sheet: Sheet, intent: Intent): Step {
 }
 
 /** A preview is asked again while it is looked at: what it shows is what would be hit now. */
-export const PREVIEW_EVERY_MS = 5_000;
-
-function isPreviewed(sheet: Sheet): sheet is SilenceSheet | RollbackSheet | PublishSheet {
-  return sheet.kind === 'silence' || sheet.kind === 'rollback' || sheet.kind === 'publish';
-}
+const PREVIEW_EVERY_MS = 5_000;
 
 export function previewAgain(state: State, now: number): Step {
   const { sheet } = state;
-  if (sheet === null || sheet.sending || !isPreviewed(sheet)) return stay(state);
+  if (sheet === null || sheet.sending || !('askedAt' in sheet)) return stay(state);
   if (now - sheet.askedAt < PREVIEW_EVERY_MS) return stay(state);
-  const asked = stay({ ...state, sheet: { ...sheet, askedAt: now } });
-  if (sheet.kind === 'publish') return { ...asked, effects: [askPublish(sheet)] };
-  const effect: Effect =
-    sheet.kind === 'silence'
-      ? { kind: 'preview-silence', sheet: sheet.id, matchers: sheet.matchers }
-      : { kind: 'preview-rollback', sheet: sheet.id, label: sheet.label, target: sheet.target };
-  return { ...asked, effects: [effect] };
+  const effect = askOf(sheet);
+  const asked = { ...state, sheet: { ...sheet, askedAt: now } };
+  return effect === null ? stay(asked) : stay(asked, effect);
 }
 
 /** The answer to what a sheet sent: it closes, and the message line says it. */

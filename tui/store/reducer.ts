@@ -7,8 +7,13 @@ import { fleetReducer, streamEnded } from './fleet.ts';
 import type { Intent } from './intent.ts';
 import { addMessage, SUCCESS_MS, settleTasks, WARNING_MS } from './message.ts';
 import { refit, regroup } from './nodes-view.ts';
+import { inCommand } from './reduce-command.ts';
 import { inPrompt, look } from './reduce-look.ts';
+import { askTargets, gotTargets, withoutTargets } from './reduce-rollouts.ts';
 import { answered, inSheet, openSheet, previewAgain, previewed, refused } from './reduce-sheet.ts';
+import { regroupRegions } from './regions-view.ts';
+import { blasted, diffed } from './sheets/publish.ts';
+import { verbNow } from './sheets/verb.ts';
 import type { ConsoleEvent, DetailView, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
 import { words } from './words.ts';
@@ -26,8 +31,9 @@ function relist(state: State, apply: boolean): State {
   const untouched = state.lastKeyAt === 0;
   const before = untouched ? { ...state.nodes, cursor: null, top: 0, shown: [] } : state.nodes;
   const nodes = regroup(before, picture, { apply: apply || untouched, rows: state.room.nodeRows });
+  const regions = regroupRegions(state.regions, nodes.items, picture, apply || untouched);
   const configs = regroupConfigs(state.configs, picture.facts);
-  return { ...state, picture, nodes, alerts: regroupAlerts(state.alerts, picture), configs };
+  return { ...state, picture, nodes, regions, alerts: regroupAlerts(state.alerts, picture), configs };
 }
 
 function stream(state: State, events: readonly WatchEvent[], now: number): Step {
@@ -46,7 +52,15 @@ function stream(state: State, events: readonly WatchEvent[], now: number): Step 
   }
   const messages = settleTasks(state.messages, fleet.facts.command, now);
   const next = { ...state, fleet, connection, messages };
-  return stay(relist(next, whole && !had), ...effects);
+  return stay(verbSheet(relist(withoutTargets(next), whole && !had)), ...effects);
+}
+
+/** The number that a verb's sheet asks for follows the rollout. */
+function verbSheet(state: State): State {
+  const { sheet } = state;
+  if (sheet?.kind !== 'verb' || sheet.sending) return state;
+  const now = verbNow(sheet, state);
+  return now === sheet ? state : { ...state, sheet: previewed(sheet, now) };
 }
 
 function detailDue(detail: DetailView | null, now: number): detail is DetailView {
@@ -65,6 +79,9 @@ function tick(state: State, now: number): Step {
     const again = previewAgain(next, now);
     next = again.state;
     effects.push(...again.effects);
+    const asked = askTargets(next, now);
+    next = asked.state;
+    effects.push(...asked.effects);
   }
   if (detailDue(next.detail, now) && live && next.frozenAt === null) {
     const node = next.fleet.facts.node.get(next.detail.name);
@@ -99,7 +116,8 @@ function intent(state: State, meant: Intent, now: number): Step {
     return stay({ ...at, sheet: { ...at.sheet, error } });
   }
   if (at.prompt !== null) {
-    const step = inPrompt(at, at.prompt, meant);
+    const { prompt } = at;
+    const step = prompt.kind === 'command' ? inCommand(at, prompt, meant) : inPrompt(at, prompt, meant);
     if (step !== null) return step;
   }
   return openSheet(at, meant) ?? look(at, meant);
@@ -155,12 +173,35 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
       if (sheet?.kind !== 'rollback' || sheet.id !== event.sheet) return stay(state);
       return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
     }
+    case 'reload-preview': {
+      const { sheet } = state;
+      if (sheet?.kind !== 'reload' || sheet.id !== event.sheet) return stay(state);
+      return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
+    }
     case 'publish-preview': {
       const { sheet } = state;
       // An answer about a target that is no longer chosen is none.
-      if (sheet?.kind !== 'publish' || sheet.id !== event.sheet || sheet.chosen !== event.chosen)
-        return stay(state);
-      return stay({ ...state, sheet: previewed(sheet, { ...sheet, preview: event.preview }) });
+      if (sheet?.kind !== 'publish' || sheet.id !== event.sheet) return stay(state);
+      if (sheet.chosen !== event.chosen || sheet.pace !== event.pace) return stay(state);
+      const parent = state.picture.facts.version.get(sheet.label)?.parent ?? null;
+      const said = blasted(sheet, event.preview, parent);
+      return stay({ ...state, sheet: previewed(sheet, said.sheet) }, ...said.effects);
+    }
+    case 'publish-diff': {
+      const { sheet } = state;
+      if (sheet?.kind !== 'publish' || sheet.id !== event.sheet) return stay(state);
+      return stay({ ...state, sheet: diffed(sheet, event.from, event.diff) });
+    }
+    case 'revert-preview': {
+      const { sheet } = state;
+      if (sheet?.kind !== 'revert' || sheet.id !== event.sheet) return stay(state);
+      return stay({ ...state, sheet: { ...sheet, preview: event.preview, error: null } });
+    }
+    case 'rollout-got':
+      return stay(verbSheet(relist(gotTargets(state, event), false)));
+    case 'rollout-failed': {
+      const error = words(event.failure.message, event.failure.message);
+      return stay({ ...state, rollouts: { ...state.rollouts, asking: false, error } });
     }
     case 'diff':
       return stay({ ...state, configs: withDiff(state.configs, event.label, event.diff) });

@@ -1,6 +1,9 @@
 import type { Millis } from '../../proto/vocab/ids.ts';
+import type { Rollout } from '../../proto/vocab/rollout.ts';
+import { noticeWords, rolloutVerdict } from './rollout-words.ts';
+import { openRollouts, rolloutsOf } from './rollouts-view.ts';
 import { alertItem, countAlerts } from './select-alerts.ts';
-import { countStatuses, type StatusCount } from './select-nodes.ts';
+import { countStatuses, masterNow, type StatusCount } from './select-nodes.ts';
 import type { State } from './state.ts';
 import { taskWords } from './task-words.ts';
 import type { Verdict } from './verdict.ts';
@@ -19,7 +22,10 @@ export type HeaderNotice =
   | { readonly kind: 'back'; readonly afterMs: Millis; readonly changes: number; readonly whole: boolean }
   | { readonly kind: 'degraded'; readonly reason: string }
   | { readonly kind: 'slow-link'; readonly ageMs: Millis }
-  | { readonly kind: 'text'; readonly verdict: Verdict; readonly text: Words };
+  /** `at`: when the master was asked; `null`: it has not answered. */
+  | { readonly kind: 'dry-run'; readonly at: Millis | null }
+  /** `short`: where the terminal is narrow. */
+  | { readonly kind: 'text'; readonly verdict: Verdict | null; readonly text: Words; readonly short?: Words };
 
 export type HeaderAge =
   | { readonly kind: 'live'; readonly ageMs: Millis }
@@ -65,7 +71,46 @@ function silencedAll(state: State): HeaderNotice | null {
   };
 }
 
-/** By priority: no master, the master keeps nothing, back again, a slow link, a task, what is silenced. */
+/** While a publication is looked at: nothing has happened yet. */
+function publishNotice(state: State): HeaderNotice | null {
+  const { sheet } = state;
+  if (sheet?.kind !== 'publish' || sheet.sending) return null;
+  const at = sheet.preview === null ? null : sheet.askedAt;
+  return { kind: 'dry-run', at };
+}
+
+/** What a person must do first, then what goes back, then what goes on. */
+const URGENT = ['paused', 'aborting', 'reverting', 'progressing', 'validating', 'pending'];
+
+/** One that went wrong is said for so long after its end. */
+const WRONG_MS = 10 * 60_000;
+
+/** The rollout that matters most. On its own screen only what wants a key is said twice. */
+function rolloutNotice(state: State): HeaderNotice | null {
+  const { facts } = state.picture;
+  const now = masterNow(state.picture);
+  const here = state.place.kind === 'screen' && state.place.screen === 'rollouts';
+  const urgency = (r: Rollout) => URGENT.indexOf(r.state.kind);
+  const open = [...openRollouts(facts)].sort((a, b) => urgency(a) - urgency(b));
+  const ended = rolloutsOf(facts)[0];
+  const wrong =
+    ended !== undefined &&
+    (ended.state.kind === 'rolled_back' || ended.state.kind === 'revert_failed') &&
+    now - (ended.endedAt ?? 0) < WRONG_MS;
+  const r = open[0] ?? (wrong ? ended : undefined);
+  if (r === undefined || (here && state.rollouts.pane === 'rollout' && r.state.kind !== 'paused'))
+    return null;
+  const { text, short } = noticeWords(r, now, here);
+  const more = open.length > 1 ? `   +${open.length - 1}` : '';
+  return {
+    kind: 'text',
+    verdict: rolloutVerdict(r),
+    text: words(text.en + more, text.zh + more),
+    short: words(short.en + more, short.zh + more),
+  };
+}
+
+/** By priority: no master, the master keeps nothing, back again, a slow link, a rollout, a task, what is silenced. */
 export function notice(state: State): HeaderNotice | null {
   const c = state.connection;
   if (c.kind === 'waiting') {
@@ -89,12 +134,22 @@ export function notice(state: State): HeaderNotice | null {
   }
   const age = dataAge(state);
   if (age?.kind === 'live' && age.ageMs >= SLOW_MS) return { kind: 'slow-link', ageMs: age.ageMs };
-  return runningTask(state) ?? silencedAll(state);
+  return publishNotice(state) ?? rolloutNotice(state) ?? runningTask(state) ?? silencedAll(state);
 }
 
 export interface TabBadge {
   readonly verdict: Verdict;
   readonly n: number;
+}
+
+/** Those that go on, and those that wait for a person. */
+export function rolloutBadges(state: State): readonly TabBadge[] {
+  const open = openRollouts(state.picture.facts);
+  const paused = open.filter((r) => r.state.kind === 'paused').length;
+  const out: TabBadge[] = [];
+  if (open.length > paused) out.push({ verdict: 'changing', n: open.length - paused });
+  if (paused > 0) out.push({ verdict: 'paused', n: paused });
+  return out;
 }
 
 /** Only what nobody took: suppressed alerts are on their screen, not on its tab. */

@@ -1,6 +1,7 @@
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
+import type { TargetState } from '../../proto/vocab/rollout.ts';
 import type { Filter } from './filter.ts';
 import type { Fleet } from './fleet.ts';
 import { type Judgement, judge, type Note, VERDICTS, type Verdict } from './verdict.ts';
@@ -16,6 +17,8 @@ export interface NodeItem {
   readonly note: Note | null;
   /** Left the fleet; keeps its row until the next ordering. */
   readonly gone: boolean;
+  /** Where it stands in a rollout that goes on, as far as that is known. */
+  readonly rollout: TargetState | null;
 }
 
 const NO_ALERTS: readonly AlertView[] = [];
@@ -44,9 +47,19 @@ export function masterNow(fleet: Fleet): Millis {
 
 function item(node: Node, fleet: Fleet, alerts: readonly AlertView[]): NodeItem {
   const vitals = fleet.vitals.get(node.name);
-  const j: Judgement = judge(node, vitals, alerts, masterNow(fleet));
+  const rollout = fleet.targets.get(node.name);
+  const j: Judgement = judge(node, vitals, alerts, masterNow(fleet), rollout);
   const status = vitals?.status ?? (node.initialized ? 'unknown' : 'initializing');
-  return { node, vitals: vitals ?? null, status, alerts, verdict: j.verdict, note: j.note, gone: false };
+  return {
+    node,
+    vitals: vitals ?? null,
+    status,
+    alerts,
+    verdict: j.verdict,
+    note: j.note,
+    gone: false,
+    rollout: rollout?.target.state ?? null,
+  };
 }
 
 /** Every node of the fleet, judged; in the stream's order. */

@@ -14,6 +14,7 @@ function item(name: string, verdict: Verdict, ttft95Ms: number | null, p99Ms: nu
     verdict,
     note: null,
     gone: false,
+    rollout: null,
   };
 }
 

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
+import type { RevertPreview } from '../../proto/vocab/rollout.ts';
 import type { WatchEvent } from '../../proto/vocab/watch.ts';
 import { ALERTS_VIEW, type AlertsView } from './alerts-view.ts';
 import { CONFIGS_VIEW, type ConfigsView } from './configs-view.ts';
@@ -11,10 +12,16 @@ import { EMPTY_FLEET, type Fleet } from './fleet.ts';
 import type { Intent, ScreenId } from './intent.ts';
 import { type Messages, NO_MESSAGES } from './message.ts';
 import { NODES_VIEW, type NodesView } from './nodes-view.ts';
-import type { RollbackPreview, Sheet, SilencePreview } from './sheet.ts';
+import type { GotRollout } from './reduce-rollouts.ts';
+import { REGIONS_VIEW, type RegionsView } from './regions-view.ts';
+import { ROLLOUTS_VIEW, type RolloutsView } from './rollouts-view.ts';
+import type { Sheet } from './sheet.ts';
+import type { ReloadPreview } from './sheets/reload.ts';
+import type { RollbackPreview } from './sheets/rollback.ts';
+import type { SilencePreview } from './sheets/silence.ts';
 import type { Words } from './words.ts';
 
-/** Where you are. Regions, rollouts, incidents and pulses stay in place and say that they are not here yet. */
+/** Where you are. Incidents and pulses stay in place and say that they are not here yet. */
 export type Place =
   | { readonly kind: 'screen'; readonly screen: ScreenId }
   | { readonly kind: 'node'; readonly name: string; readonly from: ScreenId };
@@ -32,13 +39,15 @@ export interface DetailView {
 /** One row is taken by what you type. */
 export type Prompt =
   | { readonly kind: 'filter'; readonly text: string; readonly before: string }
-  | { readonly kind: 'order' };
+  | { readonly kind: 'order' }
+  | { readonly kind: 'command'; readonly text: string; readonly error: Words | null };
 
 /** What the screen can hold, told by whoever lays it out. */
 export interface Room {
   readonly nodeRows: number;
   readonly detailMaxScroll: number;
   readonly helpMaxScroll: number;
+  readonly targetMaxScroll: number;
   /** Below the smallest size keys that act are off. */
   readonly tooSmall: boolean;
 }
@@ -61,8 +70,10 @@ export interface State {
   readonly place: Place;
   readonly lastPlace: Place | null;
   readonly nodes: NodesView;
+  readonly regions: RegionsView;
   readonly alerts: AlertsView;
   readonly configs: ConfigsView;
+  readonly rollouts: RolloutsView;
   readonly detail: DetailView | null;
   readonly prompt: Prompt | null;
   readonly help: { readonly scroll: number } | null;
@@ -86,8 +97,10 @@ export function initialState(now: Millis): State {
     place: { kind: 'screen', screen: 'nodes' },
     lastPlace: null,
     nodes: NODES_VIEW,
+    regions: REGIONS_VIEW,
     alerts: ALERTS_VIEW,
     configs: CONFIGS_VIEW,
+    rollouts: ROLLOUTS_VIEW,
     detail: null,
     prompt: null,
     help: null,
@@ -95,7 +108,7 @@ export function initialState(now: Millis): State {
     nextSheet: 1,
     messages: NO_MESSAGES,
     lastKeyAt: 0,
-    room: { nodeRows: 10, detailMaxScroll: 0, helpMaxScroll: 0, tooSmall: false },
+    room: { nodeRows: 10, detailMaxScroll: 0, helpMaxScroll: 0, targetMaxScroll: 0, tooSmall: false },
     firstRun: { kind: 'unasked', emptySince: null },
     quitAsked: null,
   };
@@ -124,13 +137,24 @@ export type ConsoleEvent =
   | { readonly kind: 'detail-failed'; readonly name: string; readonly failure: Failure }
   | { readonly kind: 'silence-preview'; readonly sheet: number; readonly preview: SilencePreview }
   | { readonly kind: 'rollback-preview'; readonly sheet: number; readonly preview: RollbackPreview }
+  | { readonly kind: 'reload-preview'; readonly sheet: number; readonly preview: ReloadPreview }
   | {
       readonly kind: 'publish-preview';
       readonly sheet: number;
       /** Which of the sheet's targets it is about. */
       readonly chosen: number;
+      readonly pace: number;
       readonly preview: BlastRadius;
     }
+  | {
+      readonly kind: 'publish-diff';
+      readonly sheet: number;
+      readonly from: string;
+      readonly diff: { readonly unified: string; readonly added: number; readonly removed: number } | Words;
+    }
+  | { readonly kind: 'revert-preview'; readonly sheet: number; readonly preview: RevertPreview }
+  | ({ readonly kind: 'rollout-got' } & GotRollout)
+  | { readonly kind: 'rollout-failed'; readonly failure: Failure }
   | {
       readonly kind: 'diff';
       readonly label: string;

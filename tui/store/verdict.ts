@@ -2,6 +2,7 @@ import type { AlertView } from '../../proto/vocab/alert.ts';
 import { formatDuration } from '../../proto/vocab/duration.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Node, NodeVitals } from '../../proto/vocab/node.ts';
+import type { TargetFact } from './fleet.ts';
 import { type Words, words } from './words.ts';
 
 /** What the symbol before a word says, over all axes and alerts. This is the order of *worst first*. */
@@ -70,11 +71,37 @@ function target(node: Node): string {
 }
 
 /** A deferred offer is worth more than the bare word: it says what happens when the node returns. */
-function unseen(node: Node, status: 'disconnected' | 'unknown'): Judgement {
+function unseen(node: Node, status: 'disconnected' | 'unknown', rollout?: TargetFact): Judgement {
+  if (rollout?.target.state === 'deferred_offline') {
+    return note('unseen', `${rollout.version} deferred`, `${rollout.version} 已推迟`);
+  }
   if (node.target !== null && node.effective !== null && node.target.hash !== node.effective.hash) {
     return note('unseen', `${target(node)} deferred`, `${target(node)} 已推迟`);
   }
   return status === 'unknown' ? note('unseen', 'unknown', '未知') : note('unseen', 'disconnected', '失联');
+}
+
+/** On its way with a version, or held back by what it carries; `null`: nothing that the node's own row does not say. */
+function inRollout(
+  { target: t, version, minHealthyMs }: TargetFact,
+  streams: number | null,
+  now: Millis,
+): Judgement | null {
+  switch (t.state) {
+    case 'offered':
+    case 'applying':
+      return note('changing', `applying ${version}`, `应用中 ${version}`);
+    case 'soaking': {
+      const left = formatDuration(Math.max(1_000, minHealthyMs - (now - t.since)));
+      return note('changing', `soaking ${left}`, `观察中 ${left}`);
+    }
+    case 'held_by_streams': {
+      const n = streams === null ? '' : ` ${streams}`;
+      return note('waiting', `held by${n} streams`, `等${n} 条流结束`);
+    }
+    default:
+      return null;
+  }
 }
 
 /**
@@ -83,12 +110,14 @@ function unseen(node: Node, status: 'disconnected' | 'unknown'): Judgement {
  * @param vitals `undefined` before the first figures: the status is not known then, which is not a fault
  * @param alerts of this node, resolved ones included
  * @param now the master's clock
+ * @param rollout what a rollout that goes on makes of it, where that is known
  */
 export function judge(
   node: Node,
   vitals: NodeVitals | undefined,
   alerts: readonly AlertView[],
   now: Millis,
+  rollout?: TargetFact,
 ): Judgement {
   const status = vitals?.status ?? (node.initialized ? 'unknown' : 'initializing');
   if (node.identity === 'revoked') return note('aside', 'revoked', '证书已吊销');
@@ -109,8 +138,8 @@ export function judge(
   if (node.configSync === 'failed') return note('wrong', `refused ${target(node)}`, `拒绝 ${target(node)}`);
 
   // Not seen.
-  if (status === 'disconnected') return unseen(node, status);
-  if (status === 'unknown' && vitals !== undefined) return unseen(node, status);
+  if (status === 'disconnected') return unseen(node, status, rollout);
+  if (status === 'unknown' && vitals !== undefined) return unseen(node, status, rollout);
 
   // Warning.
   const warning = loudest(alerts, 'warning');
@@ -125,6 +154,9 @@ export function judge(
     const left = vitals?.streams == null ? '' : ` ${vitals.streams}`;
     return note('changing', `draining${left}`, `排空中${left}`);
   }
+
+  const going = rollout === undefined ? null : inRollout(rollout, vitals?.streams ?? null, now);
+  if (going !== null) return going;
 
   // Waits its turn.
   if (node.identity === 'pending') return note('waiting', 'identity pending', '等待接纳');

@@ -2,6 +2,7 @@ import { ends, type Row, row, type Seg, seg } from '../theme/row.ts';
 import type { Verdict } from '../theme/symbols.ts';
 import { cutMiddle } from '../theme/width.ts';
 import { count } from './format.ts';
+import { greyed } from './grey.ts';
 import { heads, type Place, place } from './table.ts';
 import { type Ui, WIDE } from './ui.ts';
 import { verdictSeg } from './verdict.ts';
@@ -59,11 +60,6 @@ export function configsRows(p: ConfigsProps, ui: Ui): readonly Row[] {
     for (const h of p.history.slice(0, Math.max(0, left))) body.push(historyRow(h, ui));
   }
   return [title, ...(p.stale ? body.map(greyed) : body)];
-}
-
-function greyed(r: Row): Row {
-  const segs = r.segs.map((s) => seg(s.text, 'stale'));
-  return r.accent === true ? { segs, accent: true } : { segs };
 }
 
 interface Places {

@@ -49,6 +49,17 @@ export function sparkFixed(
   return spark(values, cells, 0, top, levels);
 }
 
+/** On a scale of its own for a whole list. */
+export function sparkBetween(
+  values: readonly (number | null)[],
+  cells: number,
+  from: number,
+  to: number,
+  levels: readonly string[],
+): string {
+  return spark(values, cells, from, to, levels);
+}
+
 /** Between the row's own least and greatest, which stand beside it. */
 export function sparkOwn(
   values: readonly (number | null)[],

@@ -4,13 +4,11 @@ import { drawn, golden } from '../../test/frames/golden.ts';
 import { type AlertsProps, alertsRows } from './alerts.ts';
 import { type DescribeProps, describeMaxScroll, describeRows, type SeriesRow } from './describe.ts';
 import { describeSeries } from './describe-series.ts';
-import {
-  confirmSheetRows,
-  refusalSheetRows,
-  resultSheetRows,
-  silenceSheetRows,
-  typedSheetRows,
-} from './sheets.ts';
+import { confirmSheetRows } from './sheets/confirm.ts';
+import { refusalSheetRows } from './sheets/refusal.ts';
+import { resultSheetRows } from './sheets/result.ts';
+import { silenceSheetRows } from './sheets/silence.ts';
+import { typedSheetRows } from './sheets/typed.ts';
 
 const alerts: AlertsProps = {
   counts: { firing: 3, pending: 1, acknowledged: 1, suppressed: 2 },

@@ -66,8 +66,13 @@ export type Notice =
   | { readonly kind: 'read-only' }
   | { readonly kind: 'unlocked'; readonly leftSeconds: number; readonly by: string; readonly reason: string }
   | { readonly kind: 'slow-link'; readonly seconds: number }
-  /** Anything else: already in words. */
-  | { readonly kind: 'text'; readonly verdict: Verdict; readonly text: string };
+  /** Anything else: already in words; `short` below 100 cells. */
+  | {
+      readonly kind: 'text';
+      readonly verdict: Verdict | null;
+      readonly text: string;
+      readonly short?: string;
+    };
 
 const TABS: readonly ScreenId[] = ['nodes', 'regions', 'rollouts', 'alerts', 'incidents', 'pulses'];
 
@@ -230,6 +235,6 @@ function noticeRow(n: Notice, ui: Ui): Row {
     case 'slow-link':
       return line('warning', say('notice.slow', { age: spoken(n.seconds) }));
     case 'text':
-      return line(n.verdict, text(n.text));
+      return line(n.verdict, text(wide ? n.text : (n.short ?? n.text)));
   }
 }

@@ -9,13 +9,11 @@ import { keybarRow, messageRow, peekRow } from './foot.ts';
 import { headerRows } from './header.ts';
 import { nodesTitleRow, nodeTableRows } from './node-table.ts';
 import { firstRunRows, helpRows, orderByRow, promptRow } from './pages.ts';
-import {
-  confirmSheetRows,
-  refusalSheetRows,
-  resultSheetRows,
-  silenceSheetRows,
-  typedSheetRows,
-} from './sheets.ts';
+import { confirmSheetRows } from './sheets/confirm.ts';
+import { refusalSheetRows } from './sheets/refusal.ts';
+import { resultSheetRows } from './sheets/result.ts';
+import { silenceSheetRows } from './sheets/silence.ts';
+import { typedSheetRows } from './sheets/typed.ts';
 import type { Ui } from './ui.ts';
 
 // What an attacker, a broken agent or a careless colleague can put into a name, a label, a log line, a comment.

@@ -4,7 +4,7 @@ import type { Verdict } from '../theme/symbols.ts';
 import { cutEnd, padTo, width } from '../theme/width.ts';
 import { keybarRow } from './foot.ts';
 import { count } from './format.ts';
-import type { HeaderProps, ScreenId } from './header.ts';
+import type { HeaderProps } from './header.ts';
 import { MIN_HEIGHT, MIN_WIDTH, type Ui } from './ui.ts';
 import { isLoud, verdictSeg, verdictToken } from './verdict.ts';
 
@@ -223,12 +223,12 @@ export function shellLines(command: string, cells: number): readonly string[] {
   return out;
 }
 
-/** `2 Regions is not here yet: …`, in its place. */
-export function notHereRows(screen: ScreenId, ui: Ui): readonly Row[] {
+/** `5 Incidents is not here yet: …`, in its place. */
+export function notHereRows(screen: 'incidents' | 'pulses', ui: Ui): readonly Row[] {
   const { say } = ui.theme;
-  const n = ['nodes', 'regions', 'rollouts', 'alerts', 'incidents', 'pulses'].indexOf(screen) + 1;
+  const n = screen === 'incidents' ? 5 : 6;
   const name = say(`tab.${screen}`);
-  const why = screen === 'nodes' || screen === 'alerts' ? '' : say(`nothere.${screen}`);
+  const why = say(`nothere.${screen}`);
   return [
     row(' ', seg(name, 'strong')),
     BLANK,

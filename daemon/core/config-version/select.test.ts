@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ConfigVersion, Target } from '../../../proto/vocab/config-version.ts';
 import type { NodeName, VersionLabel } from '../../../proto/vocab/ids.ts';
-import { nextLabel, standing, tieWith, undo, winner } from './select.ts';
+import { ALL_RELEASED, nextLabel, standing, tieWith, undo, winner } from './select.ts';
 import { covers, describeTarget, intersect, rank, type Subject, targets } from './target.ts';
 
 const n = (...names: string[]): NodeName[] => names as NodeName[];
@@ -94,11 +94,11 @@ describe('one winner a node', () => {
     [node('hk-2', { labels: { ring: 'canary' } }), 'canary'],
     [node('hk-9', { labels: { ring: 'canary' } }), 'one'],
   ])('%j gets %s', (subject, label) => {
-    expect(winner(standing(versions), subject)?.label).toBe(label);
+    expect(winner(standing(versions), subject, ALL_RELEASED)?.label).toBe(label);
   });
 
   it('nothing published is nobody’s', () => {
-    expect(winner(standing([version('v1', [])]), node('hk-1'))).toBeNull();
+    expect(winner(standing([version('v1', [])]), node('hk-1'), ALL_RELEASED)).toBeNull();
   });
 
   it('the newest publication of a target wins, whichever version it is of', () => {
@@ -106,7 +106,7 @@ describe('one winner a node', () => {
       [1, EDGES],
       [3, EDGES],
     ]);
-    expect(winner(standing([v1, version('v2', [[2, EDGES]])]), node('hk-1'))?.label).toBe('v1');
+    expect(winner(standing([v1, version('v2', [[2, EDGES]])]), node('hk-1'), ALL_RELEASED)?.label).toBe('v1');
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ConfigVersion, Publication, Target } from '../../../proto/vocab/config-version.ts';
-import type { VersionLabel } from '../../../proto/vocab/ids.ts';
+import type { NodeName, RolloutId, VersionLabel } from '../../../proto/vocab/ids.ts';
 import { covers, intersect, rank, type Subject, targets } from './target.ts';
 
 type Published = Pick<ConfigVersion, 'label' | 'parent' | 'publications'>;
@@ -7,32 +7,50 @@ type Published = Pick<ConfigVersion, 'label' | 'parent' | 'publications'>;
 export interface Standing {
   readonly label: VersionLabel;
   readonly publication: Publication;
+  /** Those of its target that it stands for; `null`: all of them. */
+  readonly only: ReadonlySet<NodeName> | null;
 }
 
-/** What stands, newest first: a publication is history once a newer one of its rank covers its whole target. */
+/** Whether a rollout that is not over has released its version to a node. */
+export type Released = (rollout: RolloutId, node: NodeName) => boolean;
+
+/** As if every rollout had been carried to its end. */
+export const ALL_RELEASED: Released = () => true;
+
+/**
+ * What stands, newest first: a publication is history once a newer one of its rank covers its whole target and stands
+ * for all of it. One whose rollout is not over is tried beside what stood before it.
+ */
 export function standing(versions: readonly Published[]): readonly Standing[] {
   const all = versions
-    .flatMap((v) => v.publications.map((publication): Standing => ({ label: v.label, publication })))
+    .flatMap((v) => v.publications.map((publication) => ({ label: v.label, publication })))
+    .filter(({ publication }) => publication.only?.length !== 0)
     .sort((a, b) => b.publication.revision - a.publication.revision);
   const kept: Standing[] = [];
-  for (const s of all) {
-    const { target } = s.publication;
-    const over = kept.some(
-      (k) => rank(k.publication.target) === rank(target) && covers(k.publication.target, target),
-    );
-    if (!over) kept.push(s);
+  const whole: Target[] = [];
+  for (const { label, publication } of all) {
+    const { target, open, only } = publication;
+    if (whole.some((w) => rank(w) === rank(target) && covers(w, target))) continue;
+    kept.push({ label, publication, only: only ? new Set(only) : null });
+    if (!open && !only) whole.push(target);
   }
   return kept;
 }
 
 /** The one version a node gets: the closest target wins, then the newest. A joiner is asked the same. */
-export function winner(stands: readonly Standing[], node: Subject): Standing | null {
+export function winner(stands: readonly Standing[], node: Subject, released: Released): Standing | null {
   let best: Standing | null = null;
   for (const s of stands) {
-    if (!targets(s.publication.target, node)) continue;
+    if (!targets(s.publication.target, node) || !standsFor(s, node, released)) continue;
     if (best === null || rank(s.publication.target) > rank(best.publication.target)) best = s;
   }
   return best;
+}
+
+function standsFor({ publication, only }: Standing, node: Subject, released: Released): boolean {
+  if (only) return only.has(node.name);
+  const { open, rollout } = publication;
+  return !open || rollout === undefined || released(rollout, node.name);
 }
 
 /**
@@ -84,6 +102,7 @@ export function undo(
     .find(
       ({ label: other, publication: p }) =>
         other !== label &&
+        p.only?.length !== 0 &&
         p.revision > mine.revision &&
         rank(p.target) >= rank(mine.target) &&
         covers(p.target, where),
@@ -94,11 +113,15 @@ export function undo(
     .filter((v) => v.label !== label && ran(v.label))
     .map((v) => ({ ...v, publications: v.publications.filter((p) => p.revision < mine.revision) }));
   const stood = standing(before);
+  const inPart = stood.some((s) => s.only !== null && intersect(s.publication.target, where) !== null);
   const found = stood
     .filter((s) => covers(s.publication.target, where))
     .sort((a, b) => rank(b.publication.target) - rank(a.publication.target))[0];
-  if (found) return { ok: true, to: found.label, target: where };
-  const had = new Set(nodes.filter((n) => targets(where, n)).map((n) => winner(stood, n)?.label ?? null));
+  // What stood for some of them only is asked of the nodes themselves.
+  if (found && !inPart) return { ok: true, to: found.label, target: where };
+  const had = new Set(
+    nodes.filter((n) => targets(where, n)).map((n) => winner(stood, n, ALL_RELEASED)?.label ?? null),
+  );
   const [only = null] = had;
   if (had.size === 1 && only !== null) return { ok: true, to: only, target: where };
   const why =

@@ -30,14 +30,15 @@ export function retarget<N extends Stored>(node: N, wanted: Wanted | null): N {
 }
 
 /**
- * failed -> out_of_sync: a person publishes to it what it has refused, which may have had a passing cause. It is tried
- * once more, and is refused again at once if that was it.
+ * failed -> out_of_sync: a person asks once more for what it has refused, which may have had a passing cause. Whatever it
+ * is offered next is tried, and is refused again at once if that was it.
  */
-export function triedAgain<N extends Stored>(node: N, revision: Revision): N {
-  if (node.target === null || node.target.hash !== node.rejectedHash) return node;
-  if (node.configSync !== 'failed') return node;
-  const retry = { hash: node.target.hash, revision };
-  return { ...node, configSync: 'out_of_sync', rejectedHash: null, failure: null, retry };
+export function triedOnceMore<N extends Stored>(node: N, revision: Revision): N {
+  const { rejectedHash } = node;
+  if (rejectedHash === null) return node;
+  const tried: N = { ...node, rejectedHash: null, retry: { hash: rejectedHash, revision } };
+  if (node.target?.hash !== rejectedHash || node.configSync !== 'failed') return tried;
+  return { ...tried, configSync: 'out_of_sync', failure: null };
 }
 
 /** Of the publication that asks for the try, for an offer of this hash; 0: none does. */

@@ -56,6 +56,7 @@ async function master(
     admission?: Partial<AdmissionSettings>;
     idleMs?: number;
     handshakeMs?: number;
+    fleet?: () => number;
   } = {},
 ): Promise<Running> {
   const sessions = new AgentSessions();
@@ -80,6 +81,7 @@ async function master(
     {
       sessions,
       services: { agents: heard, enrolment: enrolmentTwin(over.enrolment ?? {}) },
+      ...(over.fleet ? { fleet: over.fleet } : {}),
       log,
       clock: realClock,
       random: realRandom,
@@ -147,6 +149,7 @@ const offer = {
   ...{ hash: HASH, version: 'v1' as VersionLabel, revision: 3, body: Buffer.from('services: []') },
   sealed: [],
   retry: 0,
+  rollbackMs: null,
 };
 
 describe('who is refused, and told why', () => {
@@ -271,6 +274,28 @@ describe('a conversation', () => {
     a.stream.close();
     await m.heard.until('disconnected');
     expect(m.sessions.connected('hk-1' as NodeName)).toBe(false);
+  });
+
+  test('a fleet that has grown is heard of less often, and who is looked at goes on reporting each second', async () => {
+    let nodes = 10;
+    const m = await master({ fleet: () => nodes });
+    const [a, b] = [agent(m.address, hk1), agent(m.address, await ca.issue({ uri: spiffe('sg-9') }))];
+    for (const one of [a, b]) {
+      one.say({ kind: 'hello', ...hello });
+      expect((await one.next('offers')).body).toMatchObject({ heartbeatMs: 1000, reportMs: 2000 });
+    }
+    m.sessions.setReportInterval('hk-1' as NodeName, 1000);
+    expect((await a.next('offers')).body).toMatchObject({ heartbeatMs: null, reportMs: 1000 });
+    nodes = 5000;
+    for (const one of [a, b]) one.say(beat);
+    expect((await a.next('offers')).body).toMatchObject({ heartbeatMs: 10_000, reportMs: null });
+    expect((await b.next('offers')).body).toMatchObject({ heartbeatMs: 10_000, reportMs: 10_000 });
+    m.sessions.setReportInterval('hk-1' as NodeName, 2000);
+    expect((await a.next('offers')).body).toMatchObject({ heartbeatMs: null, reportMs: 10_000 });
+    nodes = 5100;
+    a.say(beat);
+    await m.heard.until('heartbeat', 3);
+    expect(a.got.filter((d) => d.body.kind === 'offers')).toHaveLength(4);
   });
 
   test('anything before hello is refused', async () => {

@@ -9,13 +9,15 @@ import {
 import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
+import { OfferPacker } from '../../../proto/link/packed-offer.ts';
 import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
-import { type AgentCall, AgentSession } from './agent-session.ts';
+import { type AgentCall, AgentSession, type Pace } from './agent-session.ts';
 import type { AgentSessions } from './agent-sessions.ts';
 import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
+import { FanOut } from './fan-out.ts';
 import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
 
 export interface AgentTransportSettings {
@@ -33,6 +35,8 @@ export interface AgentTransportNeeds {
   readonly services: { readonly agents: AgentEvents; readonly enrolment: EnrolmentService };
   /** For operators who log in from elsewhere; without it there are only agents here. */
   readonly operators?: Omit<Services, 'agents'>;
+  /** How many nodes there are, here or not; asked often. Absent: those who are here. */
+  readonly fleet?: () => number;
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
@@ -51,6 +55,8 @@ export class AgentTransport {
   private readonly settings: AgentTransportSettings;
   private readonly needs: AgentTransportNeeds;
   private readonly console: ConsoleCalls | null;
+  private readonly fanOut = new FanOut({ monotonic: () => performance.now(), later: setImmediate });
+  private readonly packer = new OfferPacker();
 
   constructor(settings: AgentTransportSettings, needs: AgentTransportNeeds) {
     this.settings = settings;
@@ -94,6 +100,14 @@ export class AgentTransport {
     this.needs.sessions.dismissAll('the master is stopping', 1000);
     await this.listener.drain(1000);
     this.grpc.forceShutdown();
+  }
+
+  /** Stretched together: reports cost more than heartbeats do. */
+  private pace(): Pace {
+    const { heartbeatMs, reportMs } = this.settings;
+    const nodes = Math.max(this.needs.sessions.size, this.needs.fleet?.() ?? 0);
+    const least = Math.ceil((nodes * 1000) / MOST_HEARTBEATS);
+    return { heartbeatMs: Math.max(heartbeatMs, least), reportMs: Math.max(reportMs, least) };
   }
 
   private consoleOf(services: Omit<Services, 'agents'>): ConsoleCalls {
@@ -160,6 +174,7 @@ export class AgentTransport {
       const { name, renewOnly } = this.admitted(connection);
       const done = connection?.busy();
       const { sessions, services, log, clock, random } = this.needs;
+      const { fanOut, packer } = this;
       new AgentSession(
         {
           storeId: this.settings.storeId,
@@ -177,8 +192,9 @@ export class AgentTransport {
           log,
           clock,
           random,
-          heartbeatMs: () =>
-            Math.max(this.settings.heartbeatMs, Math.ceil((sessions.size * 1000) / MOST_HEARTBEATS)),
+          fanOut,
+          packer,
+          pace: () => this.pace(),
           live: (session) => sessions.enter(session),
           over: (session) => {
             sessions.leave(session);

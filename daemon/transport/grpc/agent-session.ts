@@ -2,12 +2,15 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type ConnectRequest, ConnectResponse } from '../../../proto/gen/aicdn/v1/agent.ts';
 import { decodeUp, encodeDown } from '../../../proto/link/codec-agent.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
+import type { Offered, OfferPacker } from '../../../proto/link/packed-offer.ts';
+import { buffer } from '../../../proto/link/wire.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { NodeName } from '../../../proto/vocab/ids.ts';
 import { VERSION } from '../../../proto/vocab/version.ts';
 import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
+import type { Due, FanOut } from './fan-out.ts';
 
 export type AgentCall = ServerDuplexStream<ConnectRequest, ConnectResponse | Buffer>;
 
@@ -16,6 +19,7 @@ export interface SessionSettings {
   /** Commit confirmed: how long an agent waits for our word before it puts the old config back. */
   readonly rollbackMs: number;
   readonly helloMs: number;
+  /** As often as nodes report that nobody looks at; stretched for a large fleet. */
   readonly reportMs: number;
 }
 
@@ -30,19 +34,32 @@ export interface SessionNeeds {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
-  readonly heartbeatMs: () => number;
+  /** Whose configs are sent when, and packed once for all of them. */
+  readonly fanOut: Pick<FanOut, 'add' | 'remove'>;
+  readonly packer: OfferPacker;
+  /** How often it is to be heard of, as large as the fleet is now. */
+  readonly pace: () => Pace;
   /** The first hello: takes the node's place in the registry, before the services hear of it. */
   readonly live: (session: AgentSession) => void;
   /** Once, when it is over, after the services heard of it. */
   readonly over: (session: AgentSession) => void;
 }
 
+/** Milliseconds. */
+export interface Pace {
+  readonly heartbeatMs: number;
+  readonly reportMs: number;
+}
+
+/** A fleet that has grown or shrunk by less is not worth a message to each. */
+const OTHER_PACE = 0.2;
+
 type State = 'greeting' | 'live' | 'over';
 /** What waits for a slow agent, but configs: more than this and it starts anew. */
 const MOST_WAITING = 256;
 
 /** One agent's conversation. What it says reaches the services in the order of the stream. */
-export class AgentSession {
+export class AgentSession implements Due {
   readonly name: NodeName;
   readonly remote: string;
   private readonly settings: SessionSettings;
@@ -53,9 +70,14 @@ export class AgentSession {
   private writable = true;
   private waiting: AgentDown[] = [];
   /** Latest wins: a config nobody has sent yet is worth nothing once there is a newer one. */
-  private config: (AgentDown & { kind: 'remote_config' }) | null = null;
+  private config: Offered | null = null;
+  /** Its turn has come, and the stream could not take it. */
+  private configDue = false;
   /** Of the config sent last, and whether our word on it has gone out. */
   private offered: { readonly nonce: string; readonly commit: string; confirmed: boolean } | null = null;
+  private pace: Pace = { heartbeatMs: 0, reportMs: 0 };
+  /** Reports are asked for at another pace than the fleet's: somebody looks at it. */
+  private lookedAt = false;
   private readonly replaced = new Set<string>();
   private oddities = 0;
   private readonly helloTimer: NodeJS.Timeout;
@@ -90,12 +112,22 @@ export class AgentSession {
   /** Never waits. */
   send(body: AgentDown): void {
     if (this.state === 'over') return;
-    if (body.kind === 'remote_config') this.config = body;
-    else this.waiting.push(body);
+    if (body.kind === 'remote_config') {
+      this.config = body;
+      this.needs.fanOut.add(this);
+      return;
+    }
+    this.waiting.push(body);
     this.flush();
     if (this.waiting.length > MOST_WAITING) {
       this.end(new AppError('unavailable', 'reads too slowly; connect again'));
     }
+  }
+
+  /** Its turn among those that a config waits for. */
+  serve(): void {
+    this.configDue = this.config !== null;
+    this.flush();
   }
 
   /** live | greeting -> over, said to the agent as a status. */
@@ -176,7 +208,8 @@ export class AgentSession {
     }
     switch (body.kind) {
       case 'heartbeat':
-        events.heartbeat(name, body.health, body.engine);
+        this.keepPace();
+        events.heartbeat(name, body.health, body.engine, body.sentAt);
         break;
       case 'config_status':
         this.configStatus(body.report);
@@ -206,12 +239,23 @@ export class AgentSession {
     this.state = 'live';
     this.needs.live(this);
     this.needs.log.info('agent connected', { node: this.name, address: this.remote });
-    this.send({
-      kind: 'offers',
-      heartbeatMs: this.needs.heartbeatMs(),
-      reportMs: this.settings.reportMs,
-      chainDer: null,
-    });
+    this.keepPace();
+  }
+
+  /** Offers the pace again once the fleet has another size: who came first was offered that of a small one. */
+  private keepPace(): void {
+    const wanted = this.needs.pace();
+    if (Math.abs(wanted.heartbeatMs - this.pace.heartbeatMs) <= OTHER_PACE * this.pace.heartbeatMs) return;
+    this.pace = wanted;
+    const reportMs = this.lookedAt ? null : wanted.reportMs;
+    this.send({ kind: 'offers', heartbeatMs: wanted.heartbeatMs, reportMs, chainDer: null });
+  }
+
+  /** Who is not looked at any more is back in the fleet's pace. */
+  reportEach(ms: number): void {
+    this.lookedAt = ms < this.settings.reportMs;
+    const reportMs = this.lookedAt ? ms : this.pace.reportMs;
+    this.send({ kind: 'offers', heartbeatMs: null, reportMs, chainDer: null });
   }
 
   /**
@@ -248,28 +292,28 @@ export class AgentSession {
 
   private flush(): void {
     while (this.writable && this.state !== 'over') {
-      const body = this.waiting.shift() ?? this.takeConfig();
-      if (!body) return;
-      this.write(body);
+      const body = this.waiting.shift();
+      if (body) this.write(body);
+      else if (this.configDue && this.config) this.writeConfig(this.config);
+      else return;
     }
-  }
-
-  private takeConfig(): AgentDown | null {
-    const config = this.config;
-    this.config = null;
-    if (!config) return null;
-    const id = this.needs.random.hex(8);
-    return { ...config, commit: { id, rollbackMs: this.settings.rollbackMs } };
   }
 
   private write(body: AgentDown): void {
     const nonce = this.needs.random.hex(8);
-    if (body.kind === 'remote_config') {
-      if (this.offered) this.replaced.add(this.offered.nonce);
-      this.offered = { nonce, commit: body.commit?.id ?? '', confirmed: false };
-    }
     const message = ConnectResponse.encode(encodeDown({ nonce, leaderEpoch: 1, body })).finish();
-    this.writable = this.needs.call.write(Buffer.from(message));
+    this.writable = this.needs.call.write(buffer(message));
+  }
+
+  private writeConfig(config: Offered): void {
+    this.config = null;
+    this.configDue = false;
+    const { random, packer, call } = this.needs;
+    const [nonce, id] = [random.hex(8), random.hex(8)];
+    if (this.offered) this.replaced.add(this.offered.nonce);
+    this.offered = { nonce, commit: id, confirmed: false };
+    const commit = { id, rollbackMs: config.commit?.rollbackMs ?? this.settings.rollbackMs };
+    this.writable = call.write(packer.pack({ nonce, leaderEpoch: 1, body: { ...config, commit } }));
   }
 
   private spoofed(what: string): void {
@@ -300,6 +344,7 @@ export class AgentSession {
     clearTimeout(this.helloTimer);
     this.waiting = [];
     this.config = null;
+    this.needs.fanOut.remove(this);
     if (wasLive) {
       this.needs.log.info('agent gone', { node: this.name, address: this.remote, reason });
       this.needs.events.disconnected(this.name, reason);

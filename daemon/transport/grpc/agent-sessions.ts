@@ -17,8 +17,9 @@ export class AgentSessions implements AgentLink {
     return this.sessions.has(name);
   }
 
-  offerConfig(name: NodeName, offer: Offer): void {
-    this.send(name, { kind: 'remote_config', ...offer, commit: null });
+  offerConfig(name: NodeName, { rollbackMs, ...offer }: Offer): void {
+    const commit = rollbackMs === null ? null : { id: '', rollbackMs };
+    this.send(name, { kind: 'remote_config', ...offer, commit });
   }
 
   sendCommand(
@@ -48,7 +49,7 @@ export class AgentSessions implements AgentLink {
   }
 
   setReportInterval(name: NodeName, ms: number): void {
-    this.send(name, { kind: 'offers', heartbeatMs: null, reportMs: ms, chainDer: null });
+    this.sessions.get(name)?.reportEach(ms);
   }
 
   disconnect(name: NodeName, reason: string): void {

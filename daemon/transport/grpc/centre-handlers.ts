@@ -5,6 +5,7 @@ import * as c from '../../../proto/link/codec-console.ts';
 import * as w from '../../../proto/link/wire.ts';
 import type { Services } from '../../service/api.ts';
 import { mutation, orNull, type Unary } from './handler.ts';
+import { paceOf } from './rollout-handlers.ts';
 
 /** The config centre: what comes before a publication, variables, secrets. */
 export function centreHandlers(
@@ -32,6 +33,7 @@ export function centreHandlers(
         await s.configs.previewPublish(caller, {
           label: w.required(q.label, 'label'),
           target: c.decodeTarget(q.target),
+          ...paceOf(q),
         }),
       ),
     ),

@@ -21,6 +21,7 @@ import { type Asks, admitted, type Open, type Unary } from './handler.ts';
 import { remembering, whole } from './lost-keys.ts';
 import { orderHandlers } from './order-handlers.ts';
 import { peopleHandlers } from './people-handlers.ts';
+import { rolloutHandlers } from './rollout-handlers.ts';
 import { GrpcWatchSink, type WatchCall } from './watch-sink.ts';
 
 /** What is needed of any call to know who makes it. */
@@ -96,6 +97,7 @@ export class ConsoleCalls {
       ...fleetHandlers(u, s),
       ...orderHandlers(u, s),
       ...peopleHandlers(u, open, s),
+      ...rolloutHandlers(u, s),
     };
   }
 

@@ -1,11 +1,13 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type * as g from '../../../proto/gen/aicdn/v1/console.ts';
 import * as c from '../../../proto/link/codec-console.ts';
+import { encodeRollout } from '../../../proto/link/codec-rollouts.ts';
 import { encodeNodeDetail } from '../../../proto/link/codec-watch.ts';
 import * as w from '../../../proto/link/wire.ts';
 import type { Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
 import type { Services } from '../../service/api.ts';
 import { LONGEST_REASON, mutation, orNull, type Unary } from './handler.ts';
+import { paceOf } from './rollout-handlers.ts';
 
 /** Nodes, configs, alerts and silences, as the console asks for them. */
 export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedServiceImplementation {
@@ -74,11 +76,13 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
           label: w.required(q.label, 'label'),
           target: c.decodeTarget(q.target),
           dryRun: q.dryRun,
+          ...paceOf(q),
         });
         return {
           revision: w.big(r.revision, 'revision'),
           version: c.encodeVersion(r.version),
           nodes: [...r.nodes],
+          rollout: r.rollout === null ? undefined : encodeRollout(r.rollout),
         };
       },
     ),
@@ -92,6 +96,7 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
         revision: w.big(r.revision, 'revision'),
         version: c.encodeVersion(r.version),
         nodes: [...r.nodes],
+        rollout: r.rollout === null ? undefined : encodeRollout(r.rollout),
       };
     }),
     createSilence: u('silence.create', 'createSilence', async (q: g.CreateSilenceRequest, caller) => {

@@ -87,7 +87,7 @@ function packAnew(event: WatchEvent): readonly Buffer[] {
     const half = Math.ceil(event.nodes.length / 2);
     return [
       ...pack({ ...event, nodes: event.nodes.slice(0, half) }),
-      ...pack({ ...event, nodes: event.nodes.slice(half) }),
+      ...pack({ ...event, nodes: event.nodes.slice(half), regions: [] }),
     ];
   }
   return [message];

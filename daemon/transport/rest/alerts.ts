@@ -2,12 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { AlertView } from '../../../proto/vocab/alert.ts';
 import type { Fingerprint } from '../../../proto/vocab/ids.ts';
-import { inOrder, newestFirst, PageQuery, PageShape, pageOf } from './page.ts';
+import { newestFirst } from './page.ts';
 import { HttpRefusal } from './problem.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
 import {
-  Flag,
   iso,
   LabelPair,
   Labels,
@@ -19,9 +18,9 @@ import {
   Stamp,
   StampIn,
   Word,
-  whole,
 } from './shapes.ts';
 import { endOf, Silence, silenceJson } from './silence-shape.ts';
+import { watchedList } from './watched-list.ts';
 
 export const Alert = z
   .object({
@@ -71,8 +70,9 @@ const SilenceBody = z
 
 const ById = z.strictObject({ id: Word });
 
-export function addAlerts(app: FastifyInstance, { services, clock, watches }: RouteNeeds): void {
-  const { alerts, silences, nodes } = services;
+export function addAlerts(app: FastifyInstance, needs: RouteNeeds): void {
+  const { services, clock } = needs;
+  const { alerts, silences } = services;
   const known = (id: string): AlertView | undefined => alerts.list().find((a) => a.fingerprint === id);
   const find = (id: string): AlertView => {
     const found = known(id);
@@ -80,54 +80,29 @@ export function addAlerts(app: FastifyInstance, { services, clock, watches }: Ro
     throw new HttpRefusal('not_found', 'there is no alert of this id');
   };
 
-  route(app, {
-    method: 'GET',
+  watchedList(app, needs, {
     url: '/alerts',
-    may: 'watch',
-    noun: 'alerts',
+    kind: 'alert',
     summary: 'Alerts, newest first',
-    query: z.strictObject({
-      ...PageQuery,
+    shape: Alert,
+    filter: {
       state: repeated(z.enum(['pending', 'firing', 'resolved'])),
       severity: z.enum(['critical', 'warning']).optional(),
       rule: Word.optional(),
       region: repeated(RegionWord),
       label: repeated(LabelPair),
       silenced: z.enum(['true', 'false']).optional(),
-      watch: Flag,
-      since: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
-      store_id: Word.optional(),
-    }),
-    tagged: true,
-    problems: ['gone'],
-    replies: {
-      200: {
-        description: 'a page, or a stream of put and deleted',
-        body: z.object({ alerts: z.array(Alert), ...PageShape }),
-        stream: true,
-      },
     },
-    handle: (asked) => {
-      const { query: q } = asked;
-      const fits = (a: AlertView): boolean =>
-        (q.state?.includes(a.state) ?? true) &&
-        (q.severity === undefined || q.severity === a.severity) &&
-        (q.rule === undefined || q.rule === a.rule) &&
-        (q.region?.includes(a.labels['region'] ?? '') ?? true) &&
-        (q.silenced === undefined || (q.silenced === 'true') === a.silencedBy.length > 0) &&
-        labelsHold(a.labels, q.label);
-      if (q.watch && asked.request.method === 'GET') {
-        return watches.open(
-          asked,
-          { since: q.since ?? null, storeId: q.store_id },
-          { kind: 'alert', item: (a) => (fits(a) ? alertJson(a) : null) },
-        );
-      }
-      const { revision } = nodes.facts();
-      const key = (a: AlertView): string => newestFirst(a.pendingAt, a.fingerprint);
-      const page = pageOf(inOrder(alerts.list().filter(fits), key), q, key);
-      return { body: { alerts: page.items.map(alertJson), next: page.next, revision }, revision };
-    },
+    all: () => alerts.list(),
+    key: (a) => newestFirst(a.pendingAt, a.fingerprint),
+    fits: (a, q) =>
+      (q.state?.includes(a.state) ?? true) &&
+      (q.severity === undefined || q.severity === a.severity) &&
+      (q.rule === undefined || q.rule === a.rule) &&
+      (q.region?.includes(a.labels['region'] ?? '') ?? true) &&
+      (q.silenced === undefined || (q.silenced === 'true') === a.silencedBy.length > 0) &&
+      labelsHold(a.labels, q.label),
+    json: alertJson,
   });
 
   route(app, {

@@ -5,6 +5,7 @@ import { BlastRadius, blastJson } from './config-shape.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
 import { Refusal, Target, targetOf } from './shapes.ts';
+import { PaceIn, paceOf } from './strategy-shape.ts';
 
 /** What comes before a publication. Nothing here changes anything. */
 export function addConfigReviews(app: FastifyInstance, { services }: RouteNeeds): void {
@@ -60,9 +61,10 @@ export function addConfigReviews(app: FastifyInstance, { services }: RouteNeeds)
     url: '/configs/:version/preview',
     may: 'watch',
     noun: 'configs',
-    summary: 'Whom publishing it would hit: nodes, regions, streams, listeners that close',
+    summary:
+      'Whom publishing it would hit: nodes, regions, streams, listeners that close, and in which steps',
     params: ByVersion,
-    body: z.preprocess((v) => v ?? {}, Aim.omit({ reason: true })),
+    body: z.preprocess((v) => v ?? {}, Aim.omit({ reason: true }).extend(PaceIn)),
     problems: ['conflict', 'unsupported'],
     replies: { 200: { description: 'nothing was published', body: BlastRadius } },
     handle: async ({ caller, params, body }) => ({
@@ -70,6 +72,7 @@ export function addConfigReviews(app: FastifyInstance, { services }: RouteNeeds)
         await configs.previewPublish(caller, {
           label: params.version,
           target: aimOf(configs, params.version, body.target),
+          ...paceOf(body),
         }),
       ),
     }),

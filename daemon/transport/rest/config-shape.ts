@@ -4,7 +4,10 @@ import type {
   ConfigVersion as VocabVersion,
 } from '../../../proto/vocab/config-version.ts';
 import type { Revision as VocabRevision } from '../../../proto/vocab/ids.ts';
+import type { Rollout as VocabRollout } from '../../../proto/vocab/rollout.ts';
+import { Rollout, rolloutJson } from './rollout-shape.ts';
 import { iso, NodeTypeWord, Revision, Stamp, Target, targetJson } from './shapes.ts';
+import { planJson, RolloutPlan } from './strategy-shape.ts';
 
 export const ConfigVersion = z
   .object({
@@ -23,6 +26,12 @@ export const ConfigVersion = z
         published_at: Stamp,
         reason: z.string(),
         revision: Revision,
+        rollout: z.string().nullable().describe('that carries it out'),
+        open: z.boolean().describe('that is not over: it stands for those it has released'),
+        only: z
+          .array(z.string())
+          .nullable()
+          .describe('its rollout ended before it was complete: it stands for these and no others'),
       }),
     ),
     mod_revision: Revision,
@@ -35,7 +44,12 @@ export const ConfigWithBody = ConfigVersion.extend({
 }).meta({ id: 'ConfigWithBody' });
 
 export const Publication = z
-  .object({ revision: Revision, config: ConfigVersion, nodes: z.array(z.string()) })
+  .object({
+    revision: Revision,
+    config: ConfigVersion,
+    nodes: z.array(z.string()),
+    rollout: Rollout.nullable().describe('that takes it to them; null: a dry run'),
+  })
   .meta({ id: 'Publication' });
 
 export function configItem(v: VocabVersion): z.output<typeof ConfigVersion> {
@@ -54,6 +68,9 @@ export function configItem(v: VocabVersion): z.output<typeof ConfigVersion> {
       published_at: iso(p.publishedAt),
       reason: p.reason,
       revision: p.revision,
+      rollout: p.rollout ?? null,
+      open: p.open ?? false,
+      only: p.only ? [...p.only] : null,
     })),
     mod_revision: v.modRevision,
   };
@@ -63,8 +80,14 @@ export function publishedJson(r: {
   readonly revision: VocabRevision;
   readonly version: VocabVersion;
   readonly nodes: readonly string[];
+  readonly rollout: VocabRollout | null;
 }): z.output<typeof Publication> {
-  return { revision: r.revision, config: configItem(r.version), nodes: [...r.nodes] };
+  return {
+    revision: r.revision,
+    config: configItem(r.version),
+    nodes: [...r.nodes],
+    rollout: r.rollout && rolloutJson(r.rollout),
+  };
 }
 
 export const BlastRadius = z
@@ -85,6 +108,7 @@ export const BlastRadius = z
     regions: z.array(z.object({ region: z.string(), nodes: z.int(), streams: z.int() })),
     streams: z.int(),
     listeners_closed: z.int(),
+    plan: RolloutPlan.describe('in which steps'),
   })
   .meta({ id: 'BlastRadius' });
 
@@ -104,5 +128,6 @@ export function blastJson(b: VocabBlast): z.output<typeof BlastRadius> {
     regions: b.regions.map((r) => ({ ...r })),
     streams: b.streams,
     listeners_closed: b.listenersClosed,
+    plan: planJson(b.plan),
   };
 }

@@ -1,16 +1,15 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { may } from '../../../proto/vocab/can.ts';
-import type {
-  Target as VocabTarget,
-  ConfigVersion as VocabVersion,
-} from '../../../proto/vocab/config-version.ts';
+import type { Target as VocabTarget } from '../../../proto/vocab/config-version.ts';
 import { Aim, aimOf, Body, ByVersion, bytesOf } from './config-request.ts';
 import { ConfigVersion, ConfigWithBody, configItem, Publication, publishedJson } from './config-shape.ts';
-import { inOrder, newestFirst, PageQuery, PageShape, pageOf } from './page.ts';
+import { newestFirst } from './page.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
-import { Flag, NodeTypeWord, Reason, RegionWord, targetOf, Word, whole } from './shapes.ts';
+import { Flag, NodeTypeWord, Reason, RegionWord, targetOf } from './shapes.ts';
+import { PaceIn, paceOf } from './strategy-shape.ts';
+import { watchedList } from './watched-list.ts';
 
 const Label = z
   .string()
@@ -29,48 +28,21 @@ const CreateBody = z
   })
   .meta({ id: 'ConfigIn' });
 
-const aimed = z.preprocess((v) => v ?? {}, Aim);
+const PublishIn = z.preprocess((v) => v ?? {}, Aim.extend(PaceIn));
 
-export function addConfigs(app: FastifyInstance, { services, watches }: RouteNeeds): void {
-  const { configs, nodes } = services;
+export function addConfigs(app: FastifyInstance, needs: RouteNeeds): void {
+  const { configs } = needs.services;
 
-  route(app, {
-    method: 'GET',
+  watchedList(app, needs, {
     url: '/configs',
-    may: 'watch',
-    noun: 'configs',
+    kind: 'version',
     summary: 'Config versions, newest first',
-    query: z.strictObject({
-      ...PageQuery,
-      published: Flag.describe('only those that are published'),
-      watch: Flag,
-      since: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
-      store_id: Word.optional(),
-    }),
-    tagged: true,
-    problems: ['gone'],
-    replies: {
-      200: {
-        description: 'a page, or a stream of put and deleted',
-        body: z.object({ configs: z.array(ConfigVersion), ...PageShape }),
-        stream: true,
-      },
-    },
-    handle: (asked) => {
-      const { query } = asked;
-      const fits = (v: VocabVersion): boolean => !query.published || v.publications.length > 0;
-      if (query.watch && asked.request.method === 'GET') {
-        return watches.open(
-          asked,
-          { since: query.since ?? null, storeId: query.store_id },
-          { kind: 'version', item: (v) => (fits(v) ? configItem(v) : null) },
-        );
-      }
-      const { revision } = nodes.facts();
-      const key = (v: VocabVersion): string => newestFirst(v.createdAt, v.label);
-      const page = pageOf(inOrder(configs.list().filter(fits), key), query, key);
-      return { body: { configs: page.items.map(configItem), next: page.next, revision }, revision };
-    },
+    shape: ConfigVersion,
+    filter: { published: Flag.describe('only those that are published') },
+    all: () => configs.list(),
+    key: (v) => newestFirst(v.createdAt, v.label),
+    fits: (v, { published }) => !published || v.publications.length > 0,
+    json: configItem,
   });
 
   route(app, {
@@ -129,9 +101,9 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
     url: '/configs/:version/publish',
     may: 'config.publish',
     noun: 'configs',
-    summary: 'It goes to the nodes of the target',
+    summary: 'It goes to the nodes of the target, by a rollout',
     params: ByVersion,
-    body: aimed,
+    body: PublishIn,
     query: z.strictObject({ dry_run: Flag }),
     mutates: 'entity',
     replies: { 200: { description: 'who gets it', body: Publication } },
@@ -141,6 +113,7 @@ export function addConfigs(app: FastifyInstance, { services, watches }: RouteNee
         label: params.version,
         target: aimOf(configs, params.version, body.target),
         dryRun: query.dry_run,
+        ...paceOf(body),
       });
       return { body: publishedJson(r), revision: r.version.modRevision };
     },

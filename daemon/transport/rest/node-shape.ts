@@ -62,6 +62,7 @@ const FACTS = {
 const LIVE = {
   status: z.enum(NODE_STATUSES),
   last_seen: Stamp.nullable(),
+  clock_skew_ms: number.describe("how far its clock is ahead of the master's; null is unknown"),
   figures: Figures,
 };
 
@@ -112,7 +113,12 @@ export function figuresJson(v: NodeVitals): z.output<typeof Figures> {
 }
 
 function liveJson(v: NodeVitals) {
-  return { status: v.status, last_seen: isoOrNull(v.lastSeen), figures: figuresJson(v) };
+  return {
+    status: v.status,
+    last_seen: isoOrNull(v.lastSeen),
+    clock_skew_ms: v.clockSkewMs ?? null,
+    figures: figuresJson(v),
+  };
 }
 
 export function nodeLive(v: NodeVitals): z.output<typeof NodeLive> {

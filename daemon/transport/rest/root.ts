@@ -34,7 +34,15 @@ export function addRoot(app: FastifyInstance, needs: RestNeeds): void {
 
   app.get('/metrics', { config: always, schema: { hide: true } }, async (request, reply) => {
     mayScrape(needs, request);
-    const { text, type } = await needs.exposition();
+    const { text, type } = await needs.exposition.read();
+    return reply.type(type).send(text);
+  });
+
+  // One node's, for a scraper that finds its targets by /api/v1/prometheus/sd.
+  app.get('/metrics/nodes/:name', { config: always, schema: { hide: true } }, async (request, reply) => {
+    mayScrape(needs, request);
+    const { name } = request.params as { name: string };
+    const { text, type } = await needs.exposition.node(name);
     return reply.type(type).send(text);
   });
 }

@@ -7,10 +7,12 @@ import { addAuth } from './auth.ts';
 import { addCommands } from './commands.ts';
 import { addConfigReviews } from './config-reviews.ts';
 import { addConfigs } from './configs.ts';
+import { addDiscovery } from './discovery.ts';
 import { addMetrics } from './metrics.ts';
 import { NodeBook } from './node-book.ts';
 import { addNodes } from './nodes.ts';
 import { addRegions } from './regions.ts';
+import { addRollouts } from './rollouts.ts';
 import { addSecrets } from './secrets.ts';
 import type { RestServices } from './server.ts';
 import { addSilences } from './silences.ts';
@@ -23,6 +25,8 @@ export interface RouteNeeds {
   readonly clock: Clock;
   readonly watches: Watches;
   readonly book: NodeBook;
+  /** Whether it is HTTPS that is spoken here. */
+  readonly tls: boolean;
 }
 
 /** All of /api/v1, a module a noun. */
@@ -32,8 +36,10 @@ export function addRoutes(app: FastifyInstance, needs: Omit<RouteNeeds, 'book'>)
   addNodes(app, all);
   addConfigs(app, all);
   addConfigReviews(app, all);
+  addRollouts(app, all);
   addCommands(app, all);
   addMetrics(app, all);
+  addDiscovery(app, all);
   addAlerts(app, all);
   addSilences(app, all);
   addTokens(app, all);

@@ -95,14 +95,7 @@ export function addSecrets(app: FastifyInstance, { services }: RouteNeeds): void
       params: ByName,
       mutates: 'entity',
       replies: { 200: { description: 'gone', body: z.object({ revision: Revision }) } },
-      handle: async (asked) => {
-        const m = asked.mutation();
-        const found = secrets.list({ ...m.caller }).find((s) => s.name === asked.params.name);
-        if (found && found.kind !== kind) {
-          throw new HttpRefusal('not_found', `there is no ${one} of this name`);
-        }
-        return { body: await secrets.remove(m, asked.params.name) };
-      },
+      handle: async (asked) => ({ body: await secrets.remove(asked.mutation(), asked.params.name, kind) }),
     });
   }
 

@@ -44,8 +44,12 @@ export interface RestNeeds {
   degraded(): string | null;
   /** Everything listens, and nobody has asked it to stop. */
   ready(): boolean;
-  /** The text that Prometheus reads, and its media type. */
-  exposition(): Promise<{ readonly text: string; readonly type: string }>;
+  /** What Prometheus reads, and its media type. */
+  readonly exposition: {
+    read(): Promise<{ readonly text: string; readonly type: string }>;
+    /** @throws AppError `not_found` */
+    node(name: string): Promise<{ readonly text: string; readonly type: string }>;
+  };
 }
 
 const MOST_BODY_BYTES = 256 * 1024;
@@ -111,7 +115,7 @@ export class RestTransport {
     addRoot(app, needs);
     await app.register(
       (api, _options, done) => {
-        addRoutes(api, { services, clock, watches: this.watches });
+        addRoutes(api, { services, clock, watches: this.watches, tls: this.settings.tls !== null });
         done();
       },
       { prefix: '/api/v1' },

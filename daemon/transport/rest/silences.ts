@@ -3,12 +3,13 @@ import { z } from 'zod';
 import type { SilenceId } from '../../../proto/vocab/ids.ts';
 import { silenceState, type Silence as VocabSilence } from '../../../proto/vocab/silence.ts';
 import { Alert, alertJson } from './alerts.ts';
-import { inOrder, newestFirst, PageQuery, PageShape, pageOf } from './page.ts';
+import { newestFirst } from './page.ts';
 import { HttpRefusal } from './problem.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
-import { Flag, millis, Reason, StampIn, Word, whole } from './shapes.ts';
+import { millis, Reason, StampIn, Word } from './shapes.ts';
 import { endOf, Matcher, matcherOf, SILENCE_STATES, Silence, silenceJson } from './silence-shape.ts';
+import { watchedList } from './watched-list.ts';
 
 const ById = z.strictObject({ id: Word });
 const Matchers = z.array(Matcher).min(1).max(32);
@@ -29,8 +30,9 @@ const SilenceIn = z
   })
   .meta({ id: 'SilenceIn' });
 
-export function addSilences(app: FastifyInstance, { services, clock, watches }: RouteNeeds): void {
-  const { silences, nodes } = services;
+export function addSilences(app: FastifyInstance, needs: RouteNeeds): void {
+  const { services, clock } = needs;
+  const { silences } = services;
   const find = (id: string): VocabSilence => {
     const found = silences.list().find((s) => s.id === id);
     if (found) return found;
@@ -38,45 +40,16 @@ export function addSilences(app: FastifyInstance, { services, clock, watches }: 
   };
   const shown = (s: VocabSilence) => ({ body: silenceJson(s, clock.now()), revision: s.modRevision });
 
-  route(app, {
-    method: 'GET',
+  watchedList(app, needs, {
     url: '/silences',
-    may: 'watch',
-    noun: 'silences',
+    kind: 'silence',
     summary: 'Silences, newest first',
-    query: z.strictObject({
-      ...PageQuery,
-      state: z.enum(SILENCE_STATES).optional(),
-      watch: Flag,
-      since: whole({ min: 0, max: Number.MAX_SAFE_INTEGER }).optional(),
-      store_id: Word.optional(),
-    }),
-    tagged: true,
-    problems: ['gone'],
-    replies: {
-      200: {
-        description: 'a page, or a stream of put and deleted',
-        body: z.object({ silences: z.array(Silence), ...PageShape }),
-        stream: true,
-      },
-    },
-    handle: (asked) => {
-      const { query } = asked;
-      const fits = (s: VocabSilence): boolean =>
-        query.state === undefined || query.state === silenceState(s, clock.now());
-      if (query.watch && asked.request.method === 'GET') {
-        return watches.open(
-          asked,
-          { since: query.since ?? null, storeId: query.store_id },
-          { kind: 'silence', item: (s) => (fits(s) ? silenceJson(s, clock.now()) : null) },
-        );
-      }
-      const { revision } = nodes.facts();
-      const key = (s: VocabSilence): string => newestFirst(s.createdAt, s.id);
-      const page = pageOf(inOrder(silences.list().filter(fits), key), query, key);
-      const items = page.items.map((s) => silenceJson(s, clock.now()));
-      return { body: { silences: items, next: page.next, revision }, revision };
-    },
+    shape: Silence,
+    filter: { state: z.enum(SILENCE_STATES).optional() },
+    all: () => silences.list(),
+    key: (s) => newestFirst(s.createdAt, s.id),
+    fits: (s, { state }) => state === undefined || state === silenceState(s, clock.now()),
+    json: (s) => silenceJson(s, clock.now()),
   });
 
   route(app, {

@@ -8,7 +8,8 @@ import { openCa } from '../../../daemon/ca/ca.ts';
 import { createPasswords, PASSWORDS } from '../../../daemon/ca/passwords.ts';
 import { makeToken, secretMatches } from '../../../daemon/ca/tokens.ts';
 import { openVault } from '../../../daemon/ca/vault.ts';
-import { createRings } from '../../../daemon/drivers/rings.ts';
+import { createExposition } from '../../../daemon/drivers/exposition.ts';
+import { createRings } from '../../../daemon/drivers/rings/rings.ts';
 import type { Op } from '../../../daemon/service/ports.ts';
 import { createServices } from '../../../daemon/service/services.ts';
 import { createArchive } from '../../../daemon/store/archive.ts';
@@ -41,6 +42,7 @@ const services = createServices(
     heartbeatMs: 10_000,
     reportMs: 10_000,
     nodeDownForMs: 60_000,
+    rollout: { strategy: 'at-once', revert: 'at-once' },
     commandTimeoutMs: 30_000,
     accessMs: 900_000,
     advertise: () => 'localhost:1',
@@ -88,7 +90,7 @@ const rest = new RestTransport(
     log,
     degraded: () => services.degraded(),
     ready: () => true,
-    exposition: async () => ({ text: '', type: 'text/plain' }),
+    exposition: createExposition({ services, degraded: () => services.degraded() }),
   },
 );
 const { port } = await rest.start();

@@ -226,7 +226,17 @@ export interface Host {
   cpuPct?: number | undefined;
   memPct?: number | undefined;
   openFiles?: number | undefined;
-  diskFreeBytes?: bigint | undefined;
+  diskFreeBytes?:
+    | bigint
+    | undefined;
+  /** of the same processes together */
+  openFilesLimit?: bigint | undefined;
+  diskBytes?:
+    | bigint
+    | undefined;
+  /** since the report before, all interfaces but loopback and bridges */
+  netInBytes?: bigint | undefined;
+  netOutBytes?: bigint | undefined;
 }
 
 export interface ConnectResponse {
@@ -2243,7 +2253,16 @@ export const ServiceSlice: MessageFns<ServiceSlice> = {
 };
 
 function createBaseHost(): Host {
-  return { cpuPct: undefined, memPct: undefined, openFiles: undefined, diskFreeBytes: undefined };
+  return {
+    cpuPct: undefined,
+    memPct: undefined,
+    openFiles: undefined,
+    diskFreeBytes: undefined,
+    openFilesLimit: undefined,
+    diskBytes: undefined,
+    netInBytes: undefined,
+    netOutBytes: undefined,
+  };
 }
 
 export const Host: MessageFns<Host> = {
@@ -2262,6 +2281,30 @@ export const Host: MessageFns<Host> = {
         throw new globalThis.Error("value provided for field message.diskFreeBytes of type uint64 too large");
       }
       writer.uint32(32).uint64(message.diskFreeBytes);
+    }
+    if (message.openFilesLimit !== undefined) {
+      if (BigInt.asUintN(64, message.openFilesLimit) !== message.openFilesLimit) {
+        throw new globalThis.Error("value provided for field message.openFilesLimit of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.openFilesLimit);
+    }
+    if (message.diskBytes !== undefined) {
+      if (BigInt.asUintN(64, message.diskBytes) !== message.diskBytes) {
+        throw new globalThis.Error("value provided for field message.diskBytes of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.diskBytes);
+    }
+    if (message.netInBytes !== undefined) {
+      if (BigInt.asUintN(64, message.netInBytes) !== message.netInBytes) {
+        throw new globalThis.Error("value provided for field message.netInBytes of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.netInBytes);
+    }
+    if (message.netOutBytes !== undefined) {
+      if (BigInt.asUintN(64, message.netOutBytes) !== message.netOutBytes) {
+        throw new globalThis.Error("value provided for field message.netOutBytes of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.netOutBytes);
     }
     return writer;
   },
@@ -2311,6 +2354,38 @@ export const Host: MessageFns<Host> = {
             message.diskFreeBytes = reader.uint64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.openFilesLimit = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.diskBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.netInBytes = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.netOutBytes = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2333,6 +2408,18 @@ export const Host: MessageFns<Host> = {
     message.openFiles = object.openFiles ?? undefined;
     message.diskFreeBytes = (object.diskFreeBytes !== undefined && object.diskFreeBytes !== null)
       ? BigInt(object.diskFreeBytes)
+      : undefined;
+    message.openFilesLimit = (object.openFilesLimit !== undefined && object.openFilesLimit !== null)
+      ? BigInt(object.openFilesLimit)
+      : undefined;
+    message.diskBytes = (object.diskBytes !== undefined && object.diskBytes !== null)
+      ? BigInt(object.diskBytes)
+      : undefined;
+    message.netInBytes = (object.netInBytes !== undefined && object.netInBytes !== null)
+      ? BigInt(object.netInBytes)
+      : undefined;
+    message.netOutBytes = (object.netOutBytes !== undefined && object.netOutBytes !== null)
+      ? BigInt(object.netOutBytes)
       : undefined;
     return message;
   },

@@ -154,6 +154,8 @@ export interface ConfigVersion {
   modRevision: bigint;
   /** label whose content this one repeats */
   rollbackOf: string;
+  /** whom it was made for; absent: nobody was named */
+  target: Target | undefined;
 }
 
 /** Who should run a version. Winner a node: node > label > type + region > type. */
@@ -175,6 +177,16 @@ export interface Publication {
   publishedAt: Timestamp | undefined;
   reason: string;
   revision: bigint;
+  /** that carries it out; empty: of a release that had none */
+  rollout: string;
+  /** that is not over: it stands for those it has released */
+  open: boolean;
+  /** that ended before it was complete: it stands for these and no others */
+  only: NodeNames | undefined;
+}
+
+export interface NodeNames {
+  names: string[];
 }
 
 export interface Matcher {
@@ -282,6 +294,7 @@ export interface Entity {
     | { $case: "silence"; value: Silence }
     | { $case: "command"; value: CommandTask }
     | { $case: "event"; value: Event }
+    | { $case: "rollout"; value: Rollout }
     | undefined;
 }
 
@@ -354,7 +367,11 @@ export interface Vitals {
   tick: bigint;
   at: Timestamp | undefined;
   nodes: NodeVitals[];
-  fleet: FleetVitals | undefined;
+  fleet:
+    | FleetVitals
+    | undefined;
+  /** in the first message of a tick only */
+  regions: RegionVitals[];
 }
 
 /** Figures of the last minute but `streams` (now). Absent is unknown, never 0. */
@@ -374,7 +391,11 @@ export interface NodeVitals {
   /** oldest first, -1 = no data, at most 10 */
   p99Minutes: number[];
   gap99Ms?: number | undefined;
-  abortedPct?: number | undefined;
+  abortedPct?:
+    | number
+    | undefined;
+  /** how far its clock is ahead */
+  clockSkewMs?: bigint | undefined;
 }
 
 export interface FleetVitals {
@@ -385,6 +406,25 @@ export interface FleetVitals {
   errPct?: number | undefined;
   degraded: boolean;
   degradedReason: string;
+}
+
+/** Figures of a region's nodes of one type, quantiles of merged buckets. Absent is unknown, never 0. */
+export interface RegionVitals {
+  /** empty: every region */
+  region: string;
+  nodeType: string;
+  streams: number;
+  rps?: number | undefined;
+  ttft50Ms?: number | undefined;
+  ttft95Ms?: number | undefined;
+  gap99Ms?: number | undefined;
+  p99Ms?: number | undefined;
+  errPct?: number | undefined;
+  abortedPct?:
+    | number
+    | undefined;
+  /** oldest first, -1 = no data, at most 30 */
+  ttft95Minutes: number[];
 }
 
 export interface LookRequest {
@@ -539,6 +579,9 @@ export interface PublishConfigVersionRequest {
   label: string;
   target: Target | undefined;
   dryRun: boolean;
+  /** empty: the master's own */
+  strategy: string;
+  overrides: StrategyOverrides | undefined;
 }
 
 export interface PublishConfigVersionResponse {
@@ -548,6 +591,8 @@ export interface PublishConfigVersionResponse {
     | undefined;
   /** who gets it */
   nodes: string[];
+  /** that takes it to them; absent: a dry run */
+  rollout: Rollout | undefined;
 }
 
 export interface RollbackConfigRequest {
@@ -567,6 +612,7 @@ export interface RollbackConfigResponse {
   revision: bigint;
   version: ConfigVersion | undefined;
   nodes: string[];
+  rollout: Rollout | undefined;
 }
 
 export interface RunCommandRequest {
@@ -1027,7 +1073,12 @@ export interface DiffConfigsResponse {
 
 export interface PreviewPublishRequest {
   label: string;
-  target: Target | undefined;
+  target:
+    | Target
+    | undefined;
+  /** empty: the master's own */
+  strategy: string;
+  overrides: StrategyOverrides | undefined;
 }
 
 export interface PreviewPublishResponse {
@@ -1036,6 +1087,7 @@ export interface PreviewPublishResponse {
   regions: RegionBlast[];
   streams: number;
   listenersClosed: number;
+  plan: RolloutPlan | undefined;
 }
 
 export interface NodeBlast {
@@ -1174,6 +1226,324 @@ export interface RemoveSecretRequest {
 
 export interface RemoveSecretResponse {
   revision: bigint;
+}
+
+export interface RolloutStep {
+  size:
+    | //
+    /** nodes */
+    { $case: "count"; value: number }
+    | //
+    /** of those targeted, rounded up */
+    { $case: "percent"; value: number }
+    | undefined;
+  perRegion: boolean;
+  /** after it a person is waited for */
+  manual: boolean;
+  /** after it; absent and not manual: it goes on */
+  pauseMs?:
+    | bigint
+    | undefined;
+  /** the gates must pass before it is over */
+  analysis: boolean;
+}
+
+export interface RolloutSteps {
+  steps: RolloutStep[];
+}
+
+export interface Gates {
+  readings: number;
+  intervalMs: bigint;
+  windowMs: bigint;
+  ttft95Pct: number;
+  gap99Pct: number;
+  errorPoints: number;
+  abortedPoints: number;
+  minSamples: number;
+}
+
+export interface Strategy {
+  name: string;
+  steps: RolloutStep[];
+  maxParallel: number;
+  maxUnavailable: number;
+  minHealthyMs: bigint;
+  healthyDeadlineMs: bigint;
+  progressDeadlineMs: bigint;
+  abortThresholdPct: number;
+  abortMinExecuted: number;
+  autoRevert: boolean;
+  rollbackMs: bigint;
+  gates: Gates | undefined;
+}
+
+/** What is absent is as the strategy of that name has it. */
+export interface StrategyOverrides {
+  steps: RolloutSteps | undefined;
+  maxParallel?: number | undefined;
+  maxUnavailable?: number | undefined;
+  minHealthyMs?: bigint | undefined;
+  healthyDeadlineMs?: bigint | undefined;
+  progressDeadlineMs?: bigint | undefined;
+  abortThresholdPct?: number | undefined;
+  abortMinExecuted?: number | undefined;
+  autoRevert?: boolean | undefined;
+  rollbackMs?: bigint | undefined;
+  gates: GateOverrides | undefined;
+}
+
+export interface GateOverrides {
+  readings?: number | undefined;
+  intervalMs?: bigint | undefined;
+  windowMs?: bigint | undefined;
+  ttft95Pct?: number | undefined;
+  gap99Pct?: number | undefined;
+  errorPoints?: number | undefined;
+  abortedPoints?: number | undefined;
+  minSamples?: number | undefined;
+}
+
+export interface RolloutState {
+  /** pending | validating | progressing | paused | aborting | reverting | succeeded | rolled_back | revert_failed | superseded | cancelled */
+  kind: string;
+  /** offering | soaking | analysing, of progressing and paused */
+  phase: string;
+  /** manual | step | inconclusive | master_suspect, of paused */
+  reason: string;
+  why: string;
+  /** of paused: it goes on by itself then */
+  until:
+    | Timestamp
+    | undefined;
+  /** of superseded: the other rollout */
+  by: string;
+}
+
+export interface GateReading {
+  /** ttft95 | gap99 | errors | aborted */
+  gate: string;
+  region: string;
+  /** ms, or per cent; absent: cannot be said */
+  canary?: number | undefined;
+  stable?:
+    | number
+    | undefined;
+  /** per cent, or points */
+  change?: number | undefined;
+  limit: number;
+  canarySamples: bigint;
+  stableSamples: bigint;
+  canaryNodes: number;
+  /** 0: compared with the canaries' own past */
+  stableNodes: number;
+  /** pass | close | fail | inconclusive */
+  verdict: string;
+}
+
+export interface LargestShare {
+  node: string;
+  gate: string;
+  region: string;
+  value: number;
+  without?: number | undefined;
+  changeWithout?: number | undefined;
+}
+
+export interface Reading {
+  at:
+    | Timestamp
+    | undefined;
+  /** of the step, from 1 */
+  number: number;
+  step: number;
+  verdict: string;
+  gates: GateReading[];
+  largest: LargestShare | undefined;
+  why: string;
+}
+
+export interface StepProgress {
+  /** on the new version when it is over, all steps before included */
+  targets: number;
+  startedAt: Timestamp | undefined;
+  endedAt: Timestamp | undefined;
+  note: string;
+}
+
+export interface Rollout {
+  id: string;
+  version: string;
+  target:
+    | Target
+    | undefined;
+  /** of the publication that it carries out */
+  revision: bigint;
+  /** rollout whose content this one takes back, or empty */
+  reverts: string;
+  strategy: Strategy | undefined;
+  state:
+    | RolloutState
+    | undefined;
+  /** from 0 */
+  step: number;
+  steps: StepProgress[];
+  /** nodes by state */
+  counts: { [key: string]: number };
+  /** of this step, newest last */
+  readings: Reading[];
+  nextReadingAt:
+    | Timestamp
+    | undefined;
+  /** why nothing more happens at the moment */
+  waits: string[];
+  /** before it aborts */
+  failuresLeft?: number | undefined;
+  deadline: Timestamp | undefined;
+  createdBy: string;
+  reason: string;
+  createdAt: Timestamp | undefined;
+  updatedAt: Timestamp | undefined;
+  endedAt: Timestamp | undefined;
+  modRevision: bigint;
+}
+
+export interface Rollout_CountsEntry {
+  key: string;
+  value: number;
+}
+
+export interface RolloutTarget {
+  rollout: string;
+  node: string;
+  region: string;
+  step: number;
+  /** waiting | offered | applying | soaking | healthy | failed | reverted | deferred_offline | excluded | held_by_streams */
+  state: string;
+  since: Timestamp | undefined;
+  released: boolean;
+  why: string;
+  switchedAt: Timestamp | undefined;
+  modRevision: bigint;
+  offeredAt: Timestamp | undefined;
+}
+
+export interface RolloutVerb {
+  /** pause | resume | promote | promote_full | abort | retry | undo */
+  verb: string;
+  ok: boolean;
+  /** not, and what would make it possible */
+  why: string;
+}
+
+export interface RolloutPlan {
+  strategy: Strategy | undefined;
+  steps: PlannedStep[];
+  supersedes: Superseded[];
+  aboutMs: bigint;
+}
+
+export interface PlannedStep {
+  step: RolloutStep | undefined;
+  targets: number;
+}
+
+export interface Superseded {
+  id: string;
+  version: string;
+  step: number;
+  steps: number;
+  regions: RegionShare[];
+}
+
+export interface RegionShare {
+  region: string;
+  /** keep its version */
+  released: number;
+  targets: number;
+}
+
+export interface ListRolloutsRequest {
+  /** 0: 50 */
+  limit: number;
+  /** `next` of an earlier answer */
+  before: string;
+  /** those that are not over, or those that are */
+  open?: boolean | undefined;
+}
+
+export interface ListRolloutsResponse {
+  /** newest first */
+  rollouts: Rollout[];
+  /** empty: there are no older ones */
+  next: string;
+}
+
+export interface GetRolloutRequest {
+  id: string;
+  /** so many at most, worst first; 0: none */
+  targets: number;
+}
+
+export interface GetRolloutResponse {
+  rollout: Rollout | undefined;
+  targets: RolloutTarget[];
+  legal: RolloutVerb[];
+}
+
+export interface GiveRolloutVerbRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  id: string;
+  verb: string;
+  /** the count the operator saw and typed; 0: not said */
+  confirmNodes: number;
+}
+
+export interface GiveRolloutVerbResponse {
+  revision: bigint;
+  /** undo of one that succeeded: the one that takes it back */
+  rollout: Rollout | undefined;
+}
+
+export interface PreviewRevertRequest {
+}
+
+export interface PreviewRevertResponse {
+  /** of the newest publication */
+  rollout:
+    | Rollout
+    | undefined;
+  /** abort | undo */
+  by: string;
+  /** whose content comes back; empty: the nodes had several */
+  toLabel: string;
+  /** undo: of the version that is made */
+  newLabel: string;
+  nodes: string[];
+  regions: RegionBlast[];
+  streams: number;
+  batches: number;
+  closes: ClosingService[];
+}
+
+export interface ClosingService {
+  service: string;
+  nodes: number;
+  streams: number;
+}
+
+export interface RevertLastRequest {
+  requestId: string;
+  reason: string;
+  ifRevision: bigint;
+  confirmNodes: number;
+}
+
+export interface RevertLastResponse {
+  revision: bigint;
+  rollout: Rollout | undefined;
 }
 
 export interface CreateBackupRequest {
@@ -1846,6 +2216,7 @@ function createBaseConfigVersion(): ConfigVersion {
     publications: [],
     modRevision: 0n,
     rollbackOf: "",
+    target: undefined,
   };
 }
 
@@ -1880,6 +2251,9 @@ export const ConfigVersion: MessageFns<ConfigVersion> = {
     }
     if (message.rollbackOf !== "") {
       writer.uint32(74).string(message.rollbackOf);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -1969,6 +2343,14 @@ export const ConfigVersion: MessageFns<ConfigVersion> = {
             message.rollbackOf = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1999,6 +2381,9 @@ export const ConfigVersion: MessageFns<ConfigVersion> = {
       ? BigInt(object.modRevision)
       : 0n;
     message.rollbackOf = object.rollbackOf ?? "";
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
     return message;
   },
 };
@@ -2173,7 +2558,16 @@ export const Target_LabelsEntry: MessageFns<Target_LabelsEntry> = {
 };
 
 function createBasePublication(): Publication {
-  return { target: undefined, publishedBy: "", publishedAt: undefined, reason: "", revision: 0n };
+  return {
+    target: undefined,
+    publishedBy: "",
+    publishedAt: undefined,
+    reason: "",
+    revision: 0n,
+    rollout: "",
+    open: false,
+    only: undefined,
+  };
 }
 
 export const Publication: MessageFns<Publication> = {
@@ -2195,6 +2589,15 @@ export const Publication: MessageFns<Publication> = {
         throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
       }
       writer.uint32(40).uint64(message.revision);
+    }
+    if (message.rollout !== "") {
+      writer.uint32(50).string(message.rollout);
+    }
+    if (message.open !== false) {
+      writer.uint32(56).bool(message.open);
+    }
+    if (message.only !== undefined) {
+      NodeNames.encode(message.only, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -2252,6 +2655,30 @@ export const Publication: MessageFns<Publication> = {
             message.revision = reader.uint64() as bigint;
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.rollout = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.open = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.only = NodeNames.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2278,6 +2705,64 @@ export const Publication: MessageFns<Publication> = {
       : undefined;
     message.reason = object.reason ?? "";
     message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.rollout = object.rollout ?? "";
+    message.open = object.open ?? false;
+    message.only = (object.only !== undefined && object.only !== null) ? NodeNames.fromPartial(object.only) : undefined;
+    return message;
+  },
+};
+
+function createBaseNodeNames(): NodeNames {
+  return { names: [] };
+}
+
+export const NodeNames: MessageFns<NodeNames> = {
+  encode(message: NodeNames, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NodeNames {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNodeNames();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<NodeNames>, I>>(base?: I): NodeNames {
+    return NodeNames.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NodeNames>, I>>(object: I): NodeNames {
+    const message = createBaseNodeNames();
+    message.names = object.names?.map((e) => e) || [];
     return message;
   },
 };
@@ -3407,6 +3892,9 @@ export const Entity: MessageFns<Entity> = {
       case "event":
         Event.encode(message.entity.value, writer.uint32(50).fork()).join();
         break;
+      case "rollout":
+        Rollout.encode(message.entity.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -3472,6 +3960,14 @@ export const Entity: MessageFns<Entity> = {
             message.entity = { $case: "event", value: Event.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.entity = { $case: "rollout", value: Rollout.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3523,6 +4019,12 @@ export const Entity: MessageFns<Entity> = {
       case "event": {
         if (object.entity?.value !== undefined && object.entity?.value !== null) {
           message.entity = { $case: "event", value: Event.fromPartial(object.entity.value) };
+        }
+        break;
+      }
+      case "rollout": {
+        if (object.entity?.value !== undefined && object.entity?.value !== null) {
+          message.entity = { $case: "rollout", value: Rollout.fromPartial(object.entity.value) };
         }
         break;
       }
@@ -4406,7 +4908,7 @@ export const Compacted: MessageFns<Compacted> = {
 };
 
 function createBaseVitals(): Vitals {
-  return { tick: 0n, at: undefined, nodes: [], fleet: undefined };
+  return { tick: 0n, at: undefined, nodes: [], fleet: undefined, regions: [] };
 }
 
 export const Vitals: MessageFns<Vitals> = {
@@ -4425,6 +4927,9 @@ export const Vitals: MessageFns<Vitals> = {
     }
     if (message.fleet !== undefined) {
       FleetVitals.encode(message.fleet, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.regions) {
+      RegionVitals.encode(v!, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -4474,6 +4979,14 @@ export const Vitals: MessageFns<Vitals> = {
             message.fleet = FleetVitals.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.regions.push(RegionVitals.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4497,6 +5010,7 @@ export const Vitals: MessageFns<Vitals> = {
     message.fleet = (object.fleet !== undefined && object.fleet !== null)
       ? FleetVitals.fromPartial(object.fleet)
       : undefined;
+    message.regions = object.regions?.map((e) => RegionVitals.fromPartial(e)) || [];
     return message;
   },
 };
@@ -4516,6 +5030,7 @@ function createBaseNodeVitals(): NodeVitals {
     p99Minutes: [],
     gap99Ms: undefined,
     abortedPct: undefined,
+    clockSkewMs: undefined,
   };
 }
 
@@ -4563,6 +5078,12 @@ export const NodeVitals: MessageFns<NodeVitals> = {
     }
     if (message.abortedPct !== undefined) {
       writer.uint32(109).float(message.abortedPct);
+    }
+    if (message.clockSkewMs !== undefined) {
+      if (BigInt.asIntN(64, message.clockSkewMs) !== message.clockSkewMs) {
+        throw new globalThis.Error("value provided for field message.clockSkewMs of type sint64 too large");
+      }
+      writer.uint32(112).sint64(message.clockSkewMs);
     }
     return writer;
   },
@@ -4694,6 +5215,14 @@ export const NodeVitals: MessageFns<NodeVitals> = {
             message.abortedPct = reader.float();
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.clockSkewMs = reader.sint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4726,6 +5255,9 @@ export const NodeVitals: MessageFns<NodeVitals> = {
     message.p99Minutes = object.p99Minutes?.map((e) => e) || [];
     message.gap99Ms = object.gap99Ms ?? undefined;
     message.abortedPct = object.abortedPct ?? undefined;
+    message.clockSkewMs = (object.clockSkewMs !== undefined && object.clockSkewMs !== null)
+      ? BigInt(object.clockSkewMs)
+      : undefined;
     return message;
   },
 };
@@ -4861,6 +5393,207 @@ export const FleetVitals: MessageFns<FleetVitals> = {
     message.errPct = object.errPct ?? undefined;
     message.degraded = object.degraded ?? false;
     message.degradedReason = object.degradedReason ?? "";
+    return message;
+  },
+};
+
+function createBaseRegionVitals(): RegionVitals {
+  return {
+    region: "",
+    nodeType: "",
+    streams: 0,
+    rps: undefined,
+    ttft50Ms: undefined,
+    ttft95Ms: undefined,
+    gap99Ms: undefined,
+    p99Ms: undefined,
+    errPct: undefined,
+    abortedPct: undefined,
+    ttft95Minutes: [],
+  };
+}
+
+export const RegionVitals: MessageFns<RegionVitals> = {
+  encode(message: RegionVitals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    if (message.nodeType !== "") {
+      writer.uint32(18).string(message.nodeType);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    if (message.rps !== undefined) {
+      writer.uint32(37).float(message.rps);
+    }
+    if (message.ttft50Ms !== undefined) {
+      writer.uint32(40).uint32(message.ttft50Ms);
+    }
+    if (message.ttft95Ms !== undefined) {
+      writer.uint32(48).uint32(message.ttft95Ms);
+    }
+    if (message.gap99Ms !== undefined) {
+      writer.uint32(56).uint32(message.gap99Ms);
+    }
+    if (message.p99Ms !== undefined) {
+      writer.uint32(64).uint32(message.p99Ms);
+    }
+    if (message.errPct !== undefined) {
+      writer.uint32(77).float(message.errPct);
+    }
+    if (message.abortedPct !== undefined) {
+      writer.uint32(85).float(message.abortedPct);
+    }
+    if (message.ttft95Minutes.length !== 0) {
+      writer.uint32(90).fork();
+      for (const v of message.ttft95Minutes) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionVitals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionVitals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeType = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 37) {
+              break;
+            }
+
+            message.rps = reader.float();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.ttft50Ms = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.ttft95Ms = reader.uint32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.gap99Ms = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.p99Ms = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 77) {
+              break;
+            }
+
+            message.errPct = reader.float();
+            continue;
+          }
+          case 10: {
+            if (tag !== 85) {
+              break;
+            }
+
+            message.abortedPct = reader.float();
+            continue;
+          }
+          case 11: {
+            if (tag === 88) {
+              message.ttft95Minutes.push(reader.int32());
+
+              continue;
+            }
+
+            if (tag === 90) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ttft95Minutes.push(reader.int32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionVitals>, I>>(base?: I): RegionVitals {
+    return RegionVitals.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionVitals>, I>>(object: I): RegionVitals {
+    const message = createBaseRegionVitals();
+    message.region = object.region ?? "";
+    message.nodeType = object.nodeType ?? "";
+    message.streams = object.streams ?? 0;
+    message.rps = object.rps ?? undefined;
+    message.ttft50Ms = object.ttft50Ms ?? undefined;
+    message.ttft95Ms = object.ttft95Ms ?? undefined;
+    message.gap99Ms = object.gap99Ms ?? undefined;
+    message.p99Ms = object.p99Ms ?? undefined;
+    message.errPct = object.errPct ?? undefined;
+    message.abortedPct = object.abortedPct ?? undefined;
+    message.ttft95Minutes = object.ttft95Minutes?.map((e) => e) || [];
     return message;
   },
 };
@@ -6696,7 +7429,16 @@ export const CreateConfigVersionResponse: MessageFns<CreateConfigVersionResponse
 };
 
 function createBasePublishConfigVersionRequest(): PublishConfigVersionRequest {
-  return { requestId: "", reason: "", ifRevision: 0n, label: "", target: undefined, dryRun: false };
+  return {
+    requestId: "",
+    reason: "",
+    ifRevision: 0n,
+    label: "",
+    target: undefined,
+    dryRun: false,
+    strategy: "",
+    overrides: undefined,
+  };
 }
 
 export const PublishConfigVersionRequest: MessageFns<PublishConfigVersionRequest> = {
@@ -6721,6 +7463,12 @@ export const PublishConfigVersionRequest: MessageFns<PublishConfigVersionRequest
     }
     if (message.dryRun !== false) {
       writer.uint32(48).bool(message.dryRun);
+    }
+    if (message.strategy !== "") {
+      writer.uint32(58).string(message.strategy);
+    }
+    if (message.overrides !== undefined) {
+      StrategyOverrides.encode(message.overrides, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -6786,6 +7534,22 @@ export const PublishConfigVersionRequest: MessageFns<PublishConfigVersionRequest
             message.dryRun = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.overrides = StrategyOverrides.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6813,12 +7577,16 @@ export const PublishConfigVersionRequest: MessageFns<PublishConfigVersionRequest
       ? Target.fromPartial(object.target)
       : undefined;
     message.dryRun = object.dryRun ?? false;
+    message.strategy = object.strategy ?? "";
+    message.overrides = (object.overrides !== undefined && object.overrides !== null)
+      ? StrategyOverrides.fromPartial(object.overrides)
+      : undefined;
     return message;
   },
 };
 
 function createBasePublishConfigVersionResponse(): PublishConfigVersionResponse {
-  return { revision: 0n, version: undefined, nodes: [] };
+  return { revision: 0n, version: undefined, nodes: [], rollout: undefined };
 }
 
 export const PublishConfigVersionResponse: MessageFns<PublishConfigVersionResponse> = {
@@ -6834,6 +7602,9 @@ export const PublishConfigVersionResponse: MessageFns<PublishConfigVersionRespon
     }
     for (const v of message.nodes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -6875,6 +7646,14 @@ export const PublishConfigVersionResponse: MessageFns<PublishConfigVersionRespon
             message.nodes.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -6897,6 +7676,9 @@ export const PublishConfigVersionResponse: MessageFns<PublishConfigVersionRespon
       ? ConfigVersion.fromPartial(object.version)
       : undefined;
     message.nodes = object.nodes?.map((e) => e) || [];
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
     return message;
   },
 };
@@ -7024,7 +7806,7 @@ export const RollbackConfigRequest: MessageFns<RollbackConfigRequest> = {
 };
 
 function createBaseRollbackConfigResponse(): RollbackConfigResponse {
-  return { revision: 0n, version: undefined, nodes: [] };
+  return { revision: 0n, version: undefined, nodes: [], rollout: undefined };
 }
 
 export const RollbackConfigResponse: MessageFns<RollbackConfigResponse> = {
@@ -7040,6 +7822,9 @@ export const RollbackConfigResponse: MessageFns<RollbackConfigResponse> = {
     }
     for (const v of message.nodes) {
       writer.uint32(26).string(v!);
+    }
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -7081,6 +7866,14 @@ export const RollbackConfigResponse: MessageFns<RollbackConfigResponse> = {
             message.nodes.push(reader.string());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7103,6 +7896,9 @@ export const RollbackConfigResponse: MessageFns<RollbackConfigResponse> = {
       ? ConfigVersion.fromPartial(object.version)
       : undefined;
     message.nodes = object.nodes?.map((e) => e) || [];
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
     return message;
   },
 };
@@ -12763,7 +13559,7 @@ export const DiffConfigsResponse: MessageFns<DiffConfigsResponse> = {
 };
 
 function createBasePreviewPublishRequest(): PreviewPublishRequest {
-  return { label: "", target: undefined };
+  return { label: "", target: undefined, strategy: "", overrides: undefined };
 }
 
 export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
@@ -12773,6 +13569,12 @@ export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
     }
     if (message.target !== undefined) {
       Target.encode(message.target, writer.uint32(18).fork()).join();
+    }
+    if (message.strategy !== "") {
+      writer.uint32(26).string(message.strategy);
+    }
+    if (message.overrides !== undefined) {
+      StrategyOverrides.encode(message.overrides, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -12806,6 +13608,22 @@ export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
             message.target = Target.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.strategy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.overrides = StrategyOverrides.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -12827,12 +13645,16 @@ export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
     message.target = (object.target !== undefined && object.target !== null)
       ? Target.fromPartial(object.target)
       : undefined;
+    message.strategy = object.strategy ?? "";
+    message.overrides = (object.overrides !== undefined && object.overrides !== null)
+      ? StrategyOverrides.fromPartial(object.overrides)
+      : undefined;
     return message;
   },
 };
 
 function createBasePreviewPublishResponse(): PreviewPublishResponse {
-  return { toLabel: "", nodes: [], regions: [], streams: 0, listenersClosed: 0 };
+  return { toLabel: "", nodes: [], regions: [], streams: 0, listenersClosed: 0, plan: undefined };
 }
 
 export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
@@ -12851,6 +13673,9 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
     }
     if (message.listenersClosed !== 0) {
       writer.uint32(40).uint32(message.listenersClosed);
+    }
+    if (message.plan !== undefined) {
+      RolloutPlan.encode(message.plan, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -12908,6 +13733,14 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
             message.listenersClosed = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.plan = RolloutPlan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -12930,6 +13763,9 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
     message.regions = object.regions?.map((e) => RegionBlast.fromPartial(e)) || [];
     message.streams = object.streams ?? 0;
     message.listenersClosed = object.listenersClosed ?? 0;
+    message.plan = (object.plan !== undefined && object.plan !== null)
+      ? RolloutPlan.fromPartial(object.plan)
+      : undefined;
     return message;
   },
 };
@@ -14611,6 +15447,3573 @@ export const RemoveSecretResponse: MessageFns<RemoveSecretResponse> = {
   },
 };
 
+function createBaseRolloutStep(): RolloutStep {
+  return { size: undefined, perRegion: false, manual: false, pauseMs: undefined, analysis: false };
+}
+
+export const RolloutStep: MessageFns<RolloutStep> = {
+  encode(message: RolloutStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.size?.$case) {
+      case "count":
+        writer.uint32(8).uint32(message.size.value);
+        break;
+      case "percent":
+        writer.uint32(17).double(message.size.value);
+        break;
+    }
+    if (message.perRegion !== false) {
+      writer.uint32(24).bool(message.perRegion);
+    }
+    if (message.manual !== false) {
+      writer.uint32(32).bool(message.manual);
+    }
+    if (message.pauseMs !== undefined) {
+      if (BigInt.asUintN(64, message.pauseMs) !== message.pauseMs) {
+        throw new globalThis.Error("value provided for field message.pauseMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.pauseMs);
+    }
+    if (message.analysis !== false) {
+      writer.uint32(48).bool(message.analysis);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.size = { $case: "count", value: reader.uint32() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.size = { $case: "percent", value: reader.double() };
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.perRegion = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.manual = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.pauseMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.analysis = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutStep>, I>>(base?: I): RolloutStep {
+    return RolloutStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutStep>, I>>(object: I): RolloutStep {
+    const message = createBaseRolloutStep();
+    switch (object.size?.$case) {
+      case "count": {
+        if (object.size?.value !== undefined && object.size?.value !== null) {
+          message.size = { $case: "count", value: object.size.value };
+        }
+        break;
+      }
+      case "percent": {
+        if (object.size?.value !== undefined && object.size?.value !== null) {
+          message.size = { $case: "percent", value: object.size.value };
+        }
+        break;
+      }
+    }
+    message.perRegion = object.perRegion ?? false;
+    message.manual = object.manual ?? false;
+    message.pauseMs = (object.pauseMs !== undefined && object.pauseMs !== null) ? BigInt(object.pauseMs) : undefined;
+    message.analysis = object.analysis ?? false;
+    return message;
+  },
+};
+
+function createBaseRolloutSteps(): RolloutSteps {
+  return { steps: [] };
+}
+
+export const RolloutSteps: MessageFns<RolloutSteps> = {
+  encode(message: RolloutSteps, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.steps) {
+      RolloutStep.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutSteps {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutSteps();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps.push(RolloutStep.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutSteps>, I>>(base?: I): RolloutSteps {
+    return RolloutSteps.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutSteps>, I>>(object: I): RolloutSteps {
+    const message = createBaseRolloutSteps();
+    message.steps = object.steps?.map((e) => RolloutStep.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGates(): Gates {
+  return {
+    readings: 0,
+    intervalMs: 0n,
+    windowMs: 0n,
+    ttft95Pct: 0,
+    gap99Pct: 0,
+    errorPoints: 0,
+    abortedPoints: 0,
+    minSamples: 0,
+  };
+}
+
+export const Gates: MessageFns<Gates> = {
+  encode(message: Gates, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readings !== 0) {
+      writer.uint32(8).uint32(message.readings);
+    }
+    if (message.intervalMs !== 0n) {
+      if (BigInt.asUintN(64, message.intervalMs) !== message.intervalMs) {
+        throw new globalThis.Error("value provided for field message.intervalMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.intervalMs);
+    }
+    if (message.windowMs !== 0n) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.windowMs);
+    }
+    if (message.ttft95Pct !== 0) {
+      writer.uint32(33).double(message.ttft95Pct);
+    }
+    if (message.gap99Pct !== 0) {
+      writer.uint32(41).double(message.gap99Pct);
+    }
+    if (message.errorPoints !== 0) {
+      writer.uint32(49).double(message.errorPoints);
+    }
+    if (message.abortedPoints !== 0) {
+      writer.uint32(57).double(message.abortedPoints);
+    }
+    if (message.minSamples !== 0) {
+      writer.uint32(64).uint32(message.minSamples);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Gates {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGates();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readings = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.intervalMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.ttft95Pct = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.gap99Pct = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.errorPoints = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.abortedPoints = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.minSamples = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Gates>, I>>(base?: I): Gates {
+    return Gates.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Gates>, I>>(object: I): Gates {
+    const message = createBaseGates();
+    message.readings = object.readings ?? 0;
+    message.intervalMs = (object.intervalMs !== undefined && object.intervalMs !== null)
+      ? BigInt(object.intervalMs)
+      : 0n;
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    message.ttft95Pct = object.ttft95Pct ?? 0;
+    message.gap99Pct = object.gap99Pct ?? 0;
+    message.errorPoints = object.errorPoints ?? 0;
+    message.abortedPoints = object.abortedPoints ?? 0;
+    message.minSamples = object.minSamples ?? 0;
+    return message;
+  },
+};
+
+function createBaseStrategy(): Strategy {
+  return {
+    name: "",
+    steps: [],
+    maxParallel: 0,
+    maxUnavailable: 0,
+    minHealthyMs: 0n,
+    healthyDeadlineMs: 0n,
+    progressDeadlineMs: 0n,
+    abortThresholdPct: 0,
+    abortMinExecuted: 0,
+    autoRevert: false,
+    rollbackMs: 0n,
+    gates: undefined,
+  };
+}
+
+export const Strategy: MessageFns<Strategy> = {
+  encode(message: Strategy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    for (const v of message.steps) {
+      RolloutStep.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.maxParallel !== 0) {
+      writer.uint32(24).uint32(message.maxParallel);
+    }
+    if (message.maxUnavailable !== 0) {
+      writer.uint32(32).uint32(message.maxUnavailable);
+    }
+    if (message.minHealthyMs !== 0n) {
+      if (BigInt.asUintN(64, message.minHealthyMs) !== message.minHealthyMs) {
+        throw new globalThis.Error("value provided for field message.minHealthyMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.minHealthyMs);
+    }
+    if (message.healthyDeadlineMs !== 0n) {
+      if (BigInt.asUintN(64, message.healthyDeadlineMs) !== message.healthyDeadlineMs) {
+        throw new globalThis.Error("value provided for field message.healthyDeadlineMs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.healthyDeadlineMs);
+    }
+    if (message.progressDeadlineMs !== 0n) {
+      if (BigInt.asUintN(64, message.progressDeadlineMs) !== message.progressDeadlineMs) {
+        throw new globalThis.Error("value provided for field message.progressDeadlineMs of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.progressDeadlineMs);
+    }
+    if (message.abortThresholdPct !== 0) {
+      writer.uint32(65).double(message.abortThresholdPct);
+    }
+    if (message.abortMinExecuted !== 0) {
+      writer.uint32(72).uint32(message.abortMinExecuted);
+    }
+    if (message.autoRevert !== false) {
+      writer.uint32(80).bool(message.autoRevert);
+    }
+    if (message.rollbackMs !== 0n) {
+      if (BigInt.asUintN(64, message.rollbackMs) !== message.rollbackMs) {
+        throw new globalThis.Error("value provided for field message.rollbackMs of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.rollbackMs);
+    }
+    if (message.gates !== undefined) {
+      Gates.encode(message.gates, writer.uint32(98).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Strategy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStrategy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.steps.push(RolloutStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxParallel = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxUnavailable = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.minHealthyMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.healthyDeadlineMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.progressDeadlineMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 65) {
+              break;
+            }
+
+            message.abortThresholdPct = reader.double();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.abortMinExecuted = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.autoRevert = reader.bool();
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.rollbackMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.gates = Gates.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Strategy>, I>>(base?: I): Strategy {
+    return Strategy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Strategy>, I>>(object: I): Strategy {
+    const message = createBaseStrategy();
+    message.name = object.name ?? "";
+    message.steps = object.steps?.map((e) => RolloutStep.fromPartial(e)) || [];
+    message.maxParallel = object.maxParallel ?? 0;
+    message.maxUnavailable = object.maxUnavailable ?? 0;
+    message.minHealthyMs = (object.minHealthyMs !== undefined && object.minHealthyMs !== null)
+      ? BigInt(object.minHealthyMs)
+      : 0n;
+    message.healthyDeadlineMs = (object.healthyDeadlineMs !== undefined && object.healthyDeadlineMs !== null)
+      ? BigInt(object.healthyDeadlineMs)
+      : 0n;
+    message.progressDeadlineMs = (object.progressDeadlineMs !== undefined && object.progressDeadlineMs !== null)
+      ? BigInt(object.progressDeadlineMs)
+      : 0n;
+    message.abortThresholdPct = object.abortThresholdPct ?? 0;
+    message.abortMinExecuted = object.abortMinExecuted ?? 0;
+    message.autoRevert = object.autoRevert ?? false;
+    message.rollbackMs = (object.rollbackMs !== undefined && object.rollbackMs !== null)
+      ? BigInt(object.rollbackMs)
+      : 0n;
+    message.gates = (object.gates !== undefined && object.gates !== null) ? Gates.fromPartial(object.gates) : undefined;
+    return message;
+  },
+};
+
+function createBaseStrategyOverrides(): StrategyOverrides {
+  return {
+    steps: undefined,
+    maxParallel: undefined,
+    maxUnavailable: undefined,
+    minHealthyMs: undefined,
+    healthyDeadlineMs: undefined,
+    progressDeadlineMs: undefined,
+    abortThresholdPct: undefined,
+    abortMinExecuted: undefined,
+    autoRevert: undefined,
+    rollbackMs: undefined,
+    gates: undefined,
+  };
+}
+
+export const StrategyOverrides: MessageFns<StrategyOverrides> = {
+  encode(message: StrategyOverrides, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.steps !== undefined) {
+      RolloutSteps.encode(message.steps, writer.uint32(10).fork()).join();
+    }
+    if (message.maxParallel !== undefined) {
+      writer.uint32(16).uint32(message.maxParallel);
+    }
+    if (message.maxUnavailable !== undefined) {
+      writer.uint32(24).uint32(message.maxUnavailable);
+    }
+    if (message.minHealthyMs !== undefined) {
+      if (BigInt.asUintN(64, message.minHealthyMs) !== message.minHealthyMs) {
+        throw new globalThis.Error("value provided for field message.minHealthyMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.minHealthyMs);
+    }
+    if (message.healthyDeadlineMs !== undefined) {
+      if (BigInt.asUintN(64, message.healthyDeadlineMs) !== message.healthyDeadlineMs) {
+        throw new globalThis.Error("value provided for field message.healthyDeadlineMs of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.healthyDeadlineMs);
+    }
+    if (message.progressDeadlineMs !== undefined) {
+      if (BigInt.asUintN(64, message.progressDeadlineMs) !== message.progressDeadlineMs) {
+        throw new globalThis.Error("value provided for field message.progressDeadlineMs of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.progressDeadlineMs);
+    }
+    if (message.abortThresholdPct !== undefined) {
+      writer.uint32(57).double(message.abortThresholdPct);
+    }
+    if (message.abortMinExecuted !== undefined) {
+      writer.uint32(64).uint32(message.abortMinExecuted);
+    }
+    if (message.autoRevert !== undefined) {
+      writer.uint32(72).bool(message.autoRevert);
+    }
+    if (message.rollbackMs !== undefined) {
+      if (BigInt.asUintN(64, message.rollbackMs) !== message.rollbackMs) {
+        throw new globalThis.Error("value provided for field message.rollbackMs of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.rollbackMs);
+    }
+    if (message.gates !== undefined) {
+      GateOverrides.encode(message.gates, writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StrategyOverrides {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStrategyOverrides();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.steps = RolloutSteps.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.maxParallel = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.maxUnavailable = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.minHealthyMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.healthyDeadlineMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.progressDeadlineMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.abortThresholdPct = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.abortMinExecuted = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.autoRevert = reader.bool();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.rollbackMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.gates = GateOverrides.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StrategyOverrides>, I>>(base?: I): StrategyOverrides {
+    return StrategyOverrides.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StrategyOverrides>, I>>(object: I): StrategyOverrides {
+    const message = createBaseStrategyOverrides();
+    message.steps = (object.steps !== undefined && object.steps !== null)
+      ? RolloutSteps.fromPartial(object.steps)
+      : undefined;
+    message.maxParallel = object.maxParallel ?? undefined;
+    message.maxUnavailable = object.maxUnavailable ?? undefined;
+    message.minHealthyMs = (object.minHealthyMs !== undefined && object.minHealthyMs !== null)
+      ? BigInt(object.minHealthyMs)
+      : undefined;
+    message.healthyDeadlineMs = (object.healthyDeadlineMs !== undefined && object.healthyDeadlineMs !== null)
+      ? BigInt(object.healthyDeadlineMs)
+      : undefined;
+    message.progressDeadlineMs = (object.progressDeadlineMs !== undefined && object.progressDeadlineMs !== null)
+      ? BigInt(object.progressDeadlineMs)
+      : undefined;
+    message.abortThresholdPct = object.abortThresholdPct ?? undefined;
+    message.abortMinExecuted = object.abortMinExecuted ?? undefined;
+    message.autoRevert = object.autoRevert ?? undefined;
+    message.rollbackMs = (object.rollbackMs !== undefined && object.rollbackMs !== null)
+      ? BigInt(object.rollbackMs)
+      : undefined;
+    message.gates = (object.gates !== undefined && object.gates !== null)
+      ? GateOverrides.fromPartial(object.gates)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGateOverrides(): GateOverrides {
+  return {
+    readings: undefined,
+    intervalMs: undefined,
+    windowMs: undefined,
+    ttft95Pct: undefined,
+    gap99Pct: undefined,
+    errorPoints: undefined,
+    abortedPoints: undefined,
+    minSamples: undefined,
+  };
+}
+
+export const GateOverrides: MessageFns<GateOverrides> = {
+  encode(message: GateOverrides, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readings !== undefined) {
+      writer.uint32(8).uint32(message.readings);
+    }
+    if (message.intervalMs !== undefined) {
+      if (BigInt.asUintN(64, message.intervalMs) !== message.intervalMs) {
+        throw new globalThis.Error("value provided for field message.intervalMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.intervalMs);
+    }
+    if (message.windowMs !== undefined) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.windowMs);
+    }
+    if (message.ttft95Pct !== undefined) {
+      writer.uint32(33).double(message.ttft95Pct);
+    }
+    if (message.gap99Pct !== undefined) {
+      writer.uint32(41).double(message.gap99Pct);
+    }
+    if (message.errorPoints !== undefined) {
+      writer.uint32(49).double(message.errorPoints);
+    }
+    if (message.abortedPoints !== undefined) {
+      writer.uint32(57).double(message.abortedPoints);
+    }
+    if (message.minSamples !== undefined) {
+      writer.uint32(64).uint32(message.minSamples);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GateOverrides {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGateOverrides();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readings = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.intervalMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.ttft95Pct = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.gap99Pct = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.errorPoints = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 57) {
+              break;
+            }
+
+            message.abortedPoints = reader.double();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.minSamples = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GateOverrides>, I>>(base?: I): GateOverrides {
+    return GateOverrides.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GateOverrides>, I>>(object: I): GateOverrides {
+    const message = createBaseGateOverrides();
+    message.readings = object.readings ?? undefined;
+    message.intervalMs = (object.intervalMs !== undefined && object.intervalMs !== null)
+      ? BigInt(object.intervalMs)
+      : undefined;
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null)
+      ? BigInt(object.windowMs)
+      : undefined;
+    message.ttft95Pct = object.ttft95Pct ?? undefined;
+    message.gap99Pct = object.gap99Pct ?? undefined;
+    message.errorPoints = object.errorPoints ?? undefined;
+    message.abortedPoints = object.abortedPoints ?? undefined;
+    message.minSamples = object.minSamples ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRolloutState(): RolloutState {
+  return { kind: "", phase: "", reason: "", why: "", until: undefined, by: "" };
+}
+
+export const RolloutState: MessageFns<RolloutState> = {
+  encode(message: RolloutState, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.phase !== "") {
+      writer.uint32(18).string(message.phase);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.why !== "") {
+      writer.uint32(34).string(message.why);
+    }
+    if (message.until !== undefined) {
+      Timestamp.encode(message.until, writer.uint32(42).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutState {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutState();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.phase = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.until = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutState>, I>>(base?: I): RolloutState {
+    return RolloutState.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutState>, I>>(object: I): RolloutState {
+    const message = createBaseRolloutState();
+    message.kind = object.kind ?? "";
+    message.phase = object.phase ?? "";
+    message.reason = object.reason ?? "";
+    message.why = object.why ?? "";
+    message.until = (object.until !== undefined && object.until !== null)
+      ? Timestamp.fromPartial(object.until)
+      : undefined;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseGateReading(): GateReading {
+  return {
+    gate: "",
+    region: "",
+    canary: undefined,
+    stable: undefined,
+    change: undefined,
+    limit: 0,
+    canarySamples: 0n,
+    stableSamples: 0n,
+    canaryNodes: 0,
+    stableNodes: 0,
+    verdict: "",
+  };
+}
+
+export const GateReading: MessageFns<GateReading> = {
+  encode(message: GateReading, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.gate !== "") {
+      writer.uint32(10).string(message.gate);
+    }
+    if (message.region !== "") {
+      writer.uint32(18).string(message.region);
+    }
+    if (message.canary !== undefined) {
+      writer.uint32(25).double(message.canary);
+    }
+    if (message.stable !== undefined) {
+      writer.uint32(33).double(message.stable);
+    }
+    if (message.change !== undefined) {
+      writer.uint32(41).double(message.change);
+    }
+    if (message.limit !== 0) {
+      writer.uint32(49).double(message.limit);
+    }
+    if (message.canarySamples !== 0n) {
+      if (BigInt.asUintN(64, message.canarySamples) !== message.canarySamples) {
+        throw new globalThis.Error("value provided for field message.canarySamples of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.canarySamples);
+    }
+    if (message.stableSamples !== 0n) {
+      if (BigInt.asUintN(64, message.stableSamples) !== message.stableSamples) {
+        throw new globalThis.Error("value provided for field message.stableSamples of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.stableSamples);
+    }
+    if (message.canaryNodes !== 0) {
+      writer.uint32(72).uint32(message.canaryNodes);
+    }
+    if (message.stableNodes !== 0) {
+      writer.uint32(80).uint32(message.stableNodes);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(90).string(message.verdict);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GateReading {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGateReading();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.gate = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.canary = reader.double();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.stable = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.change = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.limit = reader.double();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.canarySamples = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.stableSamples = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.canaryNodes = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.stableNodes = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GateReading>, I>>(base?: I): GateReading {
+    return GateReading.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GateReading>, I>>(object: I): GateReading {
+    const message = createBaseGateReading();
+    message.gate = object.gate ?? "";
+    message.region = object.region ?? "";
+    message.canary = object.canary ?? undefined;
+    message.stable = object.stable ?? undefined;
+    message.change = object.change ?? undefined;
+    message.limit = object.limit ?? 0;
+    message.canarySamples = (object.canarySamples !== undefined && object.canarySamples !== null)
+      ? BigInt(object.canarySamples)
+      : 0n;
+    message.stableSamples = (object.stableSamples !== undefined && object.stableSamples !== null)
+      ? BigInt(object.stableSamples)
+      : 0n;
+    message.canaryNodes = object.canaryNodes ?? 0;
+    message.stableNodes = object.stableNodes ?? 0;
+    message.verdict = object.verdict ?? "";
+    return message;
+  },
+};
+
+function createBaseLargestShare(): LargestShare {
+  return { node: "", gate: "", region: "", value: 0, without: undefined, changeWithout: undefined };
+}
+
+export const LargestShare: MessageFns<LargestShare> = {
+  encode(message: LargestShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.node !== "") {
+      writer.uint32(10).string(message.node);
+    }
+    if (message.gate !== "") {
+      writer.uint32(18).string(message.gate);
+    }
+    if (message.region !== "") {
+      writer.uint32(26).string(message.region);
+    }
+    if (message.value !== 0) {
+      writer.uint32(33).double(message.value);
+    }
+    if (message.without !== undefined) {
+      writer.uint32(41).double(message.without);
+    }
+    if (message.changeWithout !== undefined) {
+      writer.uint32(49).double(message.changeWithout);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LargestShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLargestShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.gate = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.value = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.without = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 49) {
+              break;
+            }
+
+            message.changeWithout = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LargestShare>, I>>(base?: I): LargestShare {
+    return LargestShare.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LargestShare>, I>>(object: I): LargestShare {
+    const message = createBaseLargestShare();
+    message.node = object.node ?? "";
+    message.gate = object.gate ?? "";
+    message.region = object.region ?? "";
+    message.value = object.value ?? 0;
+    message.without = object.without ?? undefined;
+    message.changeWithout = object.changeWithout ?? undefined;
+    return message;
+  },
+};
+
+function createBaseReading(): Reading {
+  return { at: undefined, number: 0, step: 0, verdict: "", gates: [], largest: undefined, why: "" };
+}
+
+export const Reading: MessageFns<Reading> = {
+  encode(message: Reading, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.at !== undefined) {
+      Timestamp.encode(message.at, writer.uint32(10).fork()).join();
+    }
+    if (message.number !== 0) {
+      writer.uint32(16).uint32(message.number);
+    }
+    if (message.step !== 0) {
+      writer.uint32(24).uint32(message.step);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(34).string(message.verdict);
+    }
+    for (const v of message.gates) {
+      GateReading.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.largest !== undefined) {
+      LargestShare.encode(message.largest, writer.uint32(50).fork()).join();
+    }
+    if (message.why !== "") {
+      writer.uint32(58).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reading {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReading();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.at = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.number = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.gates.push(GateReading.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.largest = LargestShare.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Reading>, I>>(base?: I): Reading {
+    return Reading.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Reading>, I>>(object: I): Reading {
+    const message = createBaseReading();
+    message.at = (object.at !== undefined && object.at !== null) ? Timestamp.fromPartial(object.at) : undefined;
+    message.number = object.number ?? 0;
+    message.step = object.step ?? 0;
+    message.verdict = object.verdict ?? "";
+    message.gates = object.gates?.map((e) => GateReading.fromPartial(e)) || [];
+    message.largest = (object.largest !== undefined && object.largest !== null)
+      ? LargestShare.fromPartial(object.largest)
+      : undefined;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseStepProgress(): StepProgress {
+  return { targets: 0, startedAt: undefined, endedAt: undefined, note: "" };
+}
+
+export const StepProgress: MessageFns<StepProgress> = {
+  encode(message: StepProgress, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.targets !== 0) {
+      writer.uint32(8).uint32(message.targets);
+    }
+    if (message.startedAt !== undefined) {
+      Timestamp.encode(message.startedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.endedAt !== undefined) {
+      Timestamp.encode(message.endedAt, writer.uint32(26).fork()).join();
+    }
+    if (message.note !== "") {
+      writer.uint32(34).string(message.note);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StepProgress {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStepProgress();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.targets = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.startedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.endedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.note = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<StepProgress>, I>>(base?: I): StepProgress {
+    return StepProgress.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StepProgress>, I>>(object: I): StepProgress {
+    const message = createBaseStepProgress();
+    message.targets = object.targets ?? 0;
+    message.startedAt = (object.startedAt !== undefined && object.startedAt !== null)
+      ? Timestamp.fromPartial(object.startedAt)
+      : undefined;
+    message.endedAt = (object.endedAt !== undefined && object.endedAt !== null)
+      ? Timestamp.fromPartial(object.endedAt)
+      : undefined;
+    message.note = object.note ?? "";
+    return message;
+  },
+};
+
+function createBaseRollout(): Rollout {
+  return {
+    id: "",
+    version: "",
+    target: undefined,
+    revision: 0n,
+    reverts: "",
+    strategy: undefined,
+    state: undefined,
+    step: 0,
+    steps: [],
+    counts: {},
+    readings: [],
+    nextReadingAt: undefined,
+    waits: [],
+    failuresLeft: undefined,
+    deadline: undefined,
+    createdBy: "",
+    reason: "",
+    createdAt: undefined,
+    updatedAt: undefined,
+    endedAt: undefined,
+    modRevision: 0n,
+  };
+}
+
+export const Rollout: MessageFns<Rollout> = {
+  encode(message: Rollout, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.target !== undefined) {
+      Target.encode(message.target, writer.uint32(26).fork()).join();
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.revision);
+    }
+    if (message.reverts !== "") {
+      writer.uint32(42).string(message.reverts);
+    }
+    if (message.strategy !== undefined) {
+      Strategy.encode(message.strategy, writer.uint32(50).fork()).join();
+    }
+    if (message.state !== undefined) {
+      RolloutState.encode(message.state, writer.uint32(58).fork()).join();
+    }
+    if (message.step !== 0) {
+      writer.uint32(64).uint32(message.step);
+    }
+    for (const v of message.steps) {
+      StepProgress.encode(v!, writer.uint32(74).fork()).join();
+    }
+    globalThis.Object.entries(message.counts).forEach(([key, value]: [string, number]) => {
+      Rollout_CountsEntry.encode({ key: key as any, value }, writer.uint32(82).fork()).join();
+    });
+    for (const v of message.readings) {
+      Reading.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.nextReadingAt !== undefined) {
+      Timestamp.encode(message.nextReadingAt, writer.uint32(98).fork()).join();
+    }
+    for (const v of message.waits) {
+      writer.uint32(106).string(v!);
+    }
+    if (message.failuresLeft !== undefined) {
+      writer.uint32(112).uint32(message.failuresLeft);
+    }
+    if (message.deadline !== undefined) {
+      Timestamp.encode(message.deadline, writer.uint32(122).fork()).join();
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(130).string(message.createdBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(138).string(message.reason);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(message.createdAt, writer.uint32(146).fork()).join();
+    }
+    if (message.updatedAt !== undefined) {
+      Timestamp.encode(message.updatedAt, writer.uint32(154).fork()).join();
+    }
+    if (message.endedAt !== undefined) {
+      Timestamp.encode(message.endedAt, writer.uint32(162).fork()).join();
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asUintN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
+      }
+      writer.uint32(168).uint64(message.modRevision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rollout {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollout();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.target = Target.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reverts = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.strategy = Strategy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.state = RolloutState.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.steps.push(StepProgress.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            const entry10 = Rollout_CountsEntry.decode(reader, reader.uint32());
+            if (entry10.value !== undefined) {
+              message.counts[entry10.key] = entry10.value;
+            }
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.readings.push(Reading.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.nextReadingAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.waits.push(reader.string());
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.failuresLeft = reader.uint32();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.deadline = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 17: {
+            if (tag !== 138) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 18: {
+            if (tag !== 146) {
+              break;
+            }
+
+            message.createdAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.updatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.endedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.modRevision = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Rollout>, I>>(base?: I): Rollout {
+    return Rollout.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Rollout>, I>>(object: I): Rollout {
+    const message = createBaseRollout();
+    message.id = object.id ?? "";
+    message.version = object.version ?? "";
+    message.target = (object.target !== undefined && object.target !== null)
+      ? Target.fromPartial(object.target)
+      : undefined;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.reverts = object.reverts ?? "";
+    message.strategy = (object.strategy !== undefined && object.strategy !== null)
+      ? Strategy.fromPartial(object.strategy)
+      : undefined;
+    message.state = (object.state !== undefined && object.state !== null)
+      ? RolloutState.fromPartial(object.state)
+      : undefined;
+    message.step = object.step ?? 0;
+    message.steps = object.steps?.map((e) => StepProgress.fromPartial(e)) || [];
+    message.counts = (globalThis.Object.entries(object.counts ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    message.readings = object.readings?.map((e) => Reading.fromPartial(e)) || [];
+    message.nextReadingAt = (object.nextReadingAt !== undefined && object.nextReadingAt !== null)
+      ? Timestamp.fromPartial(object.nextReadingAt)
+      : undefined;
+    message.waits = object.waits?.map((e) => e) || [];
+    message.failuresLeft = object.failuresLeft ?? undefined;
+    message.deadline = (object.deadline !== undefined && object.deadline !== null)
+      ? Timestamp.fromPartial(object.deadline)
+      : undefined;
+    message.createdBy = object.createdBy ?? "";
+    message.reason = object.reason ?? "";
+    message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
+      ? Timestamp.fromPartial(object.createdAt)
+      : undefined;
+    message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
+      ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.endedAt = (object.endedAt !== undefined && object.endedAt !== null)
+      ? Timestamp.fromPartial(object.endedAt)
+      : undefined;
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseRollout_CountsEntry(): Rollout_CountsEntry {
+  return { key: "", value: 0 };
+}
+
+export const Rollout_CountsEntry: MessageFns<Rollout_CountsEntry> = {
+  encode(message: Rollout_CountsEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rollout_CountsEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollout_CountsEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Rollout_CountsEntry>, I>>(base?: I): Rollout_CountsEntry {
+    return Rollout_CountsEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Rollout_CountsEntry>, I>>(object: I): Rollout_CountsEntry {
+    const message = createBaseRollout_CountsEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseRolloutTarget(): RolloutTarget {
+  return {
+    rollout: "",
+    node: "",
+    region: "",
+    step: 0,
+    state: "",
+    since: undefined,
+    released: false,
+    why: "",
+    switchedAt: undefined,
+    modRevision: 0n,
+    offeredAt: undefined,
+  };
+}
+
+export const RolloutTarget: MessageFns<RolloutTarget> = {
+  encode(message: RolloutTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rollout !== "") {
+      writer.uint32(10).string(message.rollout);
+    }
+    if (message.node !== "") {
+      writer.uint32(18).string(message.node);
+    }
+    if (message.region !== "") {
+      writer.uint32(26).string(message.region);
+    }
+    if (message.step !== 0) {
+      writer.uint32(32).uint32(message.step);
+    }
+    if (message.state !== "") {
+      writer.uint32(42).string(message.state);
+    }
+    if (message.since !== undefined) {
+      Timestamp.encode(message.since, writer.uint32(50).fork()).join();
+    }
+    if (message.released !== false) {
+      writer.uint32(56).bool(message.released);
+    }
+    if (message.why !== "") {
+      writer.uint32(66).string(message.why);
+    }
+    if (message.switchedAt !== undefined) {
+      Timestamp.encode(message.switchedAt, writer.uint32(74).fork()).join();
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asUintN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.modRevision);
+    }
+    if (message.offeredAt !== undefined) {
+      Timestamp.encode(message.offeredAt, writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollout = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.since = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.released = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.switchedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.modRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.offeredAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutTarget>, I>>(base?: I): RolloutTarget {
+    return RolloutTarget.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutTarget>, I>>(object: I): RolloutTarget {
+    const message = createBaseRolloutTarget();
+    message.rollout = object.rollout ?? "";
+    message.node = object.node ?? "";
+    message.region = object.region ?? "";
+    message.step = object.step ?? 0;
+    message.state = object.state ?? "";
+    message.since = (object.since !== undefined && object.since !== null)
+      ? Timestamp.fromPartial(object.since)
+      : undefined;
+    message.released = object.released ?? false;
+    message.why = object.why ?? "";
+    message.switchedAt = (object.switchedAt !== undefined && object.switchedAt !== null)
+      ? Timestamp.fromPartial(object.switchedAt)
+      : undefined;
+    message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
+      ? BigInt(object.modRevision)
+      : 0n;
+    message.offeredAt = (object.offeredAt !== undefined && object.offeredAt !== null)
+      ? Timestamp.fromPartial(object.offeredAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRolloutVerb(): RolloutVerb {
+  return { verb: "", ok: false, why: "" };
+}
+
+export const RolloutVerb: MessageFns<RolloutVerb> = {
+  encode(message: RolloutVerb, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.verb !== "") {
+      writer.uint32(10).string(message.verb);
+    }
+    if (message.ok !== false) {
+      writer.uint32(16).bool(message.ok);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutVerb {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutVerb();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.verb = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ok = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutVerb>, I>>(base?: I): RolloutVerb {
+    return RolloutVerb.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutVerb>, I>>(object: I): RolloutVerb {
+    const message = createBaseRolloutVerb();
+    message.verb = object.verb ?? "";
+    message.ok = object.ok ?? false;
+    message.why = object.why ?? "";
+    return message;
+  },
+};
+
+function createBaseRolloutPlan(): RolloutPlan {
+  return { strategy: undefined, steps: [], supersedes: [], aboutMs: 0n };
+}
+
+export const RolloutPlan: MessageFns<RolloutPlan> = {
+  encode(message: RolloutPlan, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.strategy !== undefined) {
+      Strategy.encode(message.strategy, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.steps) {
+      PlannedStep.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.supersedes) {
+      Superseded.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.aboutMs !== 0n) {
+      if (BigInt.asUintN(64, message.aboutMs) !== message.aboutMs) {
+        throw new globalThis.Error("value provided for field message.aboutMs of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.aboutMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RolloutPlan {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRolloutPlan();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.strategy = Strategy.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.steps.push(PlannedStep.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.supersedes.push(Superseded.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.aboutMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RolloutPlan>, I>>(base?: I): RolloutPlan {
+    return RolloutPlan.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RolloutPlan>, I>>(object: I): RolloutPlan {
+    const message = createBaseRolloutPlan();
+    message.strategy = (object.strategy !== undefined && object.strategy !== null)
+      ? Strategy.fromPartial(object.strategy)
+      : undefined;
+    message.steps = object.steps?.map((e) => PlannedStep.fromPartial(e)) || [];
+    message.supersedes = object.supersedes?.map((e) => Superseded.fromPartial(e)) || [];
+    message.aboutMs = (object.aboutMs !== undefined && object.aboutMs !== null) ? BigInt(object.aboutMs) : 0n;
+    return message;
+  },
+};
+
+function createBasePlannedStep(): PlannedStep {
+  return { step: undefined, targets: 0 };
+}
+
+export const PlannedStep: MessageFns<PlannedStep> = {
+  encode(message: PlannedStep, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.step !== undefined) {
+      RolloutStep.encode(message.step, writer.uint32(10).fork()).join();
+    }
+    if (message.targets !== 0) {
+      writer.uint32(16).uint32(message.targets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PlannedStep {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlannedStep();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.step = RolloutStep.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.targets = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PlannedStep>, I>>(base?: I): PlannedStep {
+    return PlannedStep.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PlannedStep>, I>>(object: I): PlannedStep {
+    const message = createBasePlannedStep();
+    message.step = (object.step !== undefined && object.step !== null)
+      ? RolloutStep.fromPartial(object.step)
+      : undefined;
+    message.targets = object.targets ?? 0;
+    return message;
+  },
+};
+
+function createBaseSuperseded(): Superseded {
+  return { id: "", version: "", step: 0, steps: 0, regions: [] };
+}
+
+export const Superseded: MessageFns<Superseded> = {
+  encode(message: Superseded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.version !== "") {
+      writer.uint32(18).string(message.version);
+    }
+    if (message.step !== 0) {
+      writer.uint32(24).uint32(message.step);
+    }
+    if (message.steps !== 0) {
+      writer.uint32(32).uint32(message.steps);
+    }
+    for (const v of message.regions) {
+      RegionShare.encode(v!, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Superseded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuperseded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.step = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.steps = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.regions.push(RegionShare.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Superseded>, I>>(base?: I): Superseded {
+    return Superseded.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Superseded>, I>>(object: I): Superseded {
+    const message = createBaseSuperseded();
+    message.id = object.id ?? "";
+    message.version = object.version ?? "";
+    message.step = object.step ?? 0;
+    message.steps = object.steps ?? 0;
+    message.regions = object.regions?.map((e) => RegionShare.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRegionShare(): RegionShare {
+  return { region: "", released: 0, targets: 0 };
+}
+
+export const RegionShare: MessageFns<RegionShare> = {
+  encode(message: RegionShare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    if (message.released !== 0) {
+      writer.uint32(16).uint32(message.released);
+    }
+    if (message.targets !== 0) {
+      writer.uint32(24).uint32(message.targets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionShare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionShare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.released = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.targets = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionShare>, I>>(base?: I): RegionShare {
+    return RegionShare.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionShare>, I>>(object: I): RegionShare {
+    const message = createBaseRegionShare();
+    message.region = object.region ?? "";
+    message.released = object.released ?? 0;
+    message.targets = object.targets ?? 0;
+    return message;
+  },
+};
+
+function createBaseListRolloutsRequest(): ListRolloutsRequest {
+  return { limit: 0, before: "", open: undefined };
+}
+
+export const ListRolloutsRequest: MessageFns<ListRolloutsRequest> = {
+  encode(message: ListRolloutsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.limit !== 0) {
+      writer.uint32(8).uint32(message.limit);
+    }
+    if (message.before !== "") {
+      writer.uint32(18).string(message.before);
+    }
+    if (message.open !== undefined) {
+      writer.uint32(24).bool(message.open);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.limit = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.before = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.open = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRolloutsRequest>, I>>(base?: I): ListRolloutsRequest {
+    return ListRolloutsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRolloutsRequest>, I>>(object: I): ListRolloutsRequest {
+    const message = createBaseListRolloutsRequest();
+    message.limit = object.limit ?? 0;
+    message.before = object.before ?? "";
+    message.open = object.open ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListRolloutsResponse(): ListRolloutsResponse {
+  return { rollouts: [], next: "" };
+}
+
+export const ListRolloutsResponse: MessageFns<ListRolloutsResponse> = {
+  encode(message: ListRolloutsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rollouts) {
+      Rollout.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.next !== "") {
+      writer.uint32(18).string(message.next);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRolloutsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRolloutsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollouts.push(Rollout.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.next = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRolloutsResponse>, I>>(base?: I): ListRolloutsResponse {
+    return ListRolloutsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRolloutsResponse>, I>>(object: I): ListRolloutsResponse {
+    const message = createBaseListRolloutsResponse();
+    message.rollouts = object.rollouts?.map((e) => Rollout.fromPartial(e)) || [];
+    message.next = object.next ?? "";
+    return message;
+  },
+};
+
+function createBaseGetRolloutRequest(): GetRolloutRequest {
+  return { id: "", targets: 0 };
+}
+
+export const GetRolloutRequest: MessageFns<GetRolloutRequest> = {
+  encode(message: GetRolloutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.targets !== 0) {
+      writer.uint32(16).uint32(message.targets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRolloutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRolloutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.targets = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetRolloutRequest>, I>>(base?: I): GetRolloutRequest {
+    return GetRolloutRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRolloutRequest>, I>>(object: I): GetRolloutRequest {
+    const message = createBaseGetRolloutRequest();
+    message.id = object.id ?? "";
+    message.targets = object.targets ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetRolloutResponse(): GetRolloutResponse {
+  return { rollout: undefined, targets: [], legal: [] };
+}
+
+export const GetRolloutResponse: MessageFns<GetRolloutResponse> = {
+  encode(message: GetRolloutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.targets) {
+      RolloutTarget.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.legal) {
+      RolloutVerb.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRolloutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRolloutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.targets.push(RolloutTarget.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.legal.push(RolloutVerb.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GetRolloutResponse>, I>>(base?: I): GetRolloutResponse {
+    return GetRolloutResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRolloutResponse>, I>>(object: I): GetRolloutResponse {
+    const message = createBaseGetRolloutResponse();
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
+    message.targets = object.targets?.map((e) => RolloutTarget.fromPartial(e)) || [];
+    message.legal = object.legal?.map((e) => RolloutVerb.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGiveRolloutVerbRequest(): GiveRolloutVerbRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, id: "", verb: "", confirmNodes: 0 };
+}
+
+export const GiveRolloutVerbRequest: MessageFns<GiveRolloutVerbRequest> = {
+  encode(message: GiveRolloutVerbRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.id !== "") {
+      writer.uint32(34).string(message.id);
+    }
+    if (message.verb !== "") {
+      writer.uint32(42).string(message.verb);
+    }
+    if (message.confirmNodes !== 0) {
+      writer.uint32(48).uint32(message.confirmNodes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GiveRolloutVerbRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGiveRolloutVerbRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.verb = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.confirmNodes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GiveRolloutVerbRequest>, I>>(base?: I): GiveRolloutVerbRequest {
+    return GiveRolloutVerbRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GiveRolloutVerbRequest>, I>>(object: I): GiveRolloutVerbRequest {
+    const message = createBaseGiveRolloutVerbRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.id = object.id ?? "";
+    message.verb = object.verb ?? "";
+    message.confirmNodes = object.confirmNodes ?? 0;
+    return message;
+  },
+};
+
+function createBaseGiveRolloutVerbResponse(): GiveRolloutVerbResponse {
+  return { revision: 0n, rollout: undefined };
+}
+
+export const GiveRolloutVerbResponse: MessageFns<GiveRolloutVerbResponse> = {
+  encode(message: GiveRolloutVerbResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GiveRolloutVerbResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGiveRolloutVerbResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<GiveRolloutVerbResponse>, I>>(base?: I): GiveRolloutVerbResponse {
+    return GiveRolloutVerbResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GiveRolloutVerbResponse>, I>>(object: I): GiveRolloutVerbResponse {
+    const message = createBaseGiveRolloutVerbResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewRevertRequest(): PreviewRevertRequest {
+  return {};
+}
+
+export const PreviewRevertRequest: MessageFns<PreviewRevertRequest> = {
+  encode(_: PreviewRevertRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewRevertRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewRevertRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PreviewRevertRequest>, I>>(base?: I): PreviewRevertRequest {
+    return PreviewRevertRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewRevertRequest>, I>>(_: I): PreviewRevertRequest {
+    const message = createBasePreviewRevertRequest();
+    return message;
+  },
+};
+
+function createBasePreviewRevertResponse(): PreviewRevertResponse {
+  return {
+    rollout: undefined,
+    by: "",
+    toLabel: "",
+    newLabel: "",
+    nodes: [],
+    regions: [],
+    streams: 0,
+    batches: 0,
+    closes: [],
+  };
+}
+
+export const PreviewRevertResponse: MessageFns<PreviewRevertResponse> = {
+  encode(message: PreviewRevertResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(10).fork()).join();
+    }
+    if (message.by !== "") {
+      writer.uint32(18).string(message.by);
+    }
+    if (message.toLabel !== "") {
+      writer.uint32(26).string(message.toLabel);
+    }
+    if (message.newLabel !== "") {
+      writer.uint32(34).string(message.newLabel);
+    }
+    for (const v of message.nodes) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.regions) {
+      RegionBlast.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.streams !== 0) {
+      writer.uint32(56).uint32(message.streams);
+    }
+    if (message.batches !== 0) {
+      writer.uint32(64).uint32(message.batches);
+    }
+    for (const v of message.closes) {
+      ClosingService.encode(v!, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewRevertResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewRevertResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toLabel = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.newLabel = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.nodes.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.regions.push(RegionBlast.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.batches = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.closes.push(ClosingService.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<PreviewRevertResponse>, I>>(base?: I): PreviewRevertResponse {
+    return PreviewRevertResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreviewRevertResponse>, I>>(object: I): PreviewRevertResponse {
+    const message = createBasePreviewRevertResponse();
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
+    message.by = object.by ?? "";
+    message.toLabel = object.toLabel ?? "";
+    message.newLabel = object.newLabel ?? "";
+    message.nodes = object.nodes?.map((e) => e) || [];
+    message.regions = object.regions?.map((e) => RegionBlast.fromPartial(e)) || [];
+    message.streams = object.streams ?? 0;
+    message.batches = object.batches ?? 0;
+    message.closes = object.closes?.map((e) => ClosingService.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseClosingService(): ClosingService {
+  return { service: "", nodes: 0, streams: 0 };
+}
+
+export const ClosingService: MessageFns<ClosingService> = {
+  encode(message: ClosingService, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.nodes !== 0) {
+      writer.uint32(16).uint32(message.nodes);
+    }
+    if (message.streams !== 0) {
+      writer.uint32(24).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClosingService {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClosingService();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nodes = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClosingService>, I>>(base?: I): ClosingService {
+    return ClosingService.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClosingService>, I>>(object: I): ClosingService {
+    const message = createBaseClosingService();
+    message.service = object.service ?? "";
+    message.nodes = object.nodes ?? 0;
+    message.streams = object.streams ?? 0;
+    return message;
+  },
+};
+
+function createBaseRevertLastRequest(): RevertLastRequest {
+  return { requestId: "", reason: "", ifRevision: 0n, confirmNodes: 0 };
+}
+
+export const RevertLastRequest: MessageFns<RevertLastRequest> = {
+  encode(message: RevertLastRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.ifRevision !== 0n) {
+      if (BigInt.asUintN(64, message.ifRevision) !== message.ifRevision) {
+        throw new globalThis.Error("value provided for field message.ifRevision of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.ifRevision);
+    }
+    if (message.confirmNodes !== 0) {
+      writer.uint32(32).uint32(message.confirmNodes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevertLastRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevertLastRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ifRevision = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.confirmNodes = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevertLastRequest>, I>>(base?: I): RevertLastRequest {
+    return RevertLastRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevertLastRequest>, I>>(object: I): RevertLastRequest {
+    const message = createBaseRevertLastRequest();
+    message.requestId = object.requestId ?? "";
+    message.reason = object.reason ?? "";
+    message.ifRevision = (object.ifRevision !== undefined && object.ifRevision !== null)
+      ? BigInt(object.ifRevision)
+      : 0n;
+    message.confirmNodes = object.confirmNodes ?? 0;
+    return message;
+  },
+};
+
+function createBaseRevertLastResponse(): RevertLastResponse {
+  return { revision: 0n, rollout: undefined };
+}
+
+export const RevertLastResponse: MessageFns<RevertLastResponse> = {
+  encode(message: RevertLastResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asUintN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.revision);
+    }
+    if (message.rollout !== undefined) {
+      Rollout.encode(message.rollout, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevertLastResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevertLastResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rollout = Rollout.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RevertLastResponse>, I>>(base?: I): RevertLastResponse {
+    return RevertLastResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevertLastResponse>, I>>(object: I): RevertLastResponse {
+    const message = createBaseRevertLastResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? Rollout.fromPartial(object.rollout)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseCreateBackupRequest(): CreateBackupRequest {
   return { passphrase: "" };
 }
@@ -15214,6 +19617,57 @@ export const ConsoleServiceService = {
       Buffer.from(RemoveSecretResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveSecretResponse => RemoveSecretResponse.decode(value),
   },
+  /** ---- rollouts ---- */
+  listRollouts: {
+    path: "/aicdn.v1.ConsoleService/ListRollouts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRolloutsRequest): Buffer => Buffer.from(ListRolloutsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRolloutsRequest => ListRolloutsRequest.decode(value),
+    responseSerialize: (value: ListRolloutsResponse): Buffer =>
+      Buffer.from(ListRolloutsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRolloutsResponse => ListRolloutsResponse.decode(value),
+  },
+  getRollout: {
+    path: "/aicdn.v1.ConsoleService/GetRollout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRolloutRequest): Buffer => Buffer.from(GetRolloutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRolloutRequest => GetRolloutRequest.decode(value),
+    responseSerialize: (value: GetRolloutResponse): Buffer => Buffer.from(GetRolloutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetRolloutResponse => GetRolloutResponse.decode(value),
+  },
+  giveRolloutVerb: {
+    path: "/aicdn.v1.ConsoleService/GiveRolloutVerb" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GiveRolloutVerbRequest): Buffer =>
+      Buffer.from(GiveRolloutVerbRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GiveRolloutVerbRequest => GiveRolloutVerbRequest.decode(value),
+    responseSerialize: (value: GiveRolloutVerbResponse): Buffer =>
+      Buffer.from(GiveRolloutVerbResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GiveRolloutVerbResponse => GiveRolloutVerbResponse.decode(value),
+  },
+  /** What taking back the newest publication would do. */
+  previewRevert: {
+    path: "/aicdn.v1.ConsoleService/PreviewRevert" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PreviewRevertRequest): Buffer => Buffer.from(PreviewRevertRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreviewRevertRequest => PreviewRevertRequest.decode(value),
+    responseSerialize: (value: PreviewRevertResponse): Buffer =>
+      Buffer.from(PreviewRevertResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): PreviewRevertResponse => PreviewRevertResponse.decode(value),
+  },
+  revertLast: {
+    path: "/aicdn.v1.ConsoleService/RevertLast" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevertLastRequest): Buffer => Buffer.from(RevertLastRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevertLastRequest => RevertLastRequest.decode(value),
+    responseSerialize: (value: RevertLastResponse): Buffer => Buffer.from(RevertLastResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevertLastResponse => RevertLastResponse.decode(value),
+  },
   /**
    * backups
    * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
@@ -15286,6 +19740,13 @@ export interface ConsoleServiceServer extends UntypedServiceImplementation {
   putSecret: handleUnaryCall<PutSecretRequest, PutSecretResponse>;
   putCertificate: handleUnaryCall<PutCertificateRequest, PutCertificateResponse>;
   removeSecret: handleUnaryCall<RemoveSecretRequest, RemoveSecretResponse>;
+  /** ---- rollouts ---- */
+  listRollouts: handleUnaryCall<ListRolloutsRequest, ListRolloutsResponse>;
+  getRollout: handleUnaryCall<GetRolloutRequest, GetRolloutResponse>;
+  giveRolloutVerb: handleUnaryCall<GiveRolloutVerbRequest, GiveRolloutVerbResponse>;
+  /** What taking back the newest publication would do. */
+  previewRevert: handleUnaryCall<PreviewRevertRequest, PreviewRevertResponse>;
+  revertLast: handleUnaryCall<RevertLastRequest, RevertLastResponse>;
   /**
    * backups
    * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
@@ -16013,6 +20474,83 @@ export interface ConsoleServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveSecretResponse) => void,
+  ): ClientUnaryCall;
+  /** ---- rollouts ---- */
+  listRollouts(
+    request: ListRolloutsRequest,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  listRollouts(
+    request: ListRolloutsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRolloutsResponse) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    callback: (error: ServiceError | null, response: GetRolloutResponse) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetRolloutResponse) => void,
+  ): ClientUnaryCall;
+  getRollout(
+    request: GetRolloutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetRolloutResponse) => void,
+  ): ClientUnaryCall;
+  giveRolloutVerb(
+    request: GiveRolloutVerbRequest,
+    callback: (error: ServiceError | null, response: GiveRolloutVerbResponse) => void,
+  ): ClientUnaryCall;
+  giveRolloutVerb(
+    request: GiveRolloutVerbRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GiveRolloutVerbResponse) => void,
+  ): ClientUnaryCall;
+  giveRolloutVerb(
+    request: GiveRolloutVerbRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GiveRolloutVerbResponse) => void,
+  ): ClientUnaryCall;
+  /** What taking back the newest publication would do. */
+  previewRevert(
+    request: PreviewRevertRequest,
+    callback: (error: ServiceError | null, response: PreviewRevertResponse) => void,
+  ): ClientUnaryCall;
+  previewRevert(
+    request: PreviewRevertRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: PreviewRevertResponse) => void,
+  ): ClientUnaryCall;
+  previewRevert(
+    request: PreviewRevertRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: PreviewRevertResponse) => void,
+  ): ClientUnaryCall;
+  revertLast(
+    request: RevertLastRequest,
+    callback: (error: ServiceError | null, response: RevertLastResponse) => void,
+  ): ClientUnaryCall;
+  revertLast(
+    request: RevertLastRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevertLastResponse) => void,
+  ): ClientUnaryCall;
+  revertLast(
+    request: RevertLastRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevertLastResponse) => void,
   ): ClientUnaryCall;
   /**
    * backups

@@ -1,0 +1,169 @@
+import { BUCKETS_MS, type Histogram } from '../../../proto/vocab/metrics.ts';
+import { COUNTS, HISTOGRAMS, type Part } from './part.ts';
+
+// What happened in a time, packed: a text of bytes. 10,000 nodes have some hundred of these each, and a text costs 16
+// bytes beside its content, where an array of bytes costs hundreds.
+
+export type Packed = string;
+
+/** Index of a part in a cell: 0 is what is of no service by name. */
+export const REST = 0;
+
+export interface CellHead {
+  readonly from: number;
+  readonly to: number;
+  /** Per cent, to the half; `null`: not known. */
+  readonly cpuPct: number | null;
+  readonly memPct: number | null;
+}
+
+/** Index of the service, what happened to it; without histograms only its counters count, and they are in REST as well. */
+export interface CellPart {
+  readonly index: number;
+  readonly part: Part;
+}
+
+const LONGEST = 256 * 1024;
+
+/** Packs cells; one of these is used again and again. */
+export class CellWriter {
+  private readonly bytes = Buffer.allocUnsafe(LONGEST);
+  private at = 0;
+
+  /** @param counters services whose counters alone are told: they are in `parts`' REST already */
+  pack(head: CellHead, parts: readonly CellPart[], counters: readonly CellPart[] = []): Packed {
+    this.at = 0;
+    this.number(head.from);
+    this.number(Math.max(0, head.to - head.from));
+    this.percent(head.cpuPct);
+    this.percent(head.memPct);
+    this.number(parts.length);
+    for (const { index, part } of parts) {
+      this.number(index);
+      this.counts(part);
+      for (const h of HISTOGRAMS) this.histogram(part[h]);
+    }
+    this.number(counters.length);
+    for (const { index, part } of counters) {
+      this.number(index);
+      this.counts(part);
+    }
+    return this.bytes.toString('latin1', 0, this.at);
+  }
+
+  private counts(p: Part): void {
+    this.number(p.streams);
+    // Most of them are 0: those that are not are told by a mask.
+    let mask = 0;
+    COUNTS.forEach((c, i) => {
+      if (p[c] > 0) mask |= 1 << i;
+    });
+    this.number(mask);
+    for (const c of COUNTS) if (p[c] > 0) this.number(p[c]);
+  }
+
+  private histogram(h: Histogram): void {
+    const { counts } = h;
+    let first = 0;
+    while (first < counts.length && !counts[first]) first += 1;
+    let last = counts.length - 1;
+    while (last >= first && !counts[last]) last -= 1;
+    this.number(last - first + 1);
+    if (last < first) return;
+    this.number(first);
+    for (let i = first; i <= last; i++) this.number(counts[i] ?? 0);
+    this.number(Math.round(h.sumMs * SUM_PARTS));
+  }
+
+  private percent(v: number | null): void {
+    this.number(v === null ? 0 : 1 + Math.round(Math.min(100, Math.max(0, v)) * 2));
+  }
+
+  /** Seven bits a byte, the lowest first, the highest bit says that more follow. */
+  private number(v: number): void {
+    let n = Number.isFinite(v) && v > 0 ? Math.round(v) : 0;
+    while (n >= 128) {
+      this.bytes[this.at++] = 128 + (n % 128);
+      n = Math.floor(n / 128);
+    }
+    this.bytes[this.at++] = n;
+  }
+}
+
+const SUM_PARTS = 16;
+
+/** Reads one cell; throws RangeError when the text is no cell. */
+export class CellReader {
+  private readonly text: Packed;
+  private at = 0;
+
+  constructor(text: Packed) {
+    this.text = text;
+  }
+
+  head(): CellHead {
+    const from = this.number();
+    const to = from + this.number();
+    return { from, to, cpuPct: this.percent(), memPct: this.percent() };
+  }
+
+  /**
+   * After the head.
+   * @param into where what is of a service is added, by its index; `null`: it is passed over
+   * @param also the same for services of which there are counters only
+   */
+  parts(into: (index: number) => Part | null, also?: (index: number) => Part | null): void {
+    for (let n = this.number(); n > 0; n--) {
+      const part = into(this.number());
+      this.counts(part);
+      for (const h of HISTOGRAMS) this.histogram(part?.[h] ?? null);
+    }
+    for (let n = this.number(); n > 0; n--) {
+      const index = this.number();
+      this.counts(also ? also(index) : null);
+    }
+    if (this.at !== this.text.length) throw new RangeError('more than a cell');
+  }
+
+  private counts(p: Part | null): void {
+    const streams = this.number();
+    if (p) p.streams += streams;
+    const mask = this.number();
+    for (let i = 0; i < COUNTS.length; i++) {
+      if ((mask & (1 << i)) === 0) continue;
+      const v = this.number();
+      const c = COUNTS[i];
+      if (p && c) p[c] += v;
+    }
+  }
+
+  private histogram(h: Histogram | null): void {
+    const length = this.number();
+    if (length === 0) return;
+    const first = this.number();
+    if (first + length > BUCKETS_MS.length + 1) throw new RangeError('no such bucket');
+    for (let i = first; i < first + length; i++) {
+      const n = this.number();
+      if (!h) continue;
+      h.counts[i] = (h.counts[i] ?? 0) + n;
+      h.total += n;
+    }
+    const sum = this.number();
+    if (h) h.sumMs += sum / SUM_PARTS;
+  }
+
+  private percent(): number | null {
+    const v = this.number();
+    return v === 0 ? null : (v - 1) / 2;
+  }
+
+  private number(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      if (this.at >= this.text.length || scale > 2 ** 49) throw new RangeError('the cell is cut');
+      const b = this.text.charCodeAt(this.at++);
+      value += (b % 128) * scale;
+      if (b < 128) return value;
+    }
+  }
+}

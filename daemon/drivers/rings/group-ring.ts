@@ -1,0 +1,211 @@
+import type { Millis } from '../../../proto/vocab/ids.ts';
+import type { MetricsReport } from '../../../proto/vocab/metrics.ts';
+import type { NodeType } from '../../../proto/vocab/node.ts';
+import { type CellPart, CellReader, type Packed, REST } from './cell.ts';
+import { TEN_MINUTES } from './day.ts';
+import { MINUTE, type Tools } from './node-ring.ts';
+import { addPart, addSlice, COUNTS, newPart, type Part } from './part.ts';
+
+const MINUTES = 60;
+const TENS = 144;
+const MOST_NAMES = 64;
+/** What services beyond those are told as. */
+export const OTHER_SERVICES = 'other';
+
+export interface KeptGroup {
+  readonly region: string;
+  readonly nodeType: NodeType;
+  readonly names: readonly string[];
+  readonly minutes: readonly Packed[];
+  readonly tens: readonly Packed[];
+  readonly totals: Packed;
+}
+
+interface Open {
+  readonly minute: number;
+  readonly parts: Map<string, Part>;
+}
+
+/**
+ * A region's nodes of one type together: minutes of an hour and ten minutes of a day, with histograms. There are few of
+ * these, and reading one costs the same however many nodes it has; its past stays what it was when nodes go.
+ */
+export class GroupRing {
+  readonly region: string;
+  readonly nodeType: NodeType;
+  private names: string[] = [];
+  private open: Open | null = null;
+  private minutes: Packed[] = [];
+  private tens: Packed[] = [];
+  private readonly all = newPart();
+  private readonly byService = new Map<string, Part>();
+  /** TTFT p95 of minutes that are over. */
+  readonly ttft95 = new Map<number, number | null>();
+
+  constructor(region: string, nodeType: NodeType) {
+    this.region = region;
+    this.nodeType = nodeType;
+  }
+
+  take(report: MetricsReport, at: Millis, tools: Tools): void {
+    const minute = Math.floor(at / MINUTE);
+    if (this.open?.minute !== minute) this.turn(minute, tools);
+    const open = this.open as Open;
+    for (const s of report.services) {
+      const name = this.nameOf(s.service);
+      const part = of(open.parts, name);
+      addSlice(part, s);
+      // The mean of the minute, once it is divided by it.
+      part.streams += s.streams * report.sliceMs;
+      addSlice(this.all, s);
+      const total = of(this.byService, name);
+      for (const c of COUNTS) total[c] += s[c];
+    }
+  }
+
+  /** Minutes of [first, last], all services or one, added to `into`; how many there were. */
+  addMinutes(into: Part, first: number, last: number, service: string | null = null): number {
+    let found = 0;
+    for (const cell of this.minutes) found += this.add(cell, MINUTE, into, first, last, service);
+    const { open } = this;
+    if (open && open.minute >= first && open.minute <= last) {
+      found += 1;
+      for (const [name, part] of open.parts) {
+        if (service !== null && service !== name) continue;
+        const streams = into.streams + part.streams / MINUTE;
+        addPart(into, part);
+        into.streams = streams;
+      }
+    }
+    return found;
+  }
+
+  /** The same of times of ten minutes. */
+  addTens(into: Part, first: number, last: number, service: string | null = null): number {
+    let found = 0;
+    for (const cell of this.tens) found += this.add(cell, TEN_MINUTES, into, first, last, service);
+    return found;
+  }
+
+  /** Only grow: all, and the counters of each service. */
+  totals(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
+    return { all: this.all, services: this.byService };
+  }
+
+  keep({ writer }: Tools): KeptGroup {
+    const { open } = this;
+    const counters = [...this.byService].map(([name, part]) => ({ index: this.indexOf(name), part }));
+    const head = { from: 0, to: 0, cpuPct: null, memPct: null };
+    return {
+      region: this.region,
+      nodeType: this.nodeType,
+      names: this.names,
+      minutes: open ? [...this.minutes, this.packed(open, writer)] : this.minutes,
+      tens: this.tens,
+      totals: writer.pack(head, [{ index: REST, part: this.all }], counters),
+    };
+  }
+
+  /** @throws RangeError when a cell is none */
+  static from(kept: KeptGroup): GroupRing {
+    const group = new GroupRing(kept.region, kept.nodeType);
+    group.names = [...kept.names];
+    for (const cell of [...kept.minutes, ...kept.tens]) {
+      const reader = new CellReader(cell);
+      reader.head();
+      reader.parts(() => null);
+    }
+    group.minutes = [...kept.minutes];
+    group.tens = [...kept.tens];
+    const totals = new CellReader(kept.totals);
+    totals.head();
+    totals.parts(
+      () => group.all,
+      (i) => of(group.byService, group.names[i - 1] ?? OTHER_SERVICES),
+    );
+    return group;
+  }
+
+  /** Its open minute is over; with the last of ten, so are they. */
+  private turn(minute: number, { writer, gather }: Tools): void {
+    if (this.open) this.minutes.push(this.packed(this.open, writer));
+    this.open = { minute, parts: new Map() };
+    // One that was begun before a restart goes on.
+    const begun = this.minutes.findIndex((c) => minuteOf(c) === minute);
+    if (begun >= 0) {
+      const [cell] = this.minutes.splice(begun, 1);
+      const reader = new CellReader(cell as Packed);
+      reader.head();
+      reader.parts((i) => of((this.open as Open).parts, this.names[i - 1] ?? OTHER_SERVICES));
+      for (const part of this.open.parts.values()) part.streams *= MINUTE;
+    }
+    const ten = Math.floor((minute * MINUTE) / TEN_MINUTES);
+    const last = this.minutes.at(-1);
+    const before = last === undefined ? ten : Math.floor((minuteOf(last) * MINUTE) / TEN_MINUTES);
+    if (before < ten) {
+      gather.clear();
+      const whole = newPart();
+      const first = (before * TEN_MINUTES) / MINUTE;
+      const inTen = this.minutes.filter((c) => minuteOf(c) >= first && minuteOf(c) < first + 10);
+      for (const cell of inTen) gather.cell(cell);
+      gather.reduce(true);
+      this.addMinutes(whole, first, first + 9);
+      gather.streams(Math.round(whole.streams / 10));
+      gather.span({ from: before * TEN_MINUTES, to: before * TEN_MINUTES, cpuPct: null, memPct: null });
+      this.tens.push(gather.pack(writer));
+    }
+    const kept = (m: number): boolean => m > minute - MINUTES && m < minute;
+    this.minutes = this.minutes.filter((c) => kept(minuteOf(c)));
+    this.tens = this.tens.filter((c) => tenOf(c) > ten - TENS && tenOf(c) < ten);
+    for (const m of this.ttft95.keys()) if (!kept(m)) this.ttft95.delete(m);
+  }
+
+  private packed({ minute, parts }: Open, writer: Tools['writer']): Packed {
+    const from = minute * MINUTE;
+    const list: CellPart[] = [...parts].map(([name, part]) => ({
+      index: this.indexOf(name),
+      part: { ...part, streams: part.streams / MINUTE },
+    }));
+    return writer.pack({ from, to: from + MINUTE, cpuPct: null, memPct: null }, list);
+  }
+
+  private add(
+    cell: Packed,
+    unit: number,
+    into: Part,
+    first: number,
+    last: number,
+    service: string | null,
+  ): number {
+    const reader = new CellReader(cell);
+    const at = Math.floor(reader.head().from / unit);
+    if (at < first || at > last) return 0;
+    if (service === null) reader.parts(() => into);
+    else {
+      const index = this.names.indexOf(service) + 1;
+      const only = (i: number): Part | null => (index > 0 && i === index ? into : null);
+      reader.parts(only, only);
+    }
+    return 1;
+  }
+
+  private nameOf(service: string): string {
+    if (this.names.includes(service)) return service;
+    if (this.names.length >= MOST_NAMES) return OTHER_SERVICES;
+    this.names.push(service);
+    return service;
+  }
+
+  private indexOf(name: string): number {
+    return this.names.indexOf(name) + 1;
+  }
+}
+
+const minuteOf = (c: Packed): number => Math.floor(new CellReader(c).head().from / MINUTE);
+const tenOf = (c: Packed): number => Math.floor(new CellReader(c).head().from / TEN_MINUTES);
+
+function of(map: Map<string, Part>, name: string): Part {
+  const known = map.get(name) ?? newPart();
+  map.set(name, known);
+  return known;
+}

@@ -1,0 +1,368 @@
+import type { Millis } from '../../../proto/vocab/ids.ts';
+import type { HostFigures, LogLine, MetricsReport } from '../../../proto/vocab/metrics.ts';
+import { type CellHead, CellReader, type CellWriter, type Packed, REST } from './cell.ts';
+import { Day, TEN_MINUTES } from './day.ts';
+import type { Gather } from './gather.ts';
+import { newPart, type Part } from './part.ts';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+/** Reports are kept apart so long: at first as they came, then services together and half a minute at once. */
+const RECENT_MS = 6 * MINUTE;
+const WHOLE_MS = 30 * SECOND;
+const COARSE_MS = 30 * SECOND;
+const MINUTES = 60;
+/** Bytes of all minutes: where they are more, the oldest tell of services only what is counted, then nothing, then go. */
+const MOST_MINUTE_BYTES = 9_000;
+/** Services of which histograms are kept: those asked most. */
+const MOST_WHOLE = 3;
+const MOST_NAMES = 64;
+const MOST_LOG = 300;
+
+/** What works for all rings: they are many, and one is busy at a time. */
+export interface Tools {
+  readonly writer: CellWriter;
+  readonly gather: Gather;
+}
+
+/** As it lies in a file. */
+export interface KeptRing {
+  readonly names: readonly string[];
+  readonly recent: readonly Packed[];
+  readonly minutes: readonly Packed[];
+  readonly totals: Packed;
+  readonly day: Uint16Array | null;
+  readonly lastAt: Millis;
+  readonly lastMs: number;
+  readonly host: HostFigures;
+}
+
+/** The figures of one node, at most 20 KB of them: reports of the last minutes, minutes of an hour, a day in brief. */
+export class NodeRing {
+  private names: string[] = [];
+  private whole: ReadonlySet<string> = new Set();
+  private recent: Packed[] = [];
+  /** How many of them are coarse. */
+  private aged = 0;
+  private minutes: Packed[] = [];
+  private minute = 0;
+  private totals: Packed = '';
+  private day: Day | null = null;
+  lastAt: Millis = 0;
+  /** How long the last report was. */
+  lastMs = 0;
+  host: HostFigures | null = null;
+  log: readonly LogLine[] = [];
+  /** Connect p99 of minutes that are over, which do not change any more. */
+  readonly p99Minutes = new Map<number, number | null>();
+
+  take(report: MetricsReport, at: Millis, tools: Tools): void {
+    this.forgetFuture(at);
+    const indices = report.services.map((s) => this.indexOf(s.service));
+    this.newMinute(Math.floor(at / MINUTE), tools);
+    const { gather, writer } = tools;
+    const add = (all: 'known' | 'none'): void => {
+      gather.settle();
+      gather.span(headOf(report, at));
+      report.services.forEach((s, i) => {
+        gather.slice(indices[i] ?? REST, s, all === 'known' && this.whole.has(s.service));
+      });
+    };
+
+    gather.clear();
+    const last = this.recent.at(-1);
+    // Many a second are one: what they are asked for is a second at the least.
+    const short = this.recent.length > this.aged && last && spanOf(last) + report.sliceMs <= SECOND;
+    if (short) gather.cell(this.recent.pop() as Packed);
+    add('known');
+    this.recent.push(gather.pack(writer));
+
+    gather.clear();
+    const minute = this.minutes.at(-1);
+    if (minute !== undefined && Math.floor(endOf(minute) / MINUTE) === Math.floor(at / MINUTE)) {
+      gather.cell(this.minutes.pop() as Packed);
+    }
+    add('known');
+    this.minutes.push(gather.pack(writer));
+
+    gather.clear();
+    if (this.totals !== '') gather.cell(this.totals);
+    add('none');
+    this.totals = gather.pack(writer);
+
+    this.age(at, tools);
+    this.lastAt = at;
+    this.lastMs = report.sliceMs;
+    this.host = report.host;
+  }
+
+  addLog(lines: readonly LogLine[]): void {
+    this.log = [...this.log, ...lines].slice(-MOST_LOG);
+  }
+
+  /** Reports that ended after `after`, added to `into`; how much time they tell of. */
+  addEnded(into: Part, after: Millis): number {
+    return this.addRecent(into, after, (to) => to > after);
+  }
+
+  /** Reports that began at `since` or later and ended by `until`, added to `into`; how much time they tell of. */
+  addBetween(into: Part, since: Millis, until: Millis, service: string | null = null): number {
+    return this.addRecent(into, since, (to, from) => from >= since && to <= until, service);
+  }
+
+  private addRecent(
+    into: Part,
+    after: Millis,
+    counts: (to: Millis, from: Millis) => boolean,
+    service: string | null = null,
+  ): number {
+    let ms = 0;
+    let streams: number | null = null;
+    for (let i = this.recent.length - 1; i >= 0; i--) {
+      const reader = new CellReader(this.recent[i] as Packed);
+      const { from, to } = reader.head();
+      if (to <= after) break;
+      if (!counts(to, from)) continue;
+      const before = into.streams;
+      this.add(reader, into, service);
+      // Of the newest only: they are not added up over time.
+      streams ??= into.streams;
+      into.streams = before;
+      ms += to - from;
+    }
+    into.streams = streams ?? into.streams;
+    return ms;
+  }
+
+  get reports(): number {
+    return this.recent.length;
+  }
+
+  /** When the first report began that is kept apart; `null`: none is. */
+  recentSince(): Millis | null {
+    const first = this.recent[0];
+    return first === undefined ? null : new CellReader(first).head().from;
+  }
+
+  /** Those whole minutes, or that one which goes on, added to `into`; `null`: nothing is known of them. */
+  addMinutes(
+    into: Part,
+    first: number,
+    last: number,
+    service: string | null = null,
+  ): { readonly ms: number; readonly cpuPct: number | null; readonly memPct: number | null } | null {
+    let known = false;
+    let ms = 0;
+    let host: { readonly cpuPct: number | null; readonly memPct: number | null } = NO_HOST;
+    for (const packed of this.minutes) {
+      const reader = new CellReader(packed);
+      const head = reader.head();
+      const minute = Math.floor(head.to / MINUTE);
+      if (minute < first || minute > last) continue;
+      into.streams = 0;
+      this.add(reader, into, service);
+      known = true;
+      ms += head.to - head.from;
+      host = head;
+    }
+    return known ? { ms, cpuPct: host.cpuPct, memPct: host.memPct } : null;
+  }
+
+  /** Minutes from `first` on, the newest first. */
+  *minutesFrom(first: number): Generator<{ readonly minute: number; readonly read: (into: Part) => void }> {
+    for (let i = this.minutes.length - 1; i >= 0; i--) {
+      const reader = new CellReader(this.minutes[i] as Packed);
+      const minute = Math.floor(reader.head().to / MINUTE);
+      if (minute < first) return;
+      yield { minute, read: (into) => reader.parts(() => into) };
+    }
+  }
+
+  /** Of the ten minutes that `at` lies in. */
+  dayAt(at: Millis): ReturnType<Day['at']> {
+    return this.day?.at(at) ?? null;
+  }
+
+  /** Services of the reports that ended after `after`. */
+  services(after: Millis): ReadonlyMap<string, Part> {
+    const out = new Map<string, Part>();
+    const part = (i: number): Part | null => {
+      const name = this.names[i - 1];
+      if (name === undefined) return null;
+      const known = out.get(name) ?? newPart();
+      out.set(name, known);
+      return known;
+    };
+    for (const packed of this.recent) {
+      const reader = new CellReader(packed);
+      if (reader.head().to <= after) continue;
+      for (const p of out.values()) p.streams = 0;
+      reader.parts(part, part);
+    }
+    return out;
+  }
+
+  /** All since the ring began, by service, and the sum of all. Only grows. */
+  total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
+    const all = newPart();
+    const services = new Map<string, Part>();
+    if (this.totals === '') return { all, services };
+    const reader = new CellReader(this.totals);
+    reader.head();
+    reader.parts(
+      () => all,
+      (i) => {
+        const name = this.names[i - 1] ?? '';
+        const known = services.get(name) ?? newPart();
+        services.set(name, known);
+        return known;
+      },
+    );
+    return { all, services };
+  }
+
+  keep(): KeptRing {
+    return {
+      names: this.names,
+      recent: this.recent,
+      minutes: this.minutes,
+      totals: this.totals,
+      day: this.day?.words ?? null,
+      lastAt: this.lastAt,
+      lastMs: this.lastMs,
+      host: this.host ?? NO_HOST,
+    };
+  }
+
+  /** @throws RangeError when a cell is none */
+  static from(kept: KeptRing): NodeRing {
+    const ring = new NodeRing();
+    for (const cell of [...kept.recent, ...kept.minutes, ...(kept.totals === '' ? [] : [kept.totals])]) {
+      const reader = new CellReader(cell);
+      reader.head();
+      reader.parts(() => null);
+    }
+    ring.names = [...kept.names];
+    ring.recent = [...kept.recent];
+    ring.aged = ring.recent.length;
+    ring.minutes = [...kept.minutes];
+    ring.totals = kept.totals;
+    ring.day = kept.day && new Day(kept.day);
+    ring.lastAt = kept.lastAt;
+    ring.lastMs = kept.lastMs;
+    ring.host = kept.host;
+    return ring;
+  }
+
+  private add(reader: CellReader, into: Part, service: string | null): void {
+    if (service === null) {
+      reader.parts(() => into);
+      return;
+    }
+    const index = this.names.indexOf(service) + 1;
+    const only = (i: number): Part | null => (index > 0 && i === index ? into : null);
+    reader.parts(only, only);
+  }
+
+  private indexOf(service: string): number {
+    const at = this.names.indexOf(service);
+    if (at >= 0) return at + 1;
+    if (this.names.length >= MOST_NAMES) return REST;
+    return this.names.push(service);
+  }
+
+  /** A clock that was set back: what is told of a later time is of no time. */
+  private forgetFuture(at: Millis): void {
+    const past = (c: Packed): boolean => endOf(c) <= at + SECOND;
+    if (this.recent.length > 0 && !past(this.recent.at(-1) as Packed)) {
+      this.recent = this.recent.filter(past);
+      this.aged = Math.min(this.aged, this.recent.length);
+    }
+    if (this.minutes.length > 0 && !past(this.minutes.at(-1) as Packed)) {
+      this.minutes = this.minutes.filter(past);
+    }
+  }
+
+  private newMinute(minute: number, tools: Tools): void {
+    const all = this.whole.size >= Math.min(MOST_WHOLE, this.names.length);
+    if (minute === this.minute && all) return;
+    const last = this.minutes.at(-1);
+    if (last !== undefined) {
+      const slot = Math.floor(endOf(last) / TEN_MINUTES);
+      if (slot !== Math.floor((minute * MINUTE) / TEN_MINUTES)) this.keepTen(slot);
+    }
+    this.minutes = this.minutes.filter((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
+    this.shrink(tools);
+    this.minute = minute;
+    const asked = [...this.total().services].sort(([, a], [, b]) => b.requests - a.requests);
+    this.whole = new Set(asked.slice(0, MOST_WHOLE).map(([name]) => name));
+    // Of a new node nothing is known: the first that come.
+    for (const name of this.names)
+      if (this.whole.size < MOST_WHOLE) this.whole = new Set([...this.whole, name]);
+  }
+
+  private keepTen(slot: number): void {
+    const part = newPart();
+    const first = (slot * TEN_MINUTES) / MINUTE;
+    const host = this.addMinutes(part, first, first + TEN_MINUTES / MINUTE - 1);
+    if (!host) return;
+    this.day ??= new Day();
+    this.day.put(slot * TEN_MINUTES, part, host);
+  }
+
+  /** The oldest minutes tell less until all fit. */
+  private shrink({ gather, writer }: Tools): void {
+    let bytes = this.minutes.reduce((n, m) => n + m.length, 0);
+    for (const counted of [true, false]) {
+      for (let i = 0; i < this.minutes.length && bytes > MOST_MINUTE_BYTES; i++) {
+        const before = this.minutes[i] as Packed;
+        gather.clear();
+        gather.cell(before);
+        gather.reduce(counted);
+        const after = gather.pack(writer);
+        bytes -= before.length - after.length;
+        this.minutes[i] = after;
+      }
+    }
+    while (bytes > MOST_MINUTE_BYTES && this.minutes.length > 1) {
+      bytes -= (this.minutes.shift() as Packed).length;
+    }
+  }
+
+  /** Reports older than a minute are made coarse, those older than the ring forgotten. */
+  private age(at: Millis, { gather, writer }: Tools): void {
+    while (this.recent.length > 0 && endOf(this.recent[0] as Packed) <= at - RECENT_MS) {
+      this.recent.shift();
+      this.aged = Math.max(0, this.aged - 1);
+    }
+    while (this.aged < this.recent.length) {
+      const next = this.recent[this.aged] as Packed;
+      if (endOf(next) > at - WHOLE_MS) return;
+      const last = this.aged > 0 ? (this.recent[this.aged - 1] as Packed) : null;
+      gather.clear();
+      const joined =
+        last !== null && endOf(next) - startOf(last) <= COARSE_MS && startOf(next) - endOf(last) < SECOND;
+      if (joined) gather.cell(last);
+      gather.cell(next);
+      gather.reduce(false);
+      const coarse = gather.pack(writer);
+      this.recent.splice(joined ? this.aged - 1 : this.aged, joined ? 2 : 1, coarse);
+      if (!joined) this.aged += 1;
+    }
+  }
+}
+
+export const NO_HOST: HostFigures = { cpuPct: null, memPct: null, openFiles: null, diskFreeBytes: null };
+
+function headOf(report: MetricsReport, at: Millis): CellHead {
+  const { cpuPct, memPct } = report.host;
+  return { from: at - Math.max(0, report.sliceMs), to: at, cpuPct, memPct };
+}
+
+const startOf = (c: Packed): Millis => new CellReader(c).head().from;
+const endOf = (c: Packed): Millis => new CellReader(c).head().to;
+
+function spanOf(c: Packed): number {
+  const { from, to } = new CellReader(c).head();
+  return to - from;
+}

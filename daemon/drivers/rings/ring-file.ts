@@ -1,0 +1,172 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import type { NodeName } from '../../../proto/vocab/ids.ts';
+import type { HostFigures } from '../../../proto/vocab/metrics.ts';
+import type { NodeType } from '../../../proto/vocab/node.ts';
+import type { Packed } from './cell.ts';
+import { GroupRing } from './group-ring.ts';
+import { NodeRing, type Tools } from './node-ring.ts';
+
+// Rings in a file, beside the journal: figures are worth keeping over a restart, not a sync each. A line that says what it
+// is, then records: length, crc32 and content, which is a line of JSON and the packed texts that it counts.
+
+const FIRST_LINE = 'ai-cdn rings 1\n';
+/** Nodes written before others get their turn. */
+const NODES_A_TURN = 100;
+
+interface NodeLine {
+  readonly node: NodeName;
+  readonly names: readonly string[];
+  readonly lastAt: number;
+  readonly lastMs: number;
+  readonly host: HostFigures;
+  readonly recent: number;
+  readonly minutes: number;
+  readonly day: boolean;
+}
+interface GroupLine {
+  readonly region: string;
+  readonly nodeType: NodeType;
+  readonly names: readonly string[];
+  readonly minutes: number;
+  readonly tens: number;
+}
+
+/** Writes all or nothing: the file before stays until the new one is on the disk. */
+export async function writeRings(
+  file: string,
+  rings: {
+    readonly nodes: ReadonlyMap<NodeName, NodeRing>;
+    readonly groups: Iterable<GroupRing>;
+    readonly tools: Tools;
+  },
+): Promise<void> {
+  const tmp = `${file}.tmp`;
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
+  const handle = await open(tmp, 'w', 0o600);
+  try {
+    await handle.writeFile(FIRST_LINE);
+    const groups = [...rings.groups].map((g) => groupRecord(g, rings.tools));
+    await handle.writeFile(Buffer.concat([...groups]));
+    let waiting: Buffer[] = [];
+    const flush = async (): Promise<void> => {
+      await handle.writeFile(Buffer.concat(waiting));
+      waiting = [];
+      // Somebody may be waiting for this process.
+      await turn();
+    };
+    for (const [name, ring] of [...rings.nodes]) {
+      waiting.push(nodeRecord(name, ring));
+      if (waiting.length >= NODES_A_TURN) await flush();
+    }
+    await flush();
+    await handle.datasync();
+    await handle.close();
+    await rename(tmp, file);
+  } catch (error) {
+    await handle.close().catch(() => undefined);
+    await rm(tmp, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A file that is damaged is read up to there; one of another kind is not read. `fault` says so. */
+export async function readRings(file: string): Promise<{
+  readonly nodes: ReadonlyMap<NodeName, NodeRing>;
+  readonly groups: readonly GroupRing[];
+  readonly fault: string | null;
+}> {
+  const nodes = new Map<NodeName, NodeRing>();
+  const groups: GroupRing[] = [];
+  const done = (fault: string | null) => ({ nodes, groups, fault });
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(file);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return done(missing ? null : `${file} cannot be read: ${String(error)}`);
+  }
+  if (bytes.subarray(0, FIRST_LINE.length).toString('latin1') !== FIRST_LINE) {
+    return done(`${file} holds no figures of this release: they begin anew`);
+  }
+  let at = FIRST_LINE.length;
+  try {
+    while (at < bytes.length) {
+      const length = bytes.readUInt32LE(at);
+      const content = bytes.subarray(at + 8, at + 8 + length);
+      if (content.length !== length || crc32(content) !== bytes.readUInt32LE(at + 4)) {
+        throw new RangeError('a record is damaged');
+      }
+      readRecord(content, nodes, groups);
+      at += 8 + length;
+      if (nodes.size % NODES_A_TURN === 0) await turn();
+    }
+    return done(null);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return done(`${file} is damaged at byte ${at} (${why}): figures behind it are lost`);
+  }
+}
+
+function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
+  const { names, recent, minutes, totals, day, lastAt, lastMs, host } = ring.keep();
+  const line: NodeLine = {
+    node,
+    names,
+    lastAt,
+    lastMs,
+    host,
+    recent: recent.length,
+    minutes: minutes.length,
+    day: day !== null,
+  };
+  const bytes = day === null ? [] : [Buffer.from(day.buffer, day.byteOffset, day.byteLength)];
+  return record(line, [...recent, ...minutes, totals], bytes);
+}
+
+function groupRecord(group: GroupRing, tools: Tools): Buffer {
+  const { region, nodeType, names, minutes, tens, totals } = group.keep(tools);
+  const line: GroupLine = { region, nodeType, names, minutes: minutes.length, tens: tens.length };
+  return record(line, [...minutes, ...tens, totals]);
+}
+
+function record(line: object, packed: readonly Packed[], more: readonly Buffer[] = []): Buffer {
+  const parts: Buffer[] = [Buffer.from(`${JSON.stringify(line)}\n`)];
+  for (const p of packed) {
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(p.length);
+    parts.push(length, Buffer.from(p, 'latin1'));
+  }
+  const content = Buffer.concat([...parts, ...more]);
+  const head = Buffer.alloc(8);
+  head.writeUInt32LE(content.length, 0);
+  head.writeUInt32LE(crc32(content), 4);
+  return Buffer.concat([head, content]);
+}
+
+function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: GroupRing[]): void {
+  const end = content.indexOf(10);
+  if (end < 0) throw new RangeError('a record without its line');
+  const line = JSON.parse(content.subarray(0, end).toString()) as NodeLine | GroupLine;
+  let at = end + 1;
+  const texts = (n: number): Packed[] =>
+    Array.from({ length: n }, () => {
+      const length = content.readUInt32LE(at);
+      const text = content.subarray(at + 4, at + 4 + length).toString('latin1');
+      at += 4 + length;
+      return text;
+    });
+  if ('node' in line) {
+    const { node, names, lastAt, lastMs, host, day } = line;
+    const [recent, minutes, [totals = '']] = [texts(line.recent), texts(line.minutes), texts(1)];
+    const words = day
+      ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
+      : null;
+    nodes.set(node, NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }));
+  } else {
+    const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
+    groups.push(GroupRing.from({ ...line, minutes, tens, totals }));
+  }
+}

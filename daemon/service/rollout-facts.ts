@@ -1,0 +1,182 @@
+import { readDocument } from '../../proto/document/read.ts';
+import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
+import { formatRefusal } from '../../proto/vocab/errors.ts';
+import type { ConfigHash, Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
+import { targets } from '../core/config-version/target.ts';
+import type { NodeFacts, StoredRollout, StoredTarget } from '../core/rollout/facts.ts';
+import type { MetricsRings, Snapshot } from './ports.ts';
+import { type Templates, unfitness } from './rendering.ts';
+import type { Sessions } from './sessions.ts';
+
+interface Needs {
+  readonly templates: Templates;
+  readonly sessions: Sessions;
+  readonly rings: Pick<MetricsRings, 'figures' | 'services'>;
+}
+
+/** What a rollout is told of its nodes. What costs something is worked out when it is asked for. */
+export class RolloutFacts {
+  private readonly needs: Needs;
+  private readonly known = new WeakMap<Node, RenderedFacts>();
+
+  constructor(needs: Needs) {
+    this.needs = needs;
+  }
+
+  /** Of those who are still members and of its target; of nobody else is anything known. */
+  all(
+    view: Snapshot,
+    rollout: StoredRollout,
+    all: Iterable<StoredTarget>,
+    now: Millis,
+  ): ReadonlyMap<NodeName, NodeFacts> {
+    const version = view.get('version', rollout.version);
+    const facts = new Map<NodeName, NodeFacts>();
+    for (const t of all) {
+      const node = view.get('node', t.node);
+      if (!version || node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
+      facts.set(t.node, this.of(view, version, node, now, !t.released));
+    }
+    return facts;
+  }
+
+  /** @param asked the publication asks it once more, whatever it has refused before: it has not been offered it yet */
+  of(view: Snapshot, version: ConfigVersion, node: Node, now: Millis, asked: boolean): NodeFacts {
+    return new FactsOfNode(
+      node,
+      { asked, now, fleet: view.count('node'), rendered: () => this.rendered(view, version, node) },
+      this.needs,
+    );
+  }
+
+  /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
+  private rendered(view: Snapshot, version: ConfigVersion, node: Node): RenderedFacts {
+    const { templates } = this.needs;
+    const on = {
+      body: version.bodyHash,
+      regions: view.list('region'),
+      secrets: view.list('secret'),
+      cores: templates.names(version).some((n) => n.startsWith('core.')) ? view.list('node') : null,
+    };
+    const known = this.known.get(node);
+    if (known && same(known.on, on)) return known;
+    const rendered = templates.render(view, version, node);
+    const [unfit] = unfitness(rendered, node);
+    const made: RenderedFacts = {
+      on,
+      hash: rendered.ok && !unfit ? rendered.hash : null,
+      unfit: unfit ? formatRefusal(unfit) : null,
+      text: rendered.ok && !unfit ? rendered.text : '',
+    };
+    this.known.set(node, made);
+    return made;
+  }
+}
+
+interface Asked {
+  readonly asked: boolean;
+  readonly now: Millis;
+  readonly fleet: number;
+  readonly rendered: () => RenderedFacts;
+}
+
+/** Thousands of these are made a second: what is not asked for costs nothing. */
+class FactsOfNode implements NodeFacts {
+  private readonly node: Node;
+  private readonly ask: Asked;
+  private readonly needs: Needs;
+  private is: NodeStatus | null = null;
+  private made: RenderedFacts | null = null;
+
+  constructor(node: Node, ask: Asked, needs: Needs) {
+    this.node = node;
+    this.ask = ask;
+    this.needs = needs;
+  }
+
+  get name() {
+    return this.node.name;
+  }
+  get region() {
+    return this.node.region;
+  }
+  get nodeType() {
+    return this.node.nodeType;
+  }
+  get engine() {
+    return this.node.engine?.kind ?? 'embedded';
+  }
+  get eligible() {
+    return this.node.eligibility === 'eligible';
+  }
+  get effectiveHash() {
+    return this.node.effective?.hash ?? null;
+  }
+  get configSync() {
+    return this.node.configSync;
+  }
+  get failure() {
+    return this.node.failure;
+  }
+
+  get status() {
+    this.is ??= this.needs.sessions.status(this.node, this.ask.now, this.ask.fleet);
+    return this.is;
+  }
+
+  get hash() {
+    return this.rendered.hash;
+  }
+  get unfit() {
+    return this.rendered.unfit;
+  }
+
+  get rejectedHash() {
+    const { rejectedHash } = this.node;
+    return this.ask.asked && rejectedHash !== null && rejectedHash === this.hash ? null : rejectedHash;
+  }
+
+  get streams() {
+    return this.needs.rings.figures(this.node.name, this.ask.now)?.streams ?? 0;
+  }
+
+  get wouldCut() {
+    const { engine, effective, name } = this.node;
+    // Ours swaps its chains under a listener that stays; one that goes lets its streams finish.
+    if (engine?.kind !== 'gost' || this.hash === null || this.hash === effective?.hash) return 0;
+    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.ask.now));
+  }
+
+  private get rendered(): RenderedFacts {
+    this.made ??= this.ask.rendered();
+    return this.made;
+  }
+}
+
+/** What it was made of, beside the node itself. */
+interface MadeOf {
+  readonly body: string;
+  readonly regions: unknown;
+  readonly secrets: unknown;
+  readonly cores: unknown;
+}
+
+const same = (a: MadeOf, b: MadeOf): boolean =>
+  a.body === b.body && a.regions === b.regions && a.secrets === b.secrets && a.cores === b.cores;
+
+interface RenderedFacts {
+  readonly on: MadeOf;
+  readonly hash: ConfigHash | null;
+  readonly unfit: string | null;
+  readonly text: string;
+}
+
+/** Streams of the listeners that are not in the new document under the same address; gost ends those with them. */
+function streamsCut(node: Node, text: string, services: ReturnType<MetricsRings['services']>): number {
+  const read = readDocument(text);
+  const stays = (service: string, addr: string): boolean =>
+    read.ok && read.document.services.some((s) => s.name === service && s.addr === addr);
+  const gone = (node.engine?.listeners ?? []).filter((l) => !stays(l.service, l.addr));
+  return gone.reduce((n, l) => n + (services.find((s) => s.service === l.service)?.streams ?? 0), 0);
+}

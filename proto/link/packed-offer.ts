@@ -1,0 +1,60 @@
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
+import { Commit, type ConnectResponse, RemoteConfig } from '../gen/aicdn/v1/agent.ts';
+import type { AgentDown, DownEnvelope } from '../vocab/agent-link.ts';
+import { encodeDown } from './codec-agent.ts';
+import * as w from './wire.ts';
+
+// One document for a whole fleet is packed once: what differs between two agents, the nonce and the commit, is put
+// before the bytes that do not. Fields of a message may come in any order.
+
+export type Offered = Extract<AgentDown, { kind: 'remote_config' }>;
+
+const NONCE = (1 << 3) | 2;
+const LEADER_EPOCH = 2 << 3;
+const REMOTE_CONFIG = (4 << 3) | 2;
+const COMMIT = (6 << 3) | 2;
+
+/** Packs each offer once for all who get the same: the same body, by identity, and the same words around it. */
+export class OfferPacker {
+  private readonly known = new WeakMap<Uint8Array, { readonly offer: Offered; readonly bytes: Uint8Array }>();
+
+  /** A ConnectResponse, as `encodeDown` and the generated encoder would make it. */
+  pack({ nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered }): Buffer {
+    const shared = this.shared(body);
+    const commit = body.commit && new BinaryWriter().uint32(COMMIT).bytes(commitOf(body.commit)).finish();
+    const head = new BinaryWriter().uint32(NONCE).bytes(w.unhex(nonce));
+    if (leaderEpoch !== 0) head.uint32(LEADER_EPOCH).uint64(w.big(leaderEpoch, 'leader_epoch'));
+    head.uint32(REMOTE_CONFIG).uint32(shared.length + (commit?.length ?? 0));
+    return Buffer.concat([head.finish(), ...(commit ? [commit] : []), shared]);
+  }
+
+  private shared(offer: Offered): Uint8Array {
+    const known = this.known.get(offer.body);
+    if (known && same(known.offer, offer)) return known.bytes;
+    const bytes = RemoteConfig.encode(
+      configOf(encodeDown({ nonce: '', leaderEpoch: 0, body: { ...offer, commit: null } })),
+    ).finish();
+    // What is sealed is opened for each node anew, and kept nowhere.
+    if (offer.sealed.length === 0) this.known.set(offer.body, { offer, bytes });
+    return bytes;
+  }
+}
+
+function configOf(m: ConnectResponse): RemoteConfig {
+  if (m.body?.$case !== 'remoteConfig') throw w.invalid('remote_config', 'is missing');
+  return m.body.value;
+}
+
+function commitOf({ id, rollbackMs }: NonNullable<Offered['commit']>): Uint8Array {
+  return Commit.encode({ id, rollbackDuration: w.span(rollbackMs) }).finish();
+}
+
+/** But for the commit, and for what is sealed: there is none. */
+function same(a: Offered, b: Offered): boolean {
+  if (a.sealed.length + b.sealed.length > 0) return false;
+  const keys = Object.keys(b) as (keyof Offered)[];
+  return (
+    keys.length === Object.keys(a).length &&
+    keys.every((k) => k === 'commit' || k === 'sealed' || a[k] === b[k])
+  );
+}
