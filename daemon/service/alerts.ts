@@ -76,11 +76,17 @@ export class AlertsService implements Api {
     const rule = { forMs: this.settings.nodeDownForMs };
     const seen: SeenNode[] = [];
     const nodes = view.list('node');
+    const alerted = alertedNodes(view.list('alert'));
     for (const node of nodes) {
       // One that was revoked is to be away.
       if (node.identity !== 'accepted') continue;
-      const { lastSeen } = sessions.presence(node.name);
       const status = sessions.status(node, now, nodes.length);
+      // Nearly all of them, each second: nothing is wrong with it and nothing was.
+      if (status !== 'down' && !alerted.has(node.name)) {
+        if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince: null });
+        continue;
+      }
+      const { lastSeen } = sessions.presence(node.name);
       const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
       const next = evaluateNodeDown(rule, node, { status, lastSeen }, old, now);
@@ -111,6 +117,15 @@ export class AlertsService implements Api {
     }
     return { ops, events };
   }
+}
+
+/** By the list itself: it is the same while no alert has changed. */
+const alertedBy = new WeakMap<readonly Alert[], ReadonlySet<string>>();
+
+function alertedNodes(alerts: readonly Alert[]): ReadonlySet<string> {
+  const known = alertedBy.get(alerts) ?? new Set(alerts.map((a) => a.labels['node'] ?? ''));
+  alertedBy.set(alerts, known);
+  return known;
 }
 
 /** With the silences active on each now, and the alerts that say it already. */
