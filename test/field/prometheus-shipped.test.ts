@@ -54,7 +54,9 @@ describe('what is shipped', () => {
     );
     expect(parse(more).scrape_configs).toHaveLength(3);
     const file = path.join(fleet.dir, 'more.yml');
-    writeFileSync(file, more);
+    const key = path.join(fleet.dir, 'key');
+    writeFileSync(key, 'k', { mode: 0o600 });
+    writeFileSync(file, more.replaceAll('/etc/prometheus/ai-cdn.key', key));
     writeFileSync(path.join(fleet.dir, 'rules.yml'), readFileSync(at('rules.yml')));
     expect((await execa('promtool', ['check', 'config', file], { all: true })).all).toMatch(
       /SUCCESS: .*more.yml/,
