@@ -61,6 +61,7 @@ describe('shipped files', () => {
       gost: { configPath: '/etc/ai-cdn/gost.yml' },
       stateDir: '/var/lib/ai-cdn',
       engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto', dns: [], drainMs: 30_000 },
+      metrics: { addr: null, tokenFile: null },
       log: { level: 'info' },
     });
     const text = readFileSync(file, 'utf8');

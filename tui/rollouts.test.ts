@@ -136,6 +136,21 @@ describe('screen 3', () => {
     expect(r.here().id).toBe('31');
   });
 
+  test('what was read before it ended is read once more, then rarely', async () => {
+    const r = await screen3();
+    r.master.putRollout(
+      going({ state: { kind: 'rolled_back', why: '' }, endedAt: 9, modRevision: 9 }),
+      targets.map((t) => ({ ...t, state: 'reverted' as const })),
+    );
+    await r.settle();
+    const n = r.asked('getRollout').length;
+    await r.second();
+    expect(r.asked('getRollout').length - n).toBe(1);
+    expect(targetItems(r.state().rollouts, r.here()).map((i) => i.target.state)).toEqual(['reverted']);
+    for (let i = 0; i < 4; i++) await r.second();
+    expect(r.asked('getRollout').length - n).toBe(1);
+  });
+
   test('no rollout yet: the keys say so', async () => {
     const r = rig(ALL);
     await r.settle();
@@ -201,6 +216,15 @@ describe('verbs', () => {
     expect(r.asked('rolloutVerb')).toEqual(['rolloutVerb promote 31  ']);
     expect(r.state().sheet).toBeNull();
     expect(r.here().step).toBe(1);
+  });
+
+  test('where nobody is reached there is nothing to type', async () => {
+    const r = await screen3({ ...paused('inconclusive'), step: 3 });
+    r.meant({ kind: 'rollout-verb', verb: 'promote', id: null });
+    r.arm();
+    r.meant({ kind: 'submit' });
+    await r.settle();
+    expect(r.asked('rolloutVerb')).toHaveLength(1);
   });
 
   test('u wants a reason and the number that has it; one that succeeded is undone', async () => {
@@ -277,6 +301,7 @@ describe('U', () => {
     await r.settle();
     expect(r.asked('revertLast')).toHaveLength(1);
     expect(r.here().state.kind).toBe('rolled_back');
+    expect(why(r.state(), 'U')).toMatch(/U is off until the next publish/);
   });
 
   test('nothing to take back: the master says so, and there is nothing to type', async () => {

@@ -13,6 +13,7 @@ import {
   NODE_DOWN,
 } from '../core/alert/node-down.ts';
 import type { AlertsService as Api } from './api.ts';
+import type { AlertRule } from './buffering.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import { subjectOf, type WhoIsDown } from './who-is-down.ts';
@@ -26,6 +27,8 @@ interface Needs {
   readonly writer: Writer;
   readonly sessions: Sessions;
   readonly whoIsDown: WhoIsDown;
+  /** Beside NodeDown, which knows who is here. */
+  readonly rules: readonly AlertRule[];
   readonly clock: Clock;
 }
 
@@ -46,7 +49,8 @@ export class AlertsService implements Api {
 
   /** One evaluation of every rule over every node. Writes only what changed. */
   evaluate(): Promise<unknown> {
-    const { clock, writer, whoIsDown } = this.needs;
+    const { clock, writer, whoIsDown, rules } = this.needs;
+    for (const rule of rules) rule.look(writer.view(), clock.now());
     // Looked at outside the queue first: nearly every tick has nothing to write.
     const changes = this.changes(writer.view(), clock.now()).ops.length;
     whoIsDown.look(writer.view(), clock.now());
@@ -72,11 +76,17 @@ export class AlertsService implements Api {
     const rule = { forMs: this.settings.nodeDownForMs };
     const seen: SeenNode[] = [];
     const nodes = view.list('node');
+    const alerted = alertedNodes(view.list('alert'));
     for (const node of nodes) {
       // One that was revoked is to be away.
       if (node.identity !== 'accepted') continue;
-      const { lastSeen } = sessions.presence(node.name);
       const status = sessions.status(node, now, nodes.length);
+      // Nearly all of them, each second: nothing is wrong with it and nothing was.
+      if (status !== 'down' && !alerted.has(node.name)) {
+        if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince: null });
+        continue;
+      }
+      const { lastSeen } = sessions.presence(node.name);
       const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
       const next = evaluateNodeDown(rule, node, { status, lastSeen }, old, now);
@@ -96,8 +106,26 @@ export class AlertsService implements Api {
       // Figures in its words are no event.
       if (next.state !== view.get('alert', next.fingerprint)?.state) events.push(eventOf(next));
     }
+    for (const measured of this.needs.rules) {
+      for (const { key, next } of measured.verdicts(view, now)) {
+        if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
+        else {
+          ops.push({ op: 'put', kind: 'alert', key, value: next });
+          events.push(eventOf(next));
+        }
+      }
+    }
     return { ops, events };
   }
+}
+
+/** By the list itself: it is the same while no alert has changed. */
+const alertedBy = new WeakMap<readonly Alert[], ReadonlySet<string>>();
+
+function alertedNodes(alerts: readonly Alert[]): ReadonlySet<string> {
+  const known = alertedBy.get(alerts) ?? new Set(alerts.map((a) => a.labels['node'] ?? ''));
+  alertedBy.set(alerts, known);
+  return known;
 }
 
 /** With the silences active on each now, and the alerts that say it already. */

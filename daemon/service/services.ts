@@ -5,6 +5,7 @@ import type { AuditService, Services } from './api.ts';
 import { AuditTrail } from './audit.ts';
 import { audited } from './audited.ts';
 import { BackupService } from './backup.ts';
+import { BufferingRule } from './buffering.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
@@ -104,6 +105,8 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
+/** How long answers are held back before it fires. */
+const BUFFERING_MS = 60_000;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -122,7 +125,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
-  const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, clock });
+  const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
+  const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, rules, clock });
   const change = {
     templates,
     agents,
@@ -130,7 +134,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     facts: new RolloutFacts({ templates, sessions, rings }),
     targets: new RolloutTargets(),
     suspicion: () => whoIsDown.suspicion(),
-    since: clock.now(),
+    since: () => sessions.listensSince,
   };
   const publisher = new Publisher(settings.rollout, change);
   const runner = new RolloutRunner({ ...change, writer, log });
