@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Fleet } from '../../scripts/demo/fleet.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
 import { ROOT, until } from '../../scripts/demo/process.ts';
+import { layOut } from '../../scripts/release/layout.ts';
 import { SteppedOrigin } from '../harness/origin.ts';
 import { bootstrapCode } from '../harness/rest-fleet.ts';
 import { Running } from '../harness/running.ts';
@@ -144,6 +145,30 @@ describe('the registry', () => {
     expect(addresses(rest.stdout)).toEqual(addresses((await balance(args)).stdout));
     const wrong = await balance(['health'], { AICDN_URL: base, AICDN_API_KEY: `${secret}x` });
     expect([wrong.exitCode, wrong.stdout]).toEqual([4, '']);
+  });
+
+  it('from a release as well: its own bundles, runtime and templates, with nothing of this tree', async () => {
+    const release = path.join(fleet.dir, 'release');
+    await layOut({ root: ROOT, into: release, version: '9.9.9' });
+    symlinkSync(process.execPath, path.join(release, 'lib/node'));
+    const run = (script: string, ...args: string[]) =>
+      execa(path.join(release, 'scripts', script), args, {
+        env: { PATH: '/usr/bin:/bin', AICDN_SOCKET: fleet.socket },
+        extendEnv: false,
+        cwd: '/',
+        reject: false,
+      });
+    const selected = await run('load-balance.sh', 'select', '--local', '--service', 'chat');
+    expect([selected.exitCode, selected.stdout], selected.stderr).toEqual([
+      0,
+      expect.stringMatching(/^hk-\d\thk\t\d+\tchat=127/),
+    ]);
+    for (const kind of ['nginx', 'haproxy']) {
+      const { stdout, exitCode } = await run('load-balance.sh', kind, '--local');
+      expect([exitCode, stdout]).toEqual([0, expect.stringContaining('aicdn_chat_tls')]);
+    }
+    expect((await run('benchmark.sh', '--help')).stdout).toContain('Usage: benchmark.sh');
+    expect((await run('optimize.sh', 'dry-run')).stdout).toContain('net.core.somaxconn');
   });
 
   it.each([

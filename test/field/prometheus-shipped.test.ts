@@ -13,6 +13,29 @@ import { Running } from '../harness/running.ts';
 const DIR = path.join(ROOT, 'config/prometheus');
 const at = (name: string): string => path.join(DIR, name);
 
+/** Ten requests a second, a fiftieth of them cut by somebody. */
+const ABORTED = (by: string): Record<string, string> => ({
+  'ai_cdn_requests_total{region="hk",type="edge",service="s"}': '0+150x60',
+  [`ai_cdn_streams_aborted_total{region="hk",type="edge",service="s",by="${by}"}`]: '0+3x60',
+});
+
+/** Everything in one bucket of each histogram, in another after an hour; in seconds. */
+function QUANTILES(ttft: string, ttftBefore: string, gap: string, gapBefore: string): Record<string, string> {
+  const of = (name: string, now: string, before: string): Record<string, string> =>
+    Object.fromEntries(
+      [...new Set([now, before, '+Inf'])].map((le) => {
+        const counts = (bound: string): string => (le === '+Inf' || Number(bound) <= Number(le) ? '10' : '0');
+        const first = counts(before);
+        const end = Number(first) * 240;
+        return [
+          `ai_cdn_${name}_bucket{region="hk",type="edge",le="${le}"}`,
+          `0+${first}x240 ${end}+${counts(now)}x60`,
+        ];
+      }),
+    );
+  return { ...of('ttft_seconds', ttft, ttftBefore), ...of('chunk_gap_seconds', gap, gapBefore) };
+}
+
 let fleet: Fleet;
 beforeAll(async () => {
   fleet = await Fleet.start({ clients: 1 });
@@ -23,7 +46,21 @@ describe('what is shipped', () => {
   it('promtool accepts the settings and the rules, amtool the receivers', async () => {
     const config = await execa('promtool', ['check', 'config', at('prometheus.yml')], { all: true });
     expect(config.all).toMatch(/SUCCESS: .*prometheus.yml is valid/);
-    expect(config.all).toMatch(/SUCCESS: 9 rules found/);
+    expect(config.all).toMatch(/SUCCESS: 16 rules found/);
+    // The job that stands there commented out, with its marks taken away.
+    const more = readFileSync(at('prometheus.yml'), 'utf8').replace(
+      /^ {2}# - job_name: ai-cdn-nodes\n(?: {2}# .*\n)+/m,
+      (block) => block.replace(/^ {2}# /gm, '  '),
+    );
+    expect(parse(more).scrape_configs).toHaveLength(3);
+    const file = path.join(fleet.dir, 'more.yml');
+    const key = path.join(fleet.dir, 'key');
+    writeFileSync(key, 'k', { mode: 0o600 });
+    writeFileSync(file, more.replaceAll('/etc/prometheus/ai-cdn.key', key));
+    writeFileSync(path.join(fleet.dir, 'rules.yml'), readFileSync(at('rules.yml')));
+    expect((await execa('promtool', ['check', 'config', file], { all: true })).all).toMatch(
+      /SUCCESS: .*more.yml/,
+    );
     const alertmanager = await execa('amtool', ['check-config', at('alertmanager.yml')], { all: true });
     expect(alertmanager.all).toMatch(/SUCCESS/);
   });
@@ -38,22 +75,38 @@ describe('what is shipped', () => {
       expect(r.labels).toMatchObject({ severity: expect.stringMatching(/^(critical|warning)$/) });
       expect(r.for).toMatch(/^\d+(s|m)$/);
     }
-    expect(rules).toHaveLength(9);
+    expect(rules).toHaveLength(16);
   });
 
   it('every name in a rule is one that a master has, and promtool finds no fault with those', async () => {
-    const text = await (await fetch(`http://${fleet.masterReady.http}/metrics`)).text();
-    // Also of what has no sample yet.
-    const has = new Set(
-      [...text.matchAll(/^# TYPE (ai_cdn_\w+) (\w+)$/gm)].flatMap(([, name = '', type]) =>
-        type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
-      ),
-    );
+    const read = async (path: string) => (await fetch(`http://${fleet.masterReady.http}${path}`)).text();
     const used = new Set(
       [...readFileSync(at('rules.yml'), 'utf8').matchAll(/\bai_cdn_\w+/g)].map((m) => m[0]),
     );
-    expect([...used].filter((name) => !has.has(name))).toEqual([]);
-    expect(used.size).toBeGreaterThan(5);
+    // Also of what has no sample yet; of a node only what it has told.
+    const has = async (): Promise<Set<string>> =>
+      new Set(
+        [
+          ...`${await read('/metrics')}\n${await read('/metrics/nodes/hk-1')}`.matchAll(
+            /^# TYPE (ai_cdn_\w+) (\w+)$/gm,
+          ),
+        ].flatMap(([, name = '', type]) =>
+          type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+        ),
+      );
+    let missing = [''];
+    await until(
+      'a master that has them all',
+      20_000,
+      async () => {
+        const known = await has();
+        missing = [...used].filter((name) => !known.has(name));
+        return missing.length === 0 ? true : null;
+      },
+      () => missing.join(' '),
+    );
+    expect(used.size).toBeGreaterThan(15);
+    const text = await read('/metrics');
     const check = await execa('promtool', ['check', 'metrics'], { input: text, reject: false, all: true });
     const ours = check.all.split('\n').filter((l) => l.startsWith('ai_cdn_'));
     // nodes_total is the original's name for what Prometheus would not call a total.
@@ -100,6 +153,32 @@ describe('what is shipped', () => {
     ['FirstTokenSlow', { 'ai_cdn_ttft_p95_seconds{region="hk"}': '0.5x240 1.2x40' }, '66m', 'warning'],
     ['FirstTokenSlow', { 'ai_cdn_ttft_p95_seconds{region="hk"}': '60x280' }, '66m', null],
     ['Errors', { 'ai_cdn_errors_ratio{region="hk"}': '0.02x10' }, '1m15s', 'critical'],
+    ['StreamsAborted', ABORTED('tunnel'), '11m', 'warning'],
+    ['StreamsAborted', ABORTED('client'), '11m', null],
+    ['Buffering', QUANTILES('4', '0.5', '0.001', '0.02'), '70m', 'warning'],
+    ['Buffering', QUANTILES('4', '0.5', '0.02', '0.02'), '70m', null],
+    ['Buffering', QUANTILES('0.5', '0.5', '0.001', '0.02'), '70m', null],
+    ['NodeBusy', { 'ai_cdn_host_cpu_ratio{node="hk-1"}': '0.9x40' }, '5m15s', 'warning'],
+    ['NodeMemory', { 'ai_cdn_host_memory_ratio{node="hk-1"}': '0.9x40' }, '5m15s', 'warning'],
+    [
+      'NodeDescriptors',
+      { 'ai_cdn_open_fds{node="hk-1"}': '900x40', 'ai_cdn_max_fds{node="hk-1"}': '1000x40' },
+      '2m15s',
+      'warning',
+    ],
+    [
+      'CertificateExpires',
+      { 'ai_cdn_certificate_expiry_timestamp_seconds{node="hk-1"}': '172800x40' },
+      '2m',
+      'warning',
+    ],
+    [
+      'CertificateExpires',
+      { 'ai_cdn_certificate_expiry_timestamp_seconds{node="hk-1"}': '302400x40' },
+      '2m',
+      null,
+    ],
+    ['ClockOff', { 'ai_cdn_clock_skew_seconds{node="hk-1"}': '_x1 -30x40' }, '6m', 'warning'],
   ])('%s over %j at %s: %s', async (alert, series, when, severity) => {
     const file = path.join(fleet.dir, 'rules-test.yml');
     const test = {
@@ -157,7 +236,7 @@ describe('what is shipped', () => {
       const { data } = (await rules.json()) as {
         data: { groups: { rules: { name: string; lastError?: string }[] }[] };
       };
-      expect(data.groups.flatMap((g) => g.rules).map((r) => r.lastError ?? '')).toEqual(Array(9).fill(''));
+      expect(data.groups.flatMap((g) => g.rules).map((r) => r.lastError ?? '')).toEqual(Array(16).fill(''));
       expect(await ask('ALERTS{alertstate="firing"}')).toEqual([]);
     } finally {
       await prometheus.stop();
