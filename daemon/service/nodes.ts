@@ -219,12 +219,10 @@ export class NodesService implements Api {
     };
   }
 
-  /** Edges only: a stream is counted once, where it comes in. */
-  fleet(now: Millis): FleetVitals {
-    const { writer, rings, store } = this.needs;
-    const edges: NodeName[] = [];
-    for (const n of writer.view().list('node')) if (n.nodeType === 'edge') edges.push(n.name);
-    return { ...rings.merged(edges, now), degraded: store.degraded() };
+  /** Edges only: a stream is counted once, where it comes in. They stand first among the regions. */
+  fleet([edges]: readonly RegionVitals[]): FleetVitals {
+    const { streams = 0, rps = null, ttft95Ms = null, p99Ms = null, errPct = null } = edges ?? {};
+    return { streams, rps, ttft95Ms, p99Ms, errPct, degraded: this.needs.store.degraded() };
   }
 
   /** All edges first, then each region's nodes by type, regions in order. */

@@ -211,8 +211,8 @@ export class WatchService implements Api {
 
   private vitals(now: Millis): WatchEvent[] {
     const { nodes, writer } = this.needs;
-    const fleet = nodes.fleet(now);
     const regions = nodes.regions(now);
+    const fleet = nodes.fleet(regions);
     const all: NodeVitals[] = writer
       .view()
       .list('node')

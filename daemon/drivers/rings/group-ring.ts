@@ -3,11 +3,13 @@ import type { MetricsReport } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
 import { type CellPart, CellReader, type Packed, REST } from './cell.ts';
 import { TEN_MINUTES } from './day.ts';
-import { MINUTE, type Tools } from './node-ring.ts';
+import { clearPart } from './gather.ts';
+import { MINUTE, SECOND, type Tools } from './node-ring.ts';
 import { addPart, addSlice, COUNTS, newPart, type Part } from './part.ts';
 
 const MINUTES = 60;
 const TENS = 144;
+const SECONDS = 64;
 const MOST_NAMES = 64;
 /** What services beyond those are told as. */
 export const OTHER_SERVICES = 'other';
@@ -39,6 +41,13 @@ export class GroupRing {
   private tens: Packed[] = [];
   private readonly all = newPart();
   private readonly byService = new Map<string, Part>();
+  /** The last minute by the second in which reports came. */
+  private readonly seconds: { second: number; readonly part: Part }[] = [];
+  private lastAt: Millis = 0;
+  private firstAt: Millis = Number.POSITIVE_INFINITY;
+  /** The longest report of late: what is now is over three of those. */
+  private longest = 0;
+  private longestAt = 0;
   /** TTFT p95 of minutes that are over. */
   readonly ttft95 = new Map<number, number | null>();
 
@@ -51,6 +60,7 @@ export class GroupRing {
     const minute = Math.floor(at / MINUTE);
     if (this.open?.minute !== minute) this.turn(minute, tools);
     const open = this.open as Open;
+    const second = this.secondOf(at, report.sliceMs);
     for (const s of report.services) {
       const name = this.nameOf(s.service);
       const part = of(open.parts, name);
@@ -58,9 +68,31 @@ export class GroupRing {
       // The mean of the minute, once it is divided by it.
       part.streams += s.streams * report.sliceMs;
       addSlice(this.all, s);
+      addSlice(second, s);
       const total = of(this.byService, name);
       for (const c of COUNTS) total[c] += s[c];
     }
+  }
+
+  /** Reports that came in the last `ms`, added to `into`. */
+  addLast(into: Part, now: Millis, ms: number): void {
+    const last = Math.floor(now / SECOND);
+    const first = Math.floor((now - ms) / SECOND) + 1;
+    for (const s of this.seconds) if (s && s.second >= first && s.second <= last) addPart(into, s.part);
+  }
+
+  /** Over how long what is now is: three reports of those that report least, 10 s at least, a minute at most. */
+  windowMs(): number {
+    return Math.min(MINUTE, Math.max(10 * SECOND, 3 * this.longest));
+  }
+
+  isLive(now: Millis): boolean {
+    return now - this.lastAt <= MINUTE;
+  }
+
+  /** How much of the last `ms` there can have been reports of. */
+  covered(now: Millis, ms: number): number {
+    return Math.max(0, Math.min(ms, now - this.firstAt));
   }
 
   /** Minutes of [first, last], all services or one, added to `into`; how many there were. */
@@ -124,6 +156,24 @@ export class GroupRing {
       (i) => of(group.byService, group.names[i - 1] ?? OTHER_SERVICES),
     );
     return group;
+  }
+
+  private secondOf(at: Millis, reportMs: number): Part {
+    if (reportMs >= this.longest || at - this.longestAt > MINUTE || at < this.longestAt) {
+      this.longest = reportMs;
+      this.longestAt = at;
+    }
+    this.lastAt = at;
+    this.firstAt = Math.min(this.firstAt, at - reportMs);
+    const second = Math.floor(at / SECOND);
+    const i = second % SECONDS;
+    this.seconds[i] ??= { second, part: newPart() };
+    const slot = this.seconds[i];
+    if (slot.second !== second) {
+      clearPart(slot.part);
+      slot.second = second;
+    }
+    return slot.part;
   }
 
   /** Its open minute is over; with the last of ten, so are they. */

@@ -1,9 +1,10 @@
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { HostFigures, LogLine, MetricsReport } from '../../../proto/vocab/metrics.ts';
+import type { NodeFigures } from '../../service/ports.ts';
 import { type CellHead, CellReader, type CellWriter, type Packed, REST } from './cell.ts';
 import { Day, TEN_MINUTES } from './day.ts';
 import type { Gather } from './gather.ts';
-import { newPart, type Part } from './part.ts';
+import { addPart, COUNTS, newPart, type Part } from './part.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -13,7 +14,7 @@ const WHOLE_MS = 30 * SECOND;
 const COARSE_MS = 30 * SECOND;
 const MINUTES = 60;
 /** Bytes of all minutes: where they are more, the oldest tell of services only what is counted, then nothing, then go. */
-const MOST_MINUTE_BYTES = 9_000;
+const MOST_MINUTE_BYTES = 8_000;
 /** Services of which histograms are kept: those asked most. */
 const MOST_WHOLE = 3;
 const MOST_NAMES = 64;
@@ -40,7 +41,7 @@ export interface KeptRing {
 /** The figures of one node, at most 20 KB of them: reports of the last minutes, minutes of an hour, a day in brief. */
 export class NodeRing {
   private names: string[] = [];
-  private whole: ReadonlySet<string> = new Set();
+  private whole: readonly string[] = [];
   private recent: Packed[] = [];
   /** How many of them are coarse. */
   private aged = 0;
@@ -52,20 +53,24 @@ export class NodeRing {
   /** How long the last report was. */
   lastMs = 0;
   host: HostFigures | null = null;
+  /** Live streams, as it said last. */
+  streams = 0;
+  /** As they were read last, until a report comes or one falls out of their time. */
+  figures: { readonly until: Millis; readonly value: NodeFigures } | null = null;
   log: readonly LogLine[] = [];
-  /** Connect p99 of minutes that are over, which do not change any more. */
-  readonly p99Minutes = new Map<number, number | null>();
+  /** Connect p99 of the minutes before `minute`, which do not change any more, the newest last. */
+  p99: { readonly minute: number; readonly before: readonly (number | null)[] } | null = null;
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
-    this.forgetFuture(at);
+    this.forgetFuture(at, tools);
     const indices = report.services.map((s) => this.indexOf(s.service));
     this.newMinute(Math.floor(at / MINUTE), tools);
     const { gather, writer } = tools;
-    const add = (all: 'known' | 'none'): void => {
+    const add = (): void => {
       gather.settle();
       gather.span(headOf(report, at));
       report.services.forEach((s, i) => {
-        gather.slice(indices[i] ?? REST, s, all === 'known' && this.whole.has(s.service));
+        gather.slice(indices[i] ?? REST, s, this.whole.includes(s.service));
       });
     };
 
@@ -73,27 +78,26 @@ export class NodeRing {
     const last = this.recent.at(-1);
     // Many a second are one: what they are asked for is a second at the least.
     const short = this.recent.length > this.aged && last && spanOf(last) + report.sliceMs <= SECOND;
-    if (short) gather.cell(this.recent.pop() as Packed);
-    add('known');
-    this.recent.push(gather.pack(writer));
+    if (short) gather.cell(last);
+    add();
+    // Arrays as long as they are: one that grows takes half as much again.
+    this.recent = [...(short ? this.recent.slice(0, -1) : this.recent), gather.pack(writer)];
 
     gather.clear();
     const minute = this.minutes.at(-1);
-    if (minute !== undefined && Math.floor(endOf(minute) / MINUTE) === Math.floor(at / MINUTE)) {
-      gather.cell(this.minutes.pop() as Packed);
-    }
-    add('known');
-    this.minutes.push(gather.pack(writer));
-
-    gather.clear();
-    if (this.totals !== '') gather.cell(this.totals);
-    add('none');
-    this.totals = gather.pack(writer);
+    const open = minute !== undefined && Math.floor(endOf(minute) / MINUTE) === Math.floor(at / MINUTE);
+    if (open) gather.cell(minute);
+    add();
+    const cell = gather.pack(writer);
+    if (open) this.minutes[this.minutes.length - 1] = cell;
+    else this.minutes = [...this.minutes, cell];
 
     this.age(at, tools);
     this.lastAt = at;
     this.lastMs = report.sliceMs;
+    this.streams = report.services.reduce((n, s) => n + s.streams, 0);
     this.host = report.host;
+    this.figures = null;
   }
 
   addLog(lines: readonly LogLine[]): void {
@@ -132,6 +136,17 @@ export class NodeRing {
     }
     into.streams = streams ?? into.streams;
     return ms;
+  }
+
+  /** When the first report ended that ended after `after`. */
+  oldestSince(after: Millis): Millis {
+    let oldest = this.lastAt;
+    for (let i = this.recent.length - 1; i >= 0; i--) {
+      const to = endOf(this.recent[i] as Packed);
+      if (to <= after) break;
+      oldest = to;
+    }
+    return oldest;
   }
 
   get reports(): number {
@@ -206,18 +221,30 @@ export class NodeRing {
   total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
     const all = newPart();
     const services = new Map<string, Part>();
-    if (this.totals === '') return { all, services };
-    const reader = new CellReader(this.totals);
-    reader.head();
-    reader.parts(
-      () => all,
-      (i) => {
-        const name = this.names[i - 1] ?? '';
-        const known = services.get(name) ?? newPart();
-        services.set(name, known);
-        return known;
-      },
-    );
+    const counted = (i: number): Part | null => {
+      const name = this.names[i - 1];
+      if (name === undefined) return null;
+      const known = services.get(name) ?? newPart();
+      services.set(name, known);
+      return known;
+    };
+    // The minute that goes on is not in the sum yet; what a service has whole there, it has as counters here.
+    for (const cell of [this.totals, this.open() ?? '']) {
+      if (cell === '') continue;
+      const reader = new CellReader(cell);
+      reader.head();
+      const parts = new Map<number, Part>();
+      reader.parts((i) => {
+        const part = parts.get(i) ?? newPart();
+        parts.set(i, part);
+        return part;
+      }, counted);
+      for (const [i, part] of parts) {
+        addPart(all, part);
+        const to = counted(i);
+        if (to) for (const c of COUNTS) to[c] += part[c];
+      }
+    }
     return { all, services };
   }
 
@@ -247,6 +274,7 @@ export class NodeRing {
     ring.aged = ring.recent.length;
     ring.minutes = [...kept.minutes];
     ring.totals = kept.totals;
+    ring.minute = ring.minutes.length > 0 ? Math.floor(endOf(ring.minutes.at(-1) as Packed) / MINUTE) : 0;
     ring.day = kept.day && new Day(kept.day);
     ring.lastAt = kept.lastAt;
     ring.lastMs = kept.lastMs;
@@ -272,20 +300,40 @@ export class NodeRing {
   }
 
   /** A clock that was set back: what is told of a later time is of no time. */
-  private forgetFuture(at: Millis): void {
+  private forgetFuture(at: Millis, tools: Tools): void {
     const past = (c: Packed): boolean => endOf(c) <= at + SECOND;
     if (this.recent.length > 0 && !past(this.recent.at(-1) as Packed)) {
       this.recent = this.recent.filter(past);
       this.aged = Math.min(this.aged, this.recent.length);
     }
     if (this.minutes.length > 0 && !past(this.minutes.at(-1) as Packed)) {
+      this.fold(tools);
       this.minutes = this.minutes.filter(past);
+      this.minute = -1;
     }
   }
 
+  /** The minute that goes on; `null`: it is over, and in the sum of all. */
+  private open(): Packed | null {
+    const last = this.minutes.at(-1);
+    return last !== undefined && Math.floor(endOf(last) / MINUTE) === this.minute ? last : null;
+  }
+
+  /** The minute that went on is over. */
+  private fold({ gather, writer }: Tools): void {
+    const open = this.open();
+    if (open === null) return;
+    gather.clear();
+    if (this.totals !== '') gather.cell(this.totals);
+    gather.cell(open);
+    gather.reduce(true);
+    this.totals = gather.pack(writer);
+  }
+
   private newMinute(minute: number, tools: Tools): void {
-    const all = this.whole.size >= Math.min(MOST_WHOLE, this.names.length);
+    const all = this.whole.length >= Math.min(MOST_WHOLE, this.names.length);
     if (minute === this.minute && all) return;
+    if (minute !== this.minute) this.fold(tools);
     const last = this.minutes.at(-1);
     if (last !== undefined) {
       const slot = Math.floor(endOf(last) / TEN_MINUTES);
@@ -295,10 +343,9 @@ export class NodeRing {
     this.shrink(tools);
     this.minute = minute;
     const asked = [...this.total().services].sort(([, a], [, b]) => b.requests - a.requests);
-    this.whole = new Set(asked.slice(0, MOST_WHOLE).map(([name]) => name));
     // Of a new node nothing is known: the first that come.
-    for (const name of this.names)
-      if (this.whole.size < MOST_WHOLE) this.whole = new Set([...this.whole, name]);
+    const most = [...asked.map(([name]) => name), ...this.names];
+    this.whole = [...new Set(most)].slice(0, MOST_WHOLE);
   }
 
   private keepTen(slot: number): void {

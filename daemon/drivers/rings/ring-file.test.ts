@@ -21,11 +21,14 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 /** Forty minutes of two nodes; the last minute goes on. */
 function filled(): { rings: KeptRings; now: number } {
   const random = seeded(3);
+  const reports = Array.from({ length: 8 }, () => reportOf([busySlice('chat', random)]));
   const rings = createRings();
   let now = BEGAN;
   for (let i = 0; i < 243; i++) {
     now = BEGAN + i * 10_000;
-    for (const n of names) rings.take(n, reportOf([busySlice('chat', random)]), now, HK);
+    names.forEach((n, k) => {
+      rings.take(n, reports[(i + 3 * k) % 8] as (typeof reports)[0], now, HK);
+    });
   }
   return { rings, now };
 }
@@ -40,7 +43,8 @@ function told(rings: KeptRings, now: number) {
     tens: rings.range('hk-2' as NodeName, { ...args, stepMs: 600_000 }),
     region: rings.rangeOf({ region: 'hk', nodeType: 'edge' }, args),
     totals: JSON.parse(JSON.stringify(totals)) as unknown,
-    regions: rings.regions([{ ...HK, names }], now),
+    // What a place is now begins anew: it takes a report.
+    regions: rings.regions([{ ...HK, names }], now)[0]?.ttft95Minutes,
   };
 }
 

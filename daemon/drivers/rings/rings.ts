@@ -53,6 +53,16 @@ class Rings implements KeptRings {
   figures(name: NodeName, now: Millis): NodeFigures | null {
     const r = this.live(name, now);
     if (!r) return null;
+    const known = r.figures;
+    if (known && now >= r.lastAt && now < known.until) return known.value;
+    const value = this.figuresOf(r, now);
+    // A report is in them until it is older than their time, and minutes turn.
+    const turn = (Math.floor(now / MINUTE) + 1) * MINUTE;
+    r.figures = { value, until: Math.min(turn, r.oldestSince(now - windowOf(r)) + windowOf(r)) };
+    return value;
+  }
+
+  private figuresOf(r: NodeRing, now: Millis): NodeFigures {
     const sum = this.cleared(this.scratch);
     const ms = r.addEnded(sum, now - windowOf(r));
     const minute = this.cleared(this.second);
@@ -148,12 +158,12 @@ class Rings implements KeptRings {
   }
 
   regions(groups: readonly FigureGroup[], now: Millis): readonly RegionVitals[] {
-    return groups.map(({ region, nodeType, names }) => ({
-      region,
-      nodeType,
-      ...this.mergedOf(names, now),
-      ttft95Minutes: this.ttft95Minutes(this.groupsOf(region, nodeType), Math.floor(now / MINUTE)),
-    }));
+    return groups.map(({ region, nodeType, names }) => {
+      const of = this.groupsOf(region, nodeType);
+      const streams = names.reduce((n, name) => n + (this.live(name, now)?.streams ?? 0), 0);
+      const ttft95Minutes = this.ttft95Minutes(of, Math.floor(now / MINUTE));
+      return { region, nodeType, ...this.nowOf(of, now), streams, ttft95Minutes };
+    });
   }
 
   range(name: NodeName, args: RangeArgs): readonly RangePoint[] {
@@ -197,6 +207,33 @@ class Rings implements KeptRings {
     return read.fault;
   }
 
+  /** What places are now: the same however many nodes they have. */
+  private nowOf(
+    groups: readonly GroupRing[],
+    now: Millis,
+  ): Omit<RegionVitals, 'region' | 'nodeType' | 'streams' | 'ttft95Minutes'> {
+    const all = this.cleared(this.scratch);
+    const minute = this.cleared(this.second);
+    let rps: number | null = null;
+    for (const g of groups) {
+      const before = all.requests;
+      const ms = g.covered(now, g.windowMs());
+      g.addLast(all, now, g.windowMs());
+      g.addLast(minute, now, MINUTE);
+      if (ms > 0 && g.isLive(now)) rps = (rps ?? 0) + (all.requests - before) / (ms / SECOND);
+    }
+    const asked = all.requests + all.errors;
+    return {
+      rps,
+      ttft50Ms: whole(all.ttft.quantile(0.5)),
+      ttft95Ms: whole(all.ttft.quantile(0.95)),
+      gap99Ms: whole(all.gap.quantile(0.99)),
+      p99Ms: whole(minute.connect.quantile(0.99)),
+      errPct: percent(all.errors, asked),
+      abortedPct: percent(all.abortedOrigin + all.abortedTunnel, asked),
+    };
+  }
+
   private mergedOf(
     names: readonly NodeName[],
     now: Millis,
@@ -229,19 +266,18 @@ class Rings implements KeptRings {
 
   /** A minute that is over does not change any more. */
   private p99Minutes(r: NodeRing, minute: number): readonly (number | null)[] {
-    const known = r.p99Minutes;
     const first = minute - SPARK_MINUTES + 1;
-    for (const m of known.keys()) if (m < first || m >= minute) known.delete(m);
-    const found = new Map<number, number | null>(known);
-    for (const { minute: m, read } of r.minutesFrom(first)) {
-      if (known.has(m)) continue;
+    const found: (number | null)[] = Array(SPARK_MINUTES).fill(null);
+    const known = r.p99?.minute === minute ? r.p99.before : null;
+    for (const { minute: m, read } of r.minutesFrom(known ? minute : first)) {
+      if (m > minute) continue;
       const part = this.cleared(this.scratch);
       read(part);
-      const p99 = whole(part.connect.quantile(0.99));
-      found.set(m, p99);
-      if (m < minute) known.set(m, p99);
+      found[m - first] = whole(part.connect.quantile(0.99));
     }
-    return Array.from({ length: SPARK_MINUTES }, (_, i) => found.get(first + i) ?? null);
+    const before = known ?? found.slice(0, -1);
+    r.p99 = { minute, before };
+    return [...before, found.at(-1) ?? null];
   }
 
   private ttft95Minutes(groups: readonly GroupRing[], minute: number): readonly (number | null)[] {
