@@ -19,6 +19,8 @@ export default defineConfig({
           ],
           pool: 'threads',
           isolate: false,
+          // A busy machine is no fault of the code.
+          testTimeout: 30_000,
         },
       },
       {

@@ -8,6 +8,7 @@ import { channelCredentials, MASTER_TLS_NAME } from '../../../proto/link/tls.ts'
 import { type Action, type Caller, may, ROLES, type Role } from '../../../proto/vocab/can.ts';
 import { COMMAND_TYPES, isReserved } from '../../../proto/vocab/command.ts';
 import type { AppError } from '../../../proto/vocab/errors.ts';
+import { ROLLOUT_VERBS } from '../../../proto/vocab/rollout.ts';
 import type { WatchEvent } from '../../../proto/vocab/watch.ts';
 import { type Issued, type TestCa, testCa } from '../../../test/fakes/certificates.ts';
 import { realClock, realRandom } from '../../../test/fakes/services.ts';
@@ -445,6 +446,11 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   putCertificate: 'secret.write',
   removeSecret: 'secret.remove',
   createBackup: 'backup.create',
+  listRollouts: 'watch',
+  getRollout: 'watch',
+  giveRolloutVerb: 'own', // by its verb: below
+  previewRevert: 'watch',
+  revertLast: 'rollout.revert_last',
 };
 
 interface Row {
@@ -457,12 +463,17 @@ interface Row {
 const ROWS: readonly Row[] = [
   ...Object.entries(TABLE)
     // Logging out would end the session that the rest asks with.
-    .filter(([name]) => name !== 'logout' && name !== 'runCommand')
+    .filter(([name]) => !['logout', 'runCommand', 'giveRolloutVerb'].includes(name))
     .map(([name, action]) => ({ name, request: {}, action })),
   ...COMMAND_TYPES.filter((type) => !isReserved(type)).map((type) => ({
     name: 'runCommand',
     request: { requestId: `matrix-${type}`, type, dryRun: true },
     action: `command.${type}` as Action,
+  })),
+  ...ROLLOUT_VERBS.map((verb) => ({
+    name: 'giveRolloutVerb',
+    request: { requestId: `matrix-${verb}`, id: '1', verb },
+    action: `rollout.${verb}` as Action,
   })),
 ];
 
