@@ -1,6 +1,6 @@
 import { words } from '../store/words.ts';
 import { hasLast, notHere, onRollout } from './reasons.ts';
-import { bar, EVERYWHERE, type KeyRow, later, looks, SCREENS } from './row.ts';
+import { bar, type KeyRow, later, looks, SCREENS, WHERES } from './row.ts';
 
 /** Keys that go somewhere, and that leave. */
 export const GO_ROWS: readonly KeyRow[] = [
@@ -27,12 +27,12 @@ export const GO_ROWS: readonly KeyRow[] = [
   looks(['6'], SCREENS, 'go', { kind: 'open-screen', screen: 'pulses' }, words('pulses', '脉搏'), {
     off: notHere('the header carries the figures', '页眉有全局数字'),
   }),
-  looks(['j', 'down'], EVERYWHERE, 'go', { kind: 'move', by: 1 }, words('down', '下移')),
-  looks(['k', 'up'], EVERYWHERE, 'go', { kind: 'move', by: -1 }, words('up', '上移')),
-  looks(['pgdn', 'ctrl-f'], EVERYWHERE, 'go', { kind: 'page', by: 1 }, words('a page down', '下一页')),
-  looks(['pgup', 'ctrl-b'], EVERYWHERE, 'go', { kind: 'page', by: -1 }, words('a page up', '上一页')),
-  looks(['g', 'home'], EVERYWHERE, 'go', { kind: 'jump', to: 'first' }, words('first', '首行')),
-  looks(['G', 'end'], EVERYWHERE, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
+  looks(['j', 'down'], WHERES, 'go', { kind: 'move', by: 1 }, words('down', '下移')),
+  looks(['k', 'up'], WHERES, 'go', { kind: 'move', by: -1 }, words('up', '上移')),
+  looks(['pgdn', 'ctrl-f'], WHERES, 'go', { kind: 'page', by: 1 }, words('a page down', '下一页')),
+  looks(['pgup', 'ctrl-b'], WHERES, 'go', { kind: 'page', by: -1 }, words('a page up', '上一页')),
+  looks(['g', 'home'], WHERES, 'go', { kind: 'jump', to: 'first' }, words('first', '首行')),
+  looks(['G', 'end'], WHERES, 'go', { kind: 'jump', to: 'last' }, words('last', '末行')),
   looks(['tab'], ['alerts'], 'go', { kind: 'next-pane' }, words('alerts or silences', '告警或静默'), {
     bar: bar('other table', '另一表', 3),
   }),
@@ -60,8 +60,8 @@ export const GO_ROWS: readonly KeyRow[] = [
   ),
   looks(['ctrl-r'], SCREENS, 'go', { kind: 'refresh' }, words('reconnect, read again', '重连并重读')),
   // leave
-  looks(['?'], EVERYWHERE, 'leave', { kind: 'help' }, words('these keys', '按键说明')),
-  looks(['esc'], EVERYWHERE, 'leave', { kind: 'peel' }, words('back one layer', '退一层')),
-  looks(['q'], EVERYWHERE, 'leave', { kind: 'back' }, words('back; at the root, quit', '返回；在根上退出')),
-  looks(['ctrl-c'], EVERYWHERE, 'leave', { kind: 'quit' }, words('quit; actions run on', '退出；任务继续')),
+  looks(['?'], WHERES, 'leave', { kind: 'help' }, words('these keys', '按键说明')),
+  looks(['esc'], WHERES, 'leave', { kind: 'peel' }, words('back one layer', '退一层')),
+  looks(['q'], WHERES, 'leave', { kind: 'back' }, words('back; at the root, quit', '返回；在根上退出')),
+  looks(['ctrl-c'], WHERES, 'leave', { kind: 'quit' }, words('quit; actions run on', '退出；任务继续')),
 ];

@@ -53,7 +53,6 @@ export interface KeyRow {
 }
 
 export const SCREENS: readonly Where[] = WHERES.filter((w) => w !== 'help');
-export const EVERYWHERE: readonly Where[] = WHERES;
 
 export function looks(
   keys: readonly string[],
