@@ -36,7 +36,7 @@ export class RolloutFacts {
     for (const t of all) {
       const node = view.get('node', t.node);
       if (!version || node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
-      facts.set(t.node, this.of(view, version, node, now, !t.released));
+      facts.set(t.node, this.of(view, version, node, now, !t.released && t.offeredAt === null));
     }
     return facts;
   }

@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
 import type { RolloutId } from '../../proto/vocab/ids.ts';
-import type { RevertPreview, Rollout, RolloutTarget, RolloutVerb } from '../../proto/vocab/rollout.ts';
+import {
+  OVER,
+  type RevertPreview,
+  type Rollout,
+  type RolloutTarget,
+  type RolloutVerb,
+} from '../../proto/vocab/rollout.ts';
 import { confirm, confirmReach } from './confirm.ts';
 import { type Ctl, type CtlRun, noun } from './ctl.ts';
 import { type MutationFlags, mutates, mutation, reaches, watches, whole } from './flags.ts';
@@ -216,6 +222,12 @@ function reachedBy(
   }
 }
 
+/** As the master counts them: a step is so many, whoever they will be. */
+function ofNextStep(r: Rollout, targets: readonly RolloutTarget[]): number {
+  const released = targets.filter((t) => t.released).length;
+  return Math.max(0, (r.steps[r.step + 1]?.targets ?? released) - released);
+}
+
 async function give(run: CtlRun, id: RolloutId, verb: RolloutVerb, flags: VerbFlags): Promise<void> {
   const { api, io } = run;
   const { rollout, targets, legal } = await api.getRollout({ id, targets: MOST_TARGETS });
@@ -241,10 +253,11 @@ async function give(run: CtlRun, id: RolloutId, verb: RolloutVerb, flags: VerbFl
     );
   }
   const regions = [...new Set(hit.map((t) => t.region))].sort();
+  const nodes = verb === 'promote' ? ofNextStep(rollout, targets) : hit.length;
   if (regions.length > 1) {
     await confirmReach(run, {
       what: `${word} rollout ${id} of ${rollout.version}:`,
-      nodes: hit.length,
+      nodes,
       regions,
       streams: null,
       given: flags.confirm,
@@ -252,7 +265,10 @@ async function give(run: CtlRun, id: RolloutId, verb: RolloutVerb, flags: VerbFl
   } else if (verb === 'abort' || verb === 'undo' || verb === 'promote_full') {
     await confirm(run, `${word} rollout ${id} of ${rollout.version}: ${count(hit.length, 'node')}`);
   }
-  const done = await api.rolloutVerb(mutation(flags, ''), { id, verb, confirmNodes: null });
+  // Typed, it is what was meant; whom an undo of one that is over reaches is the master's to find out.
+  const typed = regions.length > 1 && !OVER.includes(rollout.state.kind);
+  const confirmNodes = typed ? nodes : null;
+  const done = await api.rolloutVerb(mutation(flags, ''), { id, verb, confirmNodes });
   const made = done.rollout.id === id ? '' : `; rollout ${done.rollout.id} takes it back`;
   showDone(run, done, done.rollout.id, `rollout ${id}: ${word}${made}, it is ${stateWords(done.rollout)}`);
 }

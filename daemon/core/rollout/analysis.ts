@@ -8,14 +8,17 @@ import { isHere } from './node-facts.ts';
 /** What a canary is compared with where its region has no stable peer. */
 const PAST_MS = 10 * 60_000;
 
-/** The step's switch: when the last of its nodes confirmed. No window looks back before it. */
-export function switchOf(r: StoredRollout, targets: Iterable<StoredTarget>): Millis | null {
+/**
+ * When the last node of the step had soaked: no window looks back before it. Not before its switch, and not just after
+ * it either: what began on the version before is measured when it ends.
+ */
+export function soakedAt(r: StoredRollout, targets: Iterable<StoredTarget>): Millis | null {
   let own: Millis | null = null;
   let any: Millis | null = null;
   for (const t of targets) {
-    if (!t.released || t.switchedAt === null) continue;
-    any = Math.max(any ?? 0, t.switchedAt);
-    if (t.step === r.step) own = Math.max(own ?? 0, t.switchedAt);
+    if (!t.released || t.state !== 'healthy') continue;
+    any = Math.max(any ?? 0, t.since);
+    if (t.step === r.step) own = Math.max(own ?? 0, t.since);
   }
   return own ?? any;
 }
@@ -32,7 +35,7 @@ export function requestOf(
   facts: ReadonlyMap<NodeName, NodeFacts>,
   now: Millis,
 ): ReadingRequest {
-  const since = Math.max(now - r.strategy.gates.windowMs, switchOf(r, targets.values()) ?? now);
+  const since = Math.max(now - r.strategy.gates.windowMs, soakedAt(r, targets.values()) ?? now);
   const groupOf = grouping([...targets.keys()].flatMap((n) => facts.get(n) ?? []));
   const asks: WindowAsk[] = [];
   const groups = new Set<string>();

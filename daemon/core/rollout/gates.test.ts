@@ -181,6 +181,14 @@ describe('cannot tell', () => {
     );
   });
 
+  it('a sum that cannot be that of its buckets is no number either', () => {
+    const w = window();
+    for (const sumMs of [0, w.ttft.sumMs / 2, w.ttft.sumMs * 2]) {
+      const r = reading({ c: { ...w, ttft: { ...w.ttft, sumMs } }, s: w });
+      expect(r.verdict).toBe('inconclusive');
+    }
+  });
+
   it('a gate that fails counts, whatever the others cannot tell', () => {
     const down = {
       ...window({ n: 5000, errors: 5000, aborted: 0 }),

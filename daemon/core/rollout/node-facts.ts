@@ -27,7 +27,8 @@ export function refuses(f: NodeFacts): boolean {
 export function unfitFor(f: NodeFacts): string | null {
   if (f.unfit !== null) return f.unfit;
   if (f.hash === null) return 'the version cannot be rendered for it';
-  if (!f.eligible) return 'it is not eligible: it takes no new config until it is made eligible again';
+  if (!f.eligible)
+    return 'it is not eligible: it has no turn until it is made so again, and gets the version once the rollout has succeeded';
   if (refuses(f)) return `it has refused this document before: ${refusalOf(f)}`;
   return null;
 }

@@ -436,7 +436,7 @@ describe('gates', () => {
     expect(f.rollout.waits).toEqual(['gate reading 1 of 3', 'so far: hk TTFT p95 is inconclusive']);
     f.untilState('paused');
     expect(f.rollout.state).toMatchObject({ reason: 'inconclusive', until: null });
-    expect(f.now - (f.target('hk-1').switchedAt ?? 0)).toBe(300_000);
+    expect(f.now - f.target('hk-1').since).toBe(300_000);
     for (let i = 0; i < 3000; i++) f.tick();
     expect(f.released()).toEqual(first);
     f.verb('resume');
@@ -457,7 +457,7 @@ describe('gates', () => {
     expect(i).toBe(6);
   });
 
-  it('asks for canaries and same-region peers since the switch; for their own past where there is no peer', () => {
+  it('asks for canaries and same-region peers since the soak; for their own past where there is no peer', () => {
     const f = new RolloutFleet([...fleet(3), simNode('eu-1', 'eu')], unattended);
     let asked = null as ReturnType<RolloutFleet['advance']>['wantsReading'];
     f.verdict = (r) => {
@@ -465,7 +465,8 @@ describe('gates', () => {
       return 'pass';
     };
     f.until(() => asked !== null);
-    const at = f.target('eu-1').switchedAt ?? 0;
+    const at = f.target('eu-1').since;
+    expect(at - (f.target('eu-1').switchedAt ?? 0)).toBe(30_000);
     const of = (group: string) =>
       asked?.asks.filter((a) => a.group === group).map((a) => [a.side, a.node, a.since - at]);
     expect(of('hk')).toEqual([

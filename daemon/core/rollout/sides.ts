@@ -1,5 +1,10 @@
 import type { NodeName } from '../../../proto/vocab/ids.ts';
-import { Histogram, type MetricsWindow, type SparseHistogram } from '../../../proto/vocab/metrics.ts';
+import {
+  BUCKETS_MS,
+  Histogram,
+  type MetricsWindow,
+  type SparseHistogram,
+} from '../../../proto/vocab/metrics.ts';
 import type { ReadingRequest, Side, WindowOf } from './facts.ts';
 
 // What was measured on both sides of a comparison, merged from the nodes' windows.
@@ -62,9 +67,19 @@ function isSound(w: MetricsWindow): boolean {
 }
 
 function isSoundHistogram(h: SparseHistogram): boolean {
-  return (
-    h.index.length === h.count.length && h.index.every(isCount) && h.count.every(isCount) && isCount(h.sumMs)
-  );
+  const { index, count, sumMs } = h;
+  if (index.length !== count.length || ![...index, ...count, sumMs].every(isCount)) return false;
+  // The sum says where in its buckets a narrow distribution lies: it must lie in them.
+  let [least, most] = [0, 0];
+  for (let i = 0; i < index.length; i++) {
+    const [at, n] = [index[i] ?? 0, count[i] ?? 0];
+    least += n * (BUCKETS_MS[at - 1] ?? 0);
+    most += n * (BUCKETS_MS[at] ?? Number.POSITIVE_INFINITY);
+  }
+  return sumMs >= least * (1 - ROUNDED) && sumMs <= most * (1 + ROUNDED);
 }
+
+/** What packing for a ring may take from a sum. */
+const ROUNDED = 0.02;
 
 const isCount = (n: number): boolean => n >= 0 && n < Number.POSITIVE_INFINITY;

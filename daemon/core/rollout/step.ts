@@ -1,6 +1,6 @@
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { Reading, StepPhase, StepProgress } from '../../../proto/vocab/rollout.ts';
-import { isAwaited, passedInRow, switchOf } from './analysis.ts';
+import { isAwaited, passedInRow, soakedAt } from './analysis.ts';
 import type { Draft } from './draft.ts';
 import type { StoredRollout } from './facts.ts';
 import { planned, some } from './plan.ts';
@@ -160,9 +160,9 @@ function analysed(d: Draft, m: Moment): StoredRollout {
   return stepOver(d, m);
 }
 
-/** It is read again until its window has filled since the switch; then it pauses, and is never promoted by itself. */
+/** It is read again until its window has filled; then it pauses, and is never promoted by itself. */
 function undecided(d: Draft, r: StoredRollout, reading: Reading, m: Moment): StoredRollout {
-  const full = (switchOf(r, d.targets.values()) ?? 0) + r.strategy.gates.windowMs;
+  const full = (soakedAt(r, d.targets.values()) ?? 0) + r.strategy.gates.windowMs;
   if (m.now < full) return { ...r, nextReadingAt: Math.min(m.now + r.strategy.gates.intervalMs, full) };
   d.say('warn', `pauses: ${reading.why}`);
   return { ...paused(r, 'inconclusive', reading.why, null, m.now), nextReadingAt: null };
