@@ -101,6 +101,10 @@ describe.each(SIZES)('at $cols x $rows', (size) => {
     expect(rows.filter((r) => r.length > size.cols)).toEqual([]);
     await s.keys('/', 'h', 'k', '-', '1', 'Enter', 'Enter');
     await s.wait(/Nodes \/ hk-1 {3}● ready/);
+    await s.keys('2');
+    await s.wait(/all edge +2 /);
+    await s.keys('3');
+    await s.wait(/Rollouts \/ 2 +v2 to type=edge +● succeeded/);
     await s.keys('4');
     await s.wait(/Nothing is firing/);
     await s.keys('?');

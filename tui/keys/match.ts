@@ -4,7 +4,8 @@ import type { SortColumn } from '../store/sort.ts';
 import type { State } from '../store/state.ts';
 import { type Words, words } from '../store/words.ts';
 import { foldWidth, type Input, isInputMethod, type Key } from './key.ts';
-import { KEY_ROWS, type KeyRow, type Where } from './rows.ts';
+import type { KeyRow, Where } from './row.ts';
+import { KEY_ROWS } from './rows.ts';
 
 export type Match =
   | { readonly kind: 'intent'; readonly intent: Intent; readonly acts: boolean }

@@ -3,7 +3,8 @@ import type { SilenceId } from '../../proto/vocab/ids.ts';
 import type { Sheet } from '../store/sheet.ts';
 import { initialState, type State } from '../store/state.ts';
 import { match, matchKey, ORDER_KEYS, rowsAt } from './match.ts';
-import { KEY_ROWS, WHERES } from './rows.ts';
+import { WHERES } from './row.ts';
+import { KEY_ROWS } from './rows.ts';
 
 const key = (name: string) => ({ name, text: name.length === 1 ? name : '' });
 const EXPIRE: Sheet = {

@@ -1,5 +1,5 @@
 import { printedKey, rowsAt, whereAmI } from '../keys/match.ts';
-import type { KeyRow } from '../keys/rows.ts';
+import type { KeyRow } from '../keys/row.ts';
 import { COMMANDS, commandHint } from '../store/command-line.ts';
 import { hit } from '../store/hit.ts';
 import { shownMessage } from '../store/select-message.ts';

@@ -1,5 +1,5 @@
 import { printedKey, rowsAt, whereAmI } from '../keys/match.ts';
-import { SECTIONS } from '../keys/rows.ts';
+import { SECTIONS } from '../keys/row.ts';
 import { cursorItem } from '../store/nodes-view.ts';
 import type { State } from '../store/state.ts';
 import { words } from '../store/words.ts';

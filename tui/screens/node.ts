@@ -1,11 +1,11 @@
 import { formatDuration } from '../../proto/vocab/duration.ts';
 import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
-import type { Node } from '../../proto/vocab/node.ts';
+import type { Node, RegionVitals } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import { alertItem, inhibitors } from '../store/select-alerts.ts';
 import { isStale } from '../store/select-header.ts';
-import { masterNow, type NodeItem, nodeItem } from '../store/select-nodes.ts';
+import { masterNow, type NodeItem, nodeItem, regionFigures } from '../store/select-nodes.ts';
 import type { State } from '../store/state.ts';
 import { commandVerdict, resultWords } from '../store/task-words.ts';
 import type { Row } from '../theme/row.ts';
@@ -71,24 +71,30 @@ const SERIES: readonly {
   readonly label: string;
   readonly decimals: 0 | 2;
   readonly limit?: number;
+  /** The same of its region. */
+  readonly region?: 'ttft50Ms' | 'ttft95Ms' | 'gap99Ms' | 'p99Ms' | 'errPct';
 }[] = [
-  { name: 'ttft_p50', label: 'TTFT p50', decimals: 0 },
-  { name: 'ttft_p95', label: 'TTFT p95', decimals: 0 },
-  { name: 'gap_p99', label: 'gap  p99', decimals: 0 },
-  { name: 'p99', label: 'P99', decimals: 0, limit: 100 },
+  { name: 'ttft_p50', label: 'TTFT p50', decimals: 0, region: 'ttft50Ms' },
+  { name: 'ttft_p95', label: 'TTFT p95', decimals: 0, region: 'ttft95Ms' },
+  { name: 'gap_p99', label: 'gap  p99', decimals: 0, region: 'gap99Ms' },
+  { name: 'p99', label: 'P99', decimals: 0, limit: 100, region: 'p99Ms' },
   { name: 'streams', label: 'streams', decimals: 0 },
   { name: 'rps', label: 'req/s', decimals: 0 },
-  { name: 'err_pct', label: 'err %', decimals: 2, limit: 1 },
+  { name: 'err_pct', label: 'err %', decimals: 2, limit: 1, region: 'errPct' },
   { name: 'cpu_pct', label: 'cpu %', decimals: 0, limit: 80 },
 ];
 
-function series(detail: NodeDetail | null, ui: Ui): readonly SeriesRow[] {
+function series(detail: NodeDetail | null, region: RegionVitals | null, ui: Ui): readonly SeriesRow[] {
   const sign = ui.theme.sym.verdict.warning;
   return SERIES.map((s) => {
     const found = detail?.series.find((x) => x.name === s.name);
     const values = (found?.values ?? []).map((v) => (Number.isFinite(v) ? v : null));
     const last = values.at(-1) ?? null;
-    const row: SeriesRow = { label: s.label, values, decimals: s.decimals };
+    const regionNow = s.region === undefined ? null : (region?.[s.region] ?? null);
+    const row: SeriesRow = {
+      ...{ label: s.label, values, decimals: s.decimals },
+      ...(regionNow === null ? {} : { regionNow }),
+    };
     if (s.limit === undefined) return row;
     if (last === null || last <= s.limit) return { ...row, limit: s.limit };
     return {
@@ -177,7 +183,7 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
           },
     agentVersion: node.agentVersion,
     certificates: certificates(node, now, ui),
-    series: series(fetched, ui),
+    series: series(fetched, regionFigures(node, state.picture), ui),
     marks: marks(fetched),
     axis: [59, 44, 29, 14].map((ago) => hourMinute(last - ago * MINUTE)),
     alerts: item.alerts.map((a) => {

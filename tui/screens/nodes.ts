@@ -1,7 +1,7 @@
 import { ORDER_KEYS } from '../keys/match.ts';
 import { cursorIndex, cursorItem } from '../store/nodes-view.ts';
 import { isStale } from '../store/select-header.ts';
-import { countVerdicts, masterNow, type NodeItem } from '../store/select-nodes.ts';
+import { countVerdicts, masterNow, type NodeItem, regionFigures } from '../store/select-nodes.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';
 import { peekRow } from '../views/foot.ts';
@@ -67,7 +67,7 @@ function peek(item: NodeItem | null, state: State, ui: Ui): Row {
       node: nodeRow(item, now, state.nodes.marks.has(item.node.name), ui.theme),
       engine: engine === null ? null : `${engine.kind} ${engine.version}`,
       engineUpMs: engine === null ? null : Math.max(0, now - engine.startedAt),
-      regionGap99Ms: null,
+      regionGap99Ms: regionFigures(item.node, state.picture)?.gap99Ms ?? null,
       alerts: item.alerts.flatMap((a) =>
         a.state === 'firing' ? [{ rule: a.rule, forMs: Math.max(0, now - a.firingAt) }] : [],
       ),

@@ -1,65 +1,16 @@
-import { cursorAlert, moveAlerts } from './alerts-view.ts';
-import { cursorVersion, moveConfigs } from './configs-view.ts';
-import type { Intent, ScreenId } from './intent.ts';
+import { moveAlerts } from './alerts-view.ts';
+import { moveConfigs } from './configs-view.ts';
+import { enter, onScreen, ordered } from './enter.ts';
+import type { Intent } from './intent.ts';
 import { peelError } from './message.ts';
-import {
-  cursorItem,
-  moveCursor,
-  type NodesView,
-  regroup,
-  shiftSort,
-  toggleMark,
-  turnSort,
-  withFilter,
-  withSort,
-} from './nodes-view.ts';
+import { moveCursor, shiftSort, toggleMark, turnSort, withFilter, withSort } from './nodes-view.ts';
+import { describeCursor } from './reduce-describe.ts';
 import { askTargets, moveRollouts, openRollout, turnRollout } from './reduce-rollouts.ts';
-import { cursorRegion, moveRegions, regroupRegions } from './regions-view.ts';
-import { cursorTarget, ROLLOUTS_VIEW, shownRollout } from './rollouts-view.ts';
-import { alertNode } from './select-nodes.ts';
+import { moveRegions } from './regions-view.ts';
+import { ROLLOUTS_VIEW } from './rollouts-view.ts';
 import type { Place, Prompt, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
 import { words } from './words.ts';
-
-/** A place is entered: lists are put in order, a node's page is asked for. */
-function enter(state: State, place: Place): Step {
-  const same = JSON.stringify(state.place) === JSON.stringify(place);
-  const next: State = {
-    ...state,
-    place,
-    lastPlace: same ? state.lastPlace : state.place,
-    prompt: null,
-    help: null,
-    detail: null,
-  };
-  if (place.kind === 'node') {
-    const node = state.picture.facts.node.get(place.name);
-    if (node === undefined) return stay(state);
-    const detail = {
-      name: place.name,
-      detail: null,
-      error: null,
-      asking: true,
-      askedAt: state.now,
-      scroll: 0,
-    };
-    return stay({ ...next, detail }, { kind: 'fetch-node', name: node.name });
-  }
-  // `4 Tab e` means the same wherever you were last.
-  if (place.screen === 'alerts')
-    return stay(ordered({ ...next, alerts: { ...next.alerts, focus: 'alerts' } }));
-  return askTargets(ordered(next), state.now);
-}
-
-/** Applies the order now. */
-export function ordered(state: State, nodes: NodesView = state.nodes): State {
-  const next = regroup(nodes, state.picture, { apply: true, rows: state.room.nodeRows });
-  return { ...state, nodes: next, regions: regroupRegions(state.regions, next.items, state.picture, true) };
-}
-
-function onScreen(state: State, screen: ScreenId): boolean {
-  return state.place.kind === 'screen' && state.place.screen === screen;
-}
 
 function move(state: State, by: number): Step {
   if (state.help !== null) return scrollHelp(state, by);
@@ -87,26 +38,6 @@ function moveVersions(state: State, by: number): Step {
   return stay({ ...state, configs: { ...state.configs, diff: { ...diff, scroll } } });
 }
 
-/** What differs from the version it comes from. */
-function openDiff(state: State, version = cursorVersion(state.configs)?.version): Step {
-  if (version === undefined) return stay(state);
-  const { label, parent } = version;
-  if (parent === null) {
-    return stay(
-      say(
-        state,
-        null,
-        words(
-          `${label} is the first of its line: there is nothing before it`,
-          `${label} 是首个版本，没有可比较者`,
-        ),
-      ),
-    );
-  }
-  const diff = { label, from: parent, lines: null, added: 0, removed: 0, error: null, scroll: 0 };
-  return stay({ ...state, configs: { ...state.configs, diff } }, { kind: 'fetch-diff', from: parent, label });
-}
-
 function clamp(n: number, max: number): number {
   return Math.min(Math.max(0, max), Math.max(0, n));
 }
@@ -120,43 +51,6 @@ function scrollDetail(state: State, by: number): Step {
 function scrollHelp(state: State, by: number): Step {
   if (state.help === null) return stay(state);
   return stay({ ...state, help: { scroll: clamp(state.help.scroll + by, state.room.helpMaxScroll) } });
-}
-
-/** The nodes of the region under the cursor, by a filter that can be read and changed. */
-function openRegion(state: State): Step {
-  const item = cursorRegion(state.regions);
-  if (item === null) return stay(state);
-  const text = `-l region=${item.region} type=${item.nodeType}`;
-  const there = enter(state, { kind: 'screen', screen: 'nodes' });
-  const nodes = { ...withFilter(there.state.nodes, text), cursor: null, top: 0 };
-  return { ...there, state: ordered(there.state, nodes) };
-}
-
-/** The page of the target under the cursor; on that page its node. */
-function openTarget(state: State): Step {
-  const { rollouts: v } = state;
-  if (v.open !== null) return enter(state, { kind: 'node', name: v.open, from: 'rollouts' });
-  const r = shownRollout(v, state.picture.facts);
-  const target = r === null ? null : cursorTarget(v, r);
-  return stay(target === null ? state : { ...state, rollouts: { ...v, open: target.node, scroll: 0 } });
-}
-
-function onRollouts(state: State, version: boolean): Step {
-  if (state.rollouts.pane === 'versions') return openDiff(state);
-  if (!version) return openTarget(state);
-  const r = shownRollout(state.rollouts, state.picture.facts);
-  return r === null ? stay(state) : openDiff(state, state.picture.facts.version.get(r.version));
-}
-
-function describeCursor(state: State, version: boolean): Step {
-  if (state.place.kind === 'node') return stay(state);
-  const { screen } = state.place;
-  if (screen === 'rollouts') return onRollouts(state, version);
-  if (screen === 'regions') return openRegion(state);
-  const alert = screen === 'alerts' ? cursorAlert(state.alerts) : null;
-  const item = screen === 'nodes' ? cursorItem(state.nodes) : null;
-  const name = alert === null ? (item?.node.name ?? null) : alertNode(alert.alert);
-  return name === null ? stay(state) : enter(state, { kind: 'node', name, from: screen });
 }
 
 /** Esc takes one layer away: help, an error that waits, the filter, the marks, the page. */

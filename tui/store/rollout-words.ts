@@ -1,7 +1,14 @@
 import type { Target } from '../../proto/vocab/config-version.ts';
 import { formatDuration } from '../../proto/vocab/duration.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
-import type { GateName, Reading, Rollout, RolloutState, RolloutStep } from '../../proto/vocab/rollout.ts';
+import type {
+  GateName,
+  Verdict as GateVerdict,
+  Reading,
+  Rollout,
+  RolloutState,
+  RolloutStep,
+} from '../../proto/vocab/rollout.ts';
 import { targetWords } from './configs-view.ts';
 import type { Verdict } from './verdict.ts';
 import { asIs, type Words, words } from './words.ts';
@@ -106,20 +113,25 @@ export function isRatio(gate: GateName): boolean {
   return gate === 'errors' || gate === 'aborted';
 }
 
-/** What stands closest to its limit: `hk TTFT95 +24.7 % of +25 %`; `null`: no reading that says anything. */
+/** Worst first. */
+const VERDICTS: readonly GateVerdict[] = ['fail', 'inconclusive', 'close', 'pass'];
+
+/** What is worst, and of that what stands closest to its limit: `hk TTFT95 +24.7 % of +25 %`; `null`: no reading that says anything. */
 export function closestGate(
   reading: Reading | undefined,
 ): { readonly short: string; readonly long: string } | null {
-  let best: { near: number; short: string; long: string } | null = null;
+  let best: { rank: number; near: number; short: string; long: string } | null = null;
   for (const g of reading?.gates ?? []) {
     if (g.change === null) continue;
     const near = g.limit > 0 ? g.change / g.limit : g.change;
-    if (best !== null && near <= best.near) continue;
+    const rank = VERDICTS.indexOf(g.verdict);
+    const behind = best !== null && (rank > best.rank || (rank === best.rank && near <= best.near));
+    if (behind) continue;
     const sign = (n: number) => `${n > 0 ? '+' : ''}${n.toFixed(isRatio(g.gate) ? 2 : 1)}`;
     const unit = isRatio(g.gate) ? 'pt' : '%';
     const limit = isRatio(g.gate) ? g.limit.toFixed(2) : String(g.limit);
     const short = `${g.region} ${GATE[g.gate]} ${sign(g.change)} ${unit}`;
-    best = { near, short, long: `${short} of +${limit} ${unit}` };
+    best = { rank, near, short, long: `${short} of +${limit} ${unit}` };
   }
   return best;
 }
@@ -173,6 +185,9 @@ function progress(r: Rollout, now: Millis): NoticeWords {
   };
 }
 
+/** Characters of a reason that leave room for the keys at 120 cells. */
+const SHORT_WHY = 40;
+
 /** `here`: on the rollouts' own screen the keys are named; elsewhere where they are. */
 function pausedWords(
   r: Rollout,
@@ -184,10 +199,13 @@ function pausedWords(
   const keys = (en: string, zh: string) => (here ? words(en, zh) : words('3 shows it', '按 3 查看'));
   const join = (a: Words, b: Words) => words(`${a.en}   ${b.en}`, `${a.zh}   ${b.zh}`);
   const step = stepOf(r);
+  // On its own screen the reason stands whole below: the keys must not be cut off for it.
+  const told = here && state.why.length > SHORT_WHY;
+  const why = told ? words('', '') : words(`: ${state.why}`, `：${state.why}`);
   switch (state.reason) {
     case 'inconclusive':
       return join(
-        head(`paused inconclusive: ${state.why}`, `无法判断，已暂停：${state.why}`),
+        head(`paused inconclusive${why.en}`, `无法判断，已暂停${why.zh}`),
         keys('p analyse again   n go on (asks)   u roll back', 'p 再次读数   n 继续（询问）   u 回滚'),
       );
     case 'step': {
@@ -205,12 +223,12 @@ function pausedWords(
     }
     case 'master_suspect':
       return join(
-        head(`frozen, the master doubts itself: ${state.why}`, `冻结，主控自疑：${state.why}`),
+        head(`frozen, the master doubts itself${why.en}`, `冻结，主控自疑${why.zh}`),
         keys('it goes on by itself   u rolls back', '将自行继续   u 回滚'),
       );
     case 'manual':
       return join(
-        head(`paused: ${state.why}`, `已暂停：${state.why}`),
+        head(`paused${why.en}`, `已暂停${why.zh}`),
         keys('p resumes   u rolls back', 'p 继续   u 回滚'),
       );
   }

@@ -1,6 +1,6 @@
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
-import type { Node, NodeStatus, NodeVitals } from '../../proto/vocab/node.ts';
+import type { Node, NodeStatus, NodeVitals, RegionVitals } from '../../proto/vocab/node.ts';
 import type { TargetState } from '../../proto/vocab/rollout.ts';
 import type { Filter } from './filter.ts';
 import type { Fleet } from './fleet.ts';
@@ -93,6 +93,11 @@ export function goneItem(last: NodeItem): NodeItem {
 
 export function filterItems(items: readonly NodeItem[], filter: Filter): readonly NodeItem[] {
   return items.filter((i) => filter.matches(i.node));
+}
+
+/** What its region and type have together; `null` before the first figures. */
+export function regionFigures(node: Node, fleet: Fleet): RegionVitals | null {
+  return fleet.regions.find((r) => r.region === node.region && r.nodeType === node.nodeType) ?? null;
 }
 
 export type VerdictCount = { readonly verdict: Verdict; readonly n: number };

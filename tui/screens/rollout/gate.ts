@@ -85,6 +85,9 @@ function lineOf(gate: GateName, regions: readonly string[], reading: Reading): G
 }
 
 const most = (all: readonly GateReading[], of: (g: GateReading) => number) => Math.max(0, ...all.map(of));
+/** Chunks are many, answers few: what is least sampled decides how much can be said. */
+const least = (all: readonly GateReading[], of: (g: GateReading) => number) =>
+  all.length === 0 ? 0 : Math.min(...all.map(of));
 
 /** The newest reading of the step; `null`: there is none. */
 export function gateProps(r: Rollout, state: State, ui: Ui): GateProps | null {
@@ -110,8 +113,8 @@ export function gateProps(r: Rollout, state: State, ui: Ui): GateProps | null {
         region,
         canaryNodes: most(own, (g) => g.canaryNodes),
         stableNodes: most(own, (g) => g.stableNodes),
-        canarySamples: most(own, (g) => g.canarySamples),
-        stableSamples: most(own, (g) => g.stableSamples),
+        canarySamples: least(own, (g) => g.canarySamples),
+        stableSamples: least(own, (g) => g.stableSamples),
       };
     }),
     gates: GATES.flatMap((gate) => lineOf(gate, regions, reading) ?? []),

@@ -102,6 +102,10 @@ describe('the notice row', () => {
     const state = state31({}, { state: paused });
     expect(notice(state, ui(120, 40))).toBe(golden('notices-120x7')[4]);
     expect(frame(state, ui(80, 24))[0]).toMatch(/\[3 Rollouts ‖1\]/);
+    const long = { ...paused, why: 'hk TTFT p95 -23.6 % of +25 %, which 191 samples cannot settle' };
+    expect(notice(state31({}, { state: long }), ui(120, 40))).toMatch(
+      /paused inconclusive {3}p analyse again .* u roll back/,
+    );
     expect(notice(state31(nodes, { state: paused }), ui(120, 40))).toMatch(/samples {3}3 shows it/);
   });
 });
