@@ -60,7 +60,7 @@ export function openLightStream(
     if (code !== undefined) end(statusOf(Number(code), decoded(headers['grpc-message'])));
   };
   session.on('connect', () => {
-    pings = setInterval(() => session.ping(() => undefined), PING_MS);
+    if (!over) pings = setInterval(() => session.destroyed || session.ping(() => undefined), PING_MS);
   });
   session.on('error', (error) => end(statusOf(UNAVAILABLE, error.message)));
   session.on('close', () => end(statusOf(UNAVAILABLE, 'the connection is gone')));

@@ -8,7 +8,7 @@ import { bodyOf, FIRST_BODY } from '../bench/fleet/documents.ts';
 // A7: a fleet that has lost its master comes back at once. The long form has the whole ten thousand; what it costs is
 // measured by `npm run bench:fleet`.
 const LONG = process.env['AICDN_FAULTS_LONG'] === '1';
-const AGENTS = LONG ? 10_000 : 600;
+const AGENTS = LONG ? 10_000 : 500;
 const WITHIN_MS = LONG ? 600_000 : 120_000;
 
 let master: SimMaster;
