@@ -172,7 +172,10 @@ firewall_hint() {
 }
 
 # The environment of whoever runs this may name another master.
-ctl() { env -u AICDN_SOCKET -u AICDN_ADDR -u AICDN_CA_PIN -u AICDN_API_KEY -u AICDN_TOKEN "$OPT/current/bin/aicdnctl" --socket "$(master_socket)" "$@"; }
+ctl() {
+  [ -n "${MASTER_SOCKET-}" ] || MASTER_SOCKET=$(master_socket)
+  env -u AICDN_SOCKET -u AICDN_ADDR -u AICDN_CA_PIN -u AICDN_API_KEY -u AICDN_TOKEN "$OPT/current/bin/aicdnctl" --socket "$MASTER_SOCKET" "$@"
+}
 
 as_user() { setpriv --reuid "$USER_NAME" --regid "$USER_NAME" --init-groups -- "$@"; }
 

@@ -178,7 +178,7 @@ master_summary() { # PORT HTTP_PORT
   if [ "$(ctl users list -o name 2>/dev/null | wc -l)" = 0 ]; then
     code=$(bootstrap_code)
     if [ -n "$code" ]; then say "the first admin: aicdnctl bootstrap --user NAME --code $code"; else
-      say 'the first admin: stop the master, aicdn-master bootstrap-code, start it, aicdnctl bootstrap'
+      say 'the first admin: stop the master; runuser -u ai-cdn -- aicdn-master bootstrap-code; start it; aicdnctl bootstrap'
     fi
   fi
   say "a console on this host, for USER: usermod -aG $USER_NAME USER; logged in anew, aicdn-tui"

@@ -50,7 +50,7 @@ master_status() {
   local nodes alerts health counts
   unit_line ai-cdn-master.service master
   is_active ai-cdn-master.service || return 0
-  if ! nodes=$(ctl nodes list --no-headers 2>/dev/null); then
+  if ! nodes=$(ctl nodes list 2>/dev/null); then
     say '  it does not answer on its socket'
     worse 2
     return 0
@@ -60,7 +60,8 @@ master_status() {
     worse 1
     say "  health   $health"
   fi
-  counts=$(awk 'NF { n[$4]++; all++ } END {
+  # The first line is the heads of its columns.
+  counts=$(awk 'NR > 1 { n[$4]++; all++ } END {
     printf "%d", all
     split("down disconnected unknown initializing ready", order, " ")
     for (i = 1; i <= 5; i++) if (order[i] in n) printf ", %d %s", n[order[i]], order[i] }' <<<"$nodes")
@@ -69,7 +70,7 @@ master_status() {
   alerts=$(ctl alerts list 2>/dev/null || true)
   if awk '$3 == "firing" { found = 1 } END { exit !found }' <<<"$alerts"; then worse 1; fi
   if [ -n "$alerts" ]; then printf '%s\n' "$alerts" | indent; fi
-  if [ "$1" = 1 ] && [ -n "$nodes" ]; then ctl nodes list | indent; fi
+  if [ "$1" = 1 ] && [ -n "$nodes" ]; then printf '%s\n' "$nodes" | indent; fi
 }
 
 agent_status() {

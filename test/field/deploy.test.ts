@@ -214,7 +214,8 @@ describe('day to day', () => {
         '/dev/null',
       ],
     ]);
-    expect(live.stdout.split('\u001b[H\u001b[2J').length).toBeGreaterThan(2);
+    expect(live.stdout).toContain('\u001b[H\u001b[2Jm  ');
+    expect(live.stdout).toMatch(/every 1 s, ctrl-c ends[\s\S]*hk-1 +hk +edge +ready/);
     await manage(edge, 'stop');
     const stopped = await manage(edge, 'status');
     expect(stopped).toMatchObject({ code: 2, stdout: expect.stringMatching(/^agent +inactive/m) });
@@ -317,5 +318,26 @@ describe('taken off again', () => {
     expect((await script(edge, 'deploy-agent.sh', ['--uninstall', '--purge', '--yes'])).stdout).toMatch(
       /nothing to do/,
     );
+  });
+});
+
+describe('a host that is both', () => {
+  it('loses one role and keeps the other, then both', async () => {
+    await deployNode(master, master, { type: 'edge', region: 'hk', name: 'm-1' });
+    const both = await manage(master, 'status');
+    expect(both.stdout).toMatch(/^master +active/m);
+    expect(both.stdout).toMatch(/^engine +active/m);
+    const node = await script(master, 'deploy-agent.sh', ['--uninstall', '--purge', '--yes']);
+    expect(node.code, node.stderr).toBe(0);
+    expect(await master.run(['sh', '-c', 'ls /var/lib/ai-cdn | tr "\\n" " "'])).toMatch(
+      /^audit ca ca\.crt db jwt\.secret /,
+    );
+    expect(await master.exec(['test', '-e', '/var/lib/ai-cdn/identity'])).toMatchObject({ code: 1 });
+    expect(await master.run(['aicdnctl', 'nodes', 'list', '-o', 'name'])).toContain('m-1');
+    const rest = await manage(master, 'uninstall', '--purge', '--yes');
+    expect(rest.code, rest.stderr).toBe(0);
+    const left = await treeOf(master, ['/etc', '/opt', '/var/lib', '/usr/local', '/run'], false);
+    expect(left.split('\n').filter((l) => /ai-?cdn/.test(l) && !l.startsWith('/run/lock/'))).toEqual([]);
+    expect(await master.run(['cat', '/proc/sys/net/ipv4/ip_local_reserved_ports'])).toBe('');
   });
 });
