@@ -71,13 +71,10 @@ export async function slowOrigin(delayMs: number, reset = 0): Promise<SlowOrigin
 
 /** So many clients, each asking again as soon as it is answered, until they are told to stop. */
 export class Load {
-  readonly #answered = new Map<number, number>();
   #on = true;
-  readonly #ports: readonly number[];
   readonly #clients: Promise<void>[];
 
   constructor(ports: readonly number[], each: number) {
-    this.#ports = ports;
     this.#clients = ports.flatMap((port) => Array.from({ length: each }, () => this.#client(port)));
   }
 
@@ -86,19 +83,10 @@ export class Load {
     await Promise.all(this.#clients);
   }
 
-  /** Once every port has answered so many. */
-  async had(answers: number): Promise<void> {
-    await until(`${answers} answers a port`, 60_000, () =>
-      this.#ports.every((p) => (this.#answered.get(p) ?? 0) >= answers) ? true : null,
-    );
-  }
-
   async #client(port: number): Promise<void> {
     while (this.#on) {
-      const answered = await ask(port);
-      if (answered) this.#answered.set(port, (this.#answered.get(port) ?? 0) + 1);
       // Who is refused does not ask faster than who is answered.
-      else await new Promise((r) => setTimeout(r, 200));
+      if (!(await ask(port))) await new Promise((r) => setTimeout(r, 200));
     }
   }
 }
