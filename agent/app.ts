@@ -14,6 +14,7 @@ import { Commands } from './host/commands.ts';
 import { Duty } from './host/duty.ts';
 import { EngineProcess, type EngineSettings } from './host/engine-process.ts';
 import { createExecutors } from './host/executors.ts';
+import { Exposition, type ExpositionNeeds } from './host/exposition.ts';
 import { Followed } from './host/followed.ts';
 import { Keeper } from './host/keeper.ts';
 import { HostMetrics, publicAddresses } from './host/metrics.ts';
@@ -310,6 +311,12 @@ export async function startAgent(
   for (const result of ledger.untold()) session.result(result);
   for (const event of events.all()) session.event(event);
 
+  const exposition = await expose(settings.metrics, log, {
+    engine,
+    info: () => keeper.engine,
+    certificateUntil: () => current.notAfter,
+    host: new HostMetrics({ disk: stateDir }),
+  });
   await keeper.start();
   session.start();
   log.info('agent started', { node: current.node, version: VERSION, masters: addressesOf(settings) });
@@ -318,11 +325,45 @@ export async function startAgent(
     async stop(reason) {
       followed.endAll();
       await session.stop(reason);
+      await exposition?.stop();
       await keeper.stop();
       engine.close();
       log.info('agent stopped; the engine goes on', { reason });
     },
   };
+}
+
+const SHORTEST_TOKEN = 16;
+
+/** `/metrics`, where it is asked for. @throws AppError `precondition`, saying which setting */
+async function expose(
+  { addr, tokenFile }: AgentSettings['metrics'],
+  log: Log,
+  needs: Omit<ExpositionNeeds, 'host' | 'traffic'> & { readonly host: HostMetrics },
+): Promise<Exposition | null> {
+  if (addr === null) return null;
+  const { host } = needs;
+  const token = tokenFile === null ? null : await tokenIn(tokenFile);
+  const exposition = new Exposition(
+    { token },
+    { ...needs, host: (pids) => host.read(pids), traffic: () => host.traffic() },
+  );
+  const { address, port } = await exposition.start(addr);
+  log.info('metrics listen', { address, port, token: token !== null });
+  return exposition;
+}
+
+async function tokenIn(file: string): Promise<string> {
+  const said = `metrics.token_file: ${file}`;
+  const text = await readFile(file, 'utf8').catch((e: unknown) => {
+    throw new AppError('precondition', `${said} cannot be read: ${String(e)}`, { cause: e });
+  });
+  const token = text.trim();
+  if (token.length >= SHORTEST_TOKEN && /^\S+$/.test(token)) return token;
+  throw new AppError(
+    'precondition',
+    `${said} holds no token: ${SHORTEST_TOKEN} characters at least, on one line`,
+  );
 }
 
 /** The ready file, whole and once. */

@@ -101,6 +101,16 @@ export const AGENT_KEYS = {
     '30s',
     'how long streams may go on when the ai-cdn-engine unit is stopped; then they are cut',
   ),
+  'metrics.addr': key(
+    hostPort({ anyHost: true }).nullable(),
+    null,
+    'where /metrics of this node listens, plain HTTP; nowhere when not given',
+  ),
+  'metrics.token_file': key(
+    absolutePath.nullable(),
+    null,
+    'holds the token that a scraper shows; needed where metrics.addr is no loopback address',
+  ),
   'log.level': key(logLevel, 'info', 'debug, info, warn or error'),
 };
 
@@ -163,6 +173,8 @@ function settingsFrom(v: Values<typeof AGENT_KEYS>) {
       dns: v['engine.dns'],
       drainMs: v['engine.drain'],
     },
+    /** `addr: null`: off. */
+    metrics: { addr: v['metrics.addr'], tokenFile: v['metrics.token_file'] },
     log: { level: v['log.level'] },
   } as const;
 }

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isWord } from '../proto/vocab/ids.ts';
@@ -77,6 +78,12 @@ export const MASTER_KEYS = {
     '1m',
     'how long a node is down before NodeDown fires',
   ),
+  'outbound.allow': key(
+    listOf(reading<string>(text, addressRange), { min: 0 }),
+    [],
+    'ranges of loopback, link-local and metadata addresses that this master may connect to all the same',
+    'list',
+  ),
   'rollout.strategy': key(
     oneOf(['standard', 'unattended', 'quick', 'at-once'], 'standard: one node a region first, then a person'),
     'standard',
@@ -93,6 +100,17 @@ export const MASTER_KEYS = {
     'how long a node has to carry out a command',
   ),
 };
+
+function addressRange(v: string) {
+  const [net = '', bits = '', ...more] = v.split('/');
+  const most = { 0: -1, 4: 32, 6: 128 }[isIP(net)] ?? -1;
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= most
+    ? { ok: v }
+    : {
+        message: `${quote(v)} is not a range of addresses`,
+        hint: 'such as 127.0.0.0/8, 10.1.2.3/32 or ::1/128',
+      };
+}
 
 function hostName(v: string) {
   return /^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,252})$/.test(v)
@@ -128,6 +146,7 @@ function settingsFrom(v: Values<typeof MASTER_KEYS>) {
     name: v.name,
     heartbeatMs: v['heartbeat.interval'],
     nodeDownForMs: v['alerts.node_down.for'],
+    outboundAllow: v['outbound.allow'] as readonly string[],
     commandTimeoutMs: v['commands.timeout'],
     rollout: { strategy: v['rollout.strategy'], revert: v['rollout.revert'] },
   } as const;

@@ -61,6 +61,7 @@ describe('shipped files', () => {
       gost: { configPath: '/etc/ai-cdn/gost.yml' },
       stateDir: '/var/lib/ai-cdn',
       engine: { socket: '/run/ai-cdn/engine.sock', spawn: false, workers: 'auto', dns: [], drainMs: 30_000 },
+      metrics: { addr: null, tokenFile: null },
       log: { level: 'info' },
     });
     const text = readFileSync(file, 'utf8');
@@ -216,6 +217,13 @@ describe('refusals of a file', () => {
       [
         'heartbeat.interval @2:13 bad_value: 10 is not a duration | write it with a unit, like 10s, 1m30s or 15m',
       ],
+    ],
+    [
+      'outbound:\n  allow: ["127.0.0.0/33", "10.0.0.1", "x/8", "::1/128"]\n',
+      ['127.0.0.0/33', '10.0.0.1', 'x/8'].map(
+        (range, i) =>
+          `outbound.allow[${i}] @2:${[11, 27, 39][i]} bad_value: "${range}" is not a range of addresses | such as 127.0.0.0/8, 10.1.2.3/32 or ::1/128`,
+      ),
     ],
     ['jwt:\n  expiration: 25h\n', ['jwt.expiration @2:15 bad_value: "25h" is out of range | from 1m to 24h']],
     [

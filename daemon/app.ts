@@ -12,6 +12,7 @@ import { openCa } from './ca/ca.ts';
 import { createPasswords, PASSWORDS } from './ca/passwords.ts';
 import { makeToken, secretMatches } from './ca/tokens.ts';
 import { openVault } from './ca/vault.ts';
+import { createDialler } from './drivers/dialler.ts';
 import { createExposition } from './drivers/exposition.ts';
 import type { KeptRings } from './drivers/rings/rings.ts';
 import { RingSaver } from './drivers/rings/saver.ts';
@@ -119,6 +120,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         link: sessions,
         vault,
         archive: createArchive({ store: settings.database.dir, state: settings.stateDir }, store.id, random),
+        dialler: createDialler({ allow: settings.outboundAllow }),
         rings,
         clock,
         random,

@@ -9,6 +9,7 @@ import { memoryLog } from '../test/fakes/services.ts';
 import { type Master, startMaster } from './app.ts';
 import { createRings } from './drivers/rings/rings.ts';
 import { makeBootstrapCode, verifyAudit } from './offline.ts';
+import { ownHealth } from './own-health.ts';
 import { createServices } from './service/services.ts';
 
 // A whole master over real files, and what is done beside it while it is stopped.
@@ -125,4 +126,26 @@ test('the audit log is verified while the master is stopped: whole, then with it
     ok: false,
     text: 'the audit log was tampered with: seq 1 was changed: its hash does not hold',
   });
+});
+
+test('its health is asked over the loopback and over TLS, and nobody there is said', async () => {
+  for (const addr of ['127.0.0.1:0', ':0']) {
+    const { stateDir } = settings();
+    const wanted = {
+      ...settings(),
+      http: loadMasterSettings({ env: {}, flags: { 'http.addr': addr } }).settings.http,
+    };
+    const log = memoryLog();
+    running = await startMaster(wanted, { log, createServices, createRings });
+    const port = Number(running.bound.http.split(':').at(-1));
+    const http = { ...wanted.http, addr: { ...wanted.http.addr, port } };
+    expect(running.bound.rest).toMatch(addr === ':0' ? /^https:/ : /^http:/);
+    expect(await ownHealth({ http, stateDir })).toEqual({ ok: true, text: 'ok' });
+    await running.stop();
+    running = null;
+    expect(await ownHealth({ http, stateDir })).toMatchObject({
+      ok: false,
+      text: expect.stringMatching(/does not answer on/),
+    });
+  }
 });

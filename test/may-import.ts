@@ -97,7 +97,7 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'agent/spool': { rooms: [...SHARED, 'link', 'agent/core'], outside: ['node:*'] },
   'agent/host': {
     rooms: [...SHARED, 'document', 'agent/core', 'agent/engine', 'agent/spool'],
-    outside: ['execa', 'node:*'],
+    outside: ['execa', 'prom-client', 'node:*'],
   },
   'agent/engine': { rooms: [...SHARED, 'document'], outside: [] },
   'agent/engine/embedded': {

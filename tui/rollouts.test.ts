@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RolloutId, VersionLabel } from '../proto/vocab/ids.ts';
 import type { Rollout, RolloutTarget } from '../proto/vocab/rollout.ts';
-import { fakeVersion } from '../test/fakes/console-master.ts';
+import { fakeAlert, fakeVersion } from '../test/fakes/console-master.ts';
 import { fakeCounts, fakeRollout, fakeTarget } from '../test/fakes/console-rollouts.ts';
 import { rig } from '../test/harness/console-rig.ts';
 import { matchKey, whereAmI } from './keys/match.ts';
@@ -29,7 +29,7 @@ const going = (more: Partial<Rollout> = {}): Rollout =>
     counts: fakeCounts({ healthy: 1, applying: 1, failed: 1, waiting: 137 }),
     ...more,
   });
-const paused = (reason: 'manual' | 'step' | 'inconclusive'): Partial<Rollout> => ({
+const paused = (reason: 'manual' | 'step' | 'inconclusive' | 'master_suspect'): Partial<Rollout> => ({
   state: { kind: 'paused', reason, why: 'step 1 is over', phase: 'soaking', until: null },
 });
 
@@ -136,6 +136,21 @@ describe('screen 3', () => {
     expect(r.here().id).toBe('31');
   });
 
+  test('what was read before it ended is read once more, then rarely', async () => {
+    const r = await screen3();
+    r.master.putRollout(
+      going({ state: { kind: 'rolled_back', why: '' }, endedAt: 9, modRevision: 9 }),
+      targets.map((t) => ({ ...t, state: 'reverted' as const })),
+    );
+    await r.settle();
+    const n = r.asked('getRollout').length;
+    await r.second();
+    expect(r.asked('getRollout').length - n).toBe(1);
+    expect(targetItems(r.state().rollouts, r.here()).map((i) => i.target.state)).toEqual(['reverted']);
+    for (let i = 0; i < 4; i++) await r.second();
+    expect(r.asked('getRollout').length - n).toBe(1);
+  });
+
   test('no rollout yet: the keys say so', async () => {
     const r = rig(ALL);
     await r.settle();
@@ -201,6 +216,15 @@ describe('verbs', () => {
     expect(r.asked('rolloutVerb')).toEqual(['rolloutVerb promote 31  ']);
     expect(r.state().sheet).toBeNull();
     expect(r.here().step).toBe(1);
+  });
+
+  test('where nobody is reached there is nothing to type', async () => {
+    const r = await screen3({ ...paused('inconclusive'), step: 3 });
+    r.meant({ kind: 'rollout-verb', verb: 'promote', id: null });
+    r.arm();
+    r.meant({ kind: 'submit' });
+    await r.settle();
+    expect(r.asked('rolloutVerb')).toHaveLength(1);
   });
 
   test('u wants a reason and the number that has it; one that succeeded is undone', async () => {
@@ -277,6 +301,7 @@ describe('U', () => {
     await r.settle();
     expect(r.asked('revertLast')).toHaveLength(1);
     expect(r.here().state.kind).toBe('rolled_back');
+    expect(why(r.state(), 'U')).toMatch(/U is off until the next publish/);
   });
 
   test('nothing to take back: the master says so, and there is nothing to type', async () => {
@@ -378,6 +403,41 @@ describe('what every screen says of it', () => {
     expect(text(r.state())).toBe(
       'rollout 31 waits for a person after step 1 of 4   n promotes   u rolls back',
     );
+  });
+
+  test.each<[string, string, string, string]>([
+    [
+      'held back',
+      '31 of 120 nodes lost, in hk and sg; dialled 8, 8 answer: look at this network first; NodeDown held back',
+      "MasterSuspect: 31 of 120 nodes lost.  NodeDown held back, rollouts frozen.  Look at this master's network first",
+      'MasterSuspect: 31 of 120 nodes lost.  NodeDown held back, rollouts frozen',
+    ],
+    [
+      'over three minutes, none answers',
+      '31 of 120 nodes lost, in hk and sg; dialled 8, 0 answer',
+      'MasterSuspect: 31 of 120 nodes lost.  rollouts frozen.  dialled 8, 0 answer',
+      'MasterSuspect: 31 of 120 nodes lost.  rollouts frozen',
+    ],
+  ])('a master in doubt comes before it: %s', async (_, value, en, short) => {
+    const r = await screen3();
+    r.master.putRollout(going(paused('master_suspect')));
+    const { node: __, ...labels } = fakeAlert('MasterSuspect', '', {}).labels;
+    r.master.putAlert(fakeAlert('MasterSuspect', '', { severity: 'critical', labels, value }));
+    await r.settle();
+    expect(notice(r.state())).toMatchObject({
+      kind: 'text',
+      verdict: 'unseen',
+      text: { en },
+      short: { en: short },
+    });
+    r.master.putAlert({
+      ...fakeAlert('MasterSuspect', '', { value }),
+      state: 'resolved',
+      firingAt: 0,
+      resolvedAt: 1,
+    });
+    await r.settle();
+    expect(text(r.state())).toMatch(/^rollout 31/);
   });
 
   test('one that was rolled back is said for ten minutes, and a newer one that goes on before it', async () => {

@@ -9,7 +9,7 @@ interface CpuReading {
 }
 
 /** Bytes since the host began, or between two readings. */
-interface Traffic {
+export interface Traffic {
   readonly in: number;
   readonly out: number;
 }
@@ -89,7 +89,8 @@ export class HostMetrics {
     return (await Promise.all(limits)).reduce((sum, n) => sum + n, 0);
   }
 
-  async #network(): Promise<Traffic | null> {
+  /** Bytes since the host began, of what its interfaces count; `null` where they cannot be read as such. */
+  async traffic(): Promise<Traffic | null> {
     const text = await readFile(`${this.#proc}/net/dev`, 'utf8');
     const now = { in: 0, out: 0 };
     for (const [, name = '', numbers = ''] of text.matchAll(/^ *([^:\s]+): *(.*)$/gm)) {
@@ -98,7 +99,12 @@ export class HostMetrics {
       now.in += n[0] ?? Number.NaN;
       now.out += n[8] ?? Number.NaN;
     }
-    if (!Number.isFinite(now.in + now.out)) return null;
+    return Number.isFinite(now.in + now.out) ? now : null;
+  }
+
+  async #network(): Promise<Traffic | null> {
+    const now = await this.traffic();
+    if (!now) return null;
     const before = this.#traffic;
     this.#traffic = now;
     // An interface that went took its counters with it.

@@ -96,6 +96,6 @@ export class Reporter {
 }
 
 /** Streams lie in the workers, where an engine has them. */
-function processesOf(info: EngineInfo | null): readonly number[] {
+export function processesOf(info: EngineInfo | null): readonly number[] {
   return info === null ? [] : [...new Set([info.pid, ...(info.workers ?? []).map((w) => w.pid)])];
 }

@@ -47,6 +47,8 @@ export class AgentsService implements AgentEvents {
   private readonly needs: Needs;
   private greet: (name: NodeName) => void = () => {};
   private readonly words: AgentWords;
+  /** Whose hello waits to be written: what is due to them is decided with it, and not twice. */
+  private readonly greeting = new Set<NodeName>();
   private readonly results: CommandResults;
 
   constructor(needs: Needs) {
@@ -69,7 +71,9 @@ export class AgentsService implements AgentEvents {
     rings.addLog(name, hello.logTail.map(madeSafe));
     this.greet(name);
     const said = safeHello(hello);
+    this.greeting.add(name);
     this.decide(name, 'hello', (node, view, now) => {
+      this.greeting.delete(name);
       const met = greeted(node, said);
       const next = aimed(met, this.needs.templates, view, now);
       const told = this.results.take(
@@ -197,6 +201,7 @@ export class AgentsService implements AgentEvents {
 
   disconnected(name: NodeName, reason: string): void {
     this.needs.sessions.ended(name);
+    this.greeting.delete(name);
     this.needs.follows.gone(name, `${name} is not connected any more: ${reason}`);
     this.decide(name, 'disconnected', (node, view) => {
       const streams = this.needs.rings.figures(name, this.needs.clock.now())?.streams;
@@ -217,7 +222,7 @@ export class AgentsService implements AgentEvents {
     const { link, templates } = this.needs;
     let next = after;
     const effects: Effect[] = [];
-    if (offer && offerDue(next) && link.connected(next.name)) {
+    if (offer && offerDue(next) && link.connected(next.name) && !this.greeting.has(next.name)) {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
         const { hash, body } = plan.rendered;

@@ -3,6 +3,8 @@ import type { Fingerprint, Millis, SilenceId } from '../../proto/vocab/ids.ts';
 import { compileMatcher } from '../../proto/vocab/matcher.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import { type Silence, silenceState } from '../../proto/vocab/silence.ts';
+import { inhibitors } from '../core/alert/inhibit.ts';
+import type { SeenNode } from '../core/alert/lost.ts';
 import {
   type AlertDraft,
   alertLabels,
@@ -11,8 +13,10 @@ import {
   NODE_DOWN,
 } from '../core/alert/node-down.ts';
 import type { AlertsService as Api } from './api.ts';
+import type { AlertRule } from './buffering.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
+import { subjectOf, type WhoIsDown } from './who-is-down.ts';
 import type { EventDraft, Writer } from './write.ts';
 
 export interface AlertSettings {
@@ -22,6 +26,9 @@ export interface AlertSettings {
 interface Needs {
   readonly writer: Writer;
   readonly sessions: Sessions;
+  readonly whoIsDown: WhoIsDown;
+  /** Beside NodeDown, which knows who is here. */
+  readonly rules: readonly AlertRule[];
   readonly clock: Clock;
 }
 
@@ -42,9 +49,12 @@ export class AlertsService implements Api {
 
   /** One evaluation of every rule over every node. Writes only what changed. */
   evaluate(): Promise<unknown> {
-    const { clock, writer } = this.needs;
+    const { clock, writer, whoIsDown, rules } = this.needs;
+    for (const rule of rules) rule.look(writer.view(), clock.now());
     // Looked at outside the queue first: nearly every tick has nothing to write.
-    if (this.changes(writer.view(), clock.now()).ops.length === 0) return Promise.resolve(null);
+    const changes = this.changes(writer.view(), clock.now()).ops.length;
+    whoIsDown.look(writer.view(), clock.now());
+    if (changes === 0) return Promise.resolve(null);
     return writer.write('master', 'tick', (view, now) => {
       const { ops, events } = this.changes(view, now);
       return ops.length === 0 ? null : { ops, events, result: null };
@@ -62,29 +72,63 @@ export class AlertsService implements Api {
   private changes(view: Snapshot, now: Millis): { ops: Draft[]; events: EventDraft[] } {
     const ops: Draft[] = [];
     const events: EventDraft[] = [];
-    const { sessions } = this.needs;
+    const { sessions, whoIsDown } = this.needs;
     const rule = { forMs: this.settings.nodeDownForMs };
+    const seen: SeenNode[] = [];
     const nodes = view.list('node');
+    const alerted = alertedNodes(view.list('alert'));
     for (const node of nodes) {
       // One that was revoked is to be away.
       if (node.identity !== 'accepted') continue;
-      const { lastSeen } = sessions.presence(node.name);
       const status = sessions.status(node, now, nodes.length);
+      // Nearly all of them, each second: nothing is wrong with it and nothing was.
+      if (status !== 'down' && !alerted.has(node.name)) {
+        if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince: null });
+        continue;
+      }
+      const { lastSeen } = sessions.presence(node.name);
       const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
       const next = evaluateNodeDown(rule, node, { status, lastSeen }, old, now);
+      const is = next === 'gone' ? null : (next ?? old);
+      const downSince = is === null || is.state === 'resolved' ? null : is.pendingAt;
+      // One that was never ready cannot be lost.
+      if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince });
       if (next === null) continue;
       if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
       else {
         ops.push({ op: 'put', kind: 'alert', key, value: next });
-        events.push(eventOf(next, node.name));
+        events.push(eventOf(next));
+      }
+    }
+    for (const next of whoIsDown.evaluate(seen, view, now)) {
+      ops.push({ op: 'put', kind: 'alert', key: next.fingerprint, value: next });
+      // Figures in its words are no event.
+      if (next.state !== view.get('alert', next.fingerprint)?.state) events.push(eventOf(next));
+    }
+    for (const measured of this.needs.rules) {
+      for (const { key, next } of measured.verdicts(view, now)) {
+        if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
+        else {
+          ops.push({ op: 'put', kind: 'alert', key, value: next });
+          events.push(eventOf(next));
+        }
       }
     }
     return { ops, events };
   }
 }
 
-/** With the silences active on each now. */
+/** By the list itself: it is the same while no alert has changed. */
+const alertedBy = new WeakMap<readonly Alert[], ReadonlySet<string>>();
+
+function alertedNodes(alerts: readonly Alert[]): ReadonlySet<string> {
+  const known = alertedBy.get(alerts) ?? new Set(alerts.map((a) => a.labels['node'] ?? ''));
+  alertedBy.set(alerts, known);
+  return known;
+}
+
+/** With the silences active on each now, and the alerts that say it already. */
 export function alertViews(
   alerts: readonly Alert[],
   silences: readonly Silence[],
@@ -93,21 +137,23 @@ export function alertViews(
   const active = silences
     .filter((s) => silenceState(s, now) === 'active')
     .map((s) => ({ id: s.id, matches: s.matchers.map(compileMatcher) }));
+  const inhibitedBy = inhibitors(alerts, now);
   return alerts.map((a) => {
     const silencedBy: SilenceId[] = active
       .filter((s) => s.matches.every((m) => m(a.labels)))
       .map((s) => s.id);
-    return { ...a, silencedBy };
+    return { ...a, silencedBy, inhibitedBy: inhibitedBy(a) };
   });
 }
 
-function eventOf(a: AlertDraft, node: string): EventDraft {
+function eventOf(a: AlertDraft): EventDraft {
+  const subject = subjectOf(a);
   const level = a.state === 'firing' ? 'error' : a.state === 'pending' ? 'warn' : 'info';
   return {
     kind: 'alert',
     who: 'master',
-    subject: node,
+    subject,
     level,
-    text: `${a.rule} ${node} ${a.state}, ${a.value}`,
+    text: `${a.rule} ${subject} ${a.state}, ${a.value}`,
   };
 }

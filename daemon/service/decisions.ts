@@ -7,12 +7,17 @@ export function nothing(): Decision<null> {
 
 /** Later puts of the same key win: each was made from the one before. */
 export function merge(a: Decision<null>, b: Decision<null>): Decision<null> {
+  return mergeAll([a, b]);
+}
+
+/** Of a whole fleet: two at a time would copy what there is for each that is added. */
+export function mergeAll(all: readonly Decision<null>[]): Decision<null> {
   const ops = new Map<string, Draft>();
-  for (const op of [...a.ops, ...b.ops]) ops.set(`${op.kind}/${op.key}`, op);
+  for (const d of all) for (const op of d.ops) ops.set(`${op.kind}/${op.key}`, op);
   return {
     ops: [...ops.values()],
-    events: [...a.events, ...b.events],
-    effects: [...(a.effects ?? []), ...(b.effects ?? [])],
+    events: all.flatMap((d) => d.events),
+    effects: all.flatMap((d) => d.effects ?? []),
     result: null,
   };
 }

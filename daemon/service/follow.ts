@@ -1,7 +1,7 @@
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import { type AgentsService, aimed } from './agents.ts';
-import { merge, nothing } from './decisions.ts';
+import { mergeAll } from './decisions.ts';
 import type { Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
 import { registryFacts } from './scope.ts';
@@ -18,25 +18,29 @@ export interface FollowNeeds {
 /** Whether a change concerns this node, whose template uses these names. */
 export type Concerns = (node: Node, names: readonly string[]) => boolean;
 
-/** Those of the nodes concerned that should run something else than they are known to; each is offered it. */
+/**
+ * Those of the nodes concerned that should run something else than they are known to; each is offered it.
+ * @param among to be looked at; all of them otherwise
+ */
 export function following(
   { templates, agents }: FollowNeeds,
   after: Snapshot,
   now: Millis,
   concerns: Concerns,
+  among: Iterable<Node> = after.list('node'),
 ): { readonly nodes: readonly NodeName[]; readonly decision: Decision<null> } {
   const nodes: NodeName[] = [];
-  let decision = nothing();
-  for (const node of after.list('node')) {
+  const decisions: Decision<null>[] = [];
+  for (const node of among) {
     if (node.identity !== 'accepted') continue;
     const version = templates.chosen(after, node);
     if (!concerns(node, version ? templates.names(version) : [])) continue;
     const next = aimed(node, templates, after, now);
     if (next === node) continue;
     nodes.push(node.name);
-    decision = merge(decision, agents.settle(node, next, after));
+    decisions.push(agents.settle(node, next, after));
   }
-  return { nodes, decision };
+  return { nodes, decision: mergeAll(decisions) };
 }
 
 /** Looked at in one turn: rendering takes its time, and nothing else is done meanwhile. */
@@ -50,6 +54,8 @@ export class Follower {
   private readonly needs: FollowNeeds & { writer: Writer };
   private readonly known = new Map<string, string>();
   private readonly due = new Set<NodeName>();
+  /** The cores that are looked up are others. */
+  private cores = false;
 
   constructor(needs: FollowNeeds & { writer: Writer }) {
     this.needs = needs;
@@ -59,12 +65,15 @@ export class Follower {
 
   /** Once a second: those whom a change since may concern. */
   async follow(): Promise<void> {
+    if (this.cores) this.namingCores();
+    this.cores = false;
     const turn = new Set([...this.due].slice(0, A_TURN));
     if (turn.size === 0) return;
     for (const name of turn) this.due.delete(name);
     try {
       await this.needs.writer.write('master', 'registry', (view, now) => {
-        const { nodes, decision } = following(this.needs, view, now, (n) => turn.has(n.name));
+        const these = [...turn].flatMap((name) => view.get('node', name) ?? []);
+        const { nodes, decision } = following(this.needs, view, now, () => true, these);
         if (nodes.length === 0) return null;
         const more = nodes.length > 8 ? ` and ${nodes.length - 8} more` : '';
         const shown = `${nodes.slice(0, 8).join(', ')}${more} ${nodes.length === 1 ? 'follows' : 'follow'}`;
@@ -78,21 +87,24 @@ export class Follower {
     }
   }
 
-  private saw({ commit, view }: Published): void {
-    let cores = false;
+  private saw({ commit }: Published): void {
     for (const op of commit.ops) {
       if (op.kind !== 'node') continue;
       const before = this.known.get(op.key);
       const facts = op.op === 'put' ? registryFacts(op.value) : undefined;
       if (before === facts) continue;
-      cores ||= op.op === 'del' || op.value.nodeType === 'core';
+      this.cores ||= op.op === 'del' || op.value.nodeType === 'core';
       if (op.op === 'put') {
         this.known.set(op.key, registryFacts(op.value));
         this.due.add(op.value.name);
       } else this.known.delete(op.key);
     }
-    if (!cores) return;
-    const { templates } = this.needs;
+  }
+
+  /** Once a second, however many cores have come: each node is looked at for it. */
+  private namingCores(): void {
+    const { templates, writer } = this.needs;
+    const view = writer.view();
     for (const n of view.list('node')) {
       const version = templates.chosen(view, n);
       if (version && templates.names(version).some((name) => name.startsWith('core.'))) this.due.add(n.name);

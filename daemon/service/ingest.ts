@@ -8,6 +8,7 @@ import { safeText } from '../../proto/vocab/safe-text.ts';
 // What agents say is made visible and bounded here, once, before anything keeps it.
 
 const MOST_WARNINGS = 20;
+const MOST_ADDRESSES = 8;
 const MOST_LISTENERS = 256;
 
 export function madeSafe(l: LogLine): LogLine {
@@ -32,6 +33,8 @@ export function safeHello(h: AgentHello): AgentHello {
     engine: h.engine && safeEngine(h.engine),
     labels: Object.fromEntries(labels) as Record<string, string>,
     capabilities: h.capabilities.map((c) => safeText(c, { max: 64 })),
+    // A host of many containers comes and goes in its list: the first ones are enough.
+    publicAddresses: h.publicAddresses.slice(0, MOST_ADDRESSES).map((a) => safeText(a, { max: 64 })),
   };
 }
 

@@ -400,6 +400,21 @@ export interface AgentLink {
   disconnect(name: NodeName, reason: string): void;
 }
 
+/** A port that a node advertised. */
+export interface DialTarget {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `forbidden`: nobody dials there, whatever a node says of itself. */
+export type DialOutcome = 'answers' | 'silent' | 'forbidden';
+
+/** Whether something accepts connections; nothing is sent. A few at a time, each with a deadline. */
+export interface Dialler {
+  /** @returns one for each, in order; never throws for what a target does */
+  dial(targets: readonly DialTarget[]): Promise<readonly DialOutcome[]>;
+}
+
 /** Figures in memory rings: never journalled. */
 export interface MetricsRings {
   /** @param place where the node stands: it is counted there as well, and stays so when it goes */

@@ -24,8 +24,8 @@ export interface ChangeNeeds {
   readonly rings: Pick<MetricsRings, 'window'>;
   /** Why the master doubts itself rather than its nodes; `null`: it does not. */
   readonly suspicion: () => { readonly why: string } | null;
-  /** When this master began. */
-  readonly since: Millis;
+  /** Since when this master listens to its nodes. */
+  readonly since: () => Millis;
 }
 
 interface Going {
@@ -110,7 +110,7 @@ export class RolloutChange {
 
   private advance(g: Going, reading: ReturnType<typeof read> | null): Advance {
     const { facts, suspicion, since } = this.needs;
-    const world = { since, suspect: suspicion()?.why ?? null, reading };
+    const world = { since: since(), suspect: suspicion()?.why ?? null, reading };
     const known = facts.all(this.withNodes(), g.rollout, g.targets.values(), this.now);
     return advance(g.rollout, [...g.targets.values()], known, world, this.now);
   }

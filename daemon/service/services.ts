@@ -5,6 +5,7 @@ import type { AuditService, Services } from './api.ts';
 import { AuditTrail } from './audit.ts';
 import { audited } from './audited.ts';
 import { BackupService } from './backup.ts';
+import { BufferingRule } from './buffering.ts';
 import { CommandsService } from './commands.ts';
 import { ConfigsService } from './configs.ts';
 import { EnrolmentService } from './enrolment.ts';
@@ -21,6 +22,7 @@ import type {
   AuditFile,
   Ca,
   Clock,
+  Dialler,
   Log,
   MetricsRings,
   Passwords,
@@ -40,6 +42,7 @@ import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
 import { VariablesService } from './variables.ts';
 import { WatchService } from './watch.ts';
+import { WhoIsDown } from './who-is-down.ts';
 import { authorise, Writer } from './write.ts';
 
 /** What the services are told once. Durations in ms. */
@@ -77,6 +80,7 @@ export interface ServiceNeeds {
   readonly link: AgentLink;
   readonly vault: Vault;
   readonly archive: Archive;
+  readonly dialler: Dialler;
   readonly rings: MetricsRings;
   readonly clock: Clock;
   readonly random: Random;
@@ -91,6 +95,8 @@ export interface MasterServices extends Services {
   tick(): void;
   /** Why writes are refused at the moment, or `null`. */
   degraded(): string | null;
+  /** Why nothing should be rolled out now, or `null`. */
+  suspicion(): { readonly why: string } | null;
   /** Settles once everything said so far is on disk, or refused. */
   settled(): Promise<void>;
   /** After the transports have stopped: ends the watches and waits for the disk. */
@@ -99,6 +105,8 @@ export interface MasterServices extends Services {
 
 /** How often a node reports that somebody looks at. */
 const LOOK_MS = 1000;
+/** How long answers are held back before it fires. */
+const BUFFERING_MS = 60_000;
 /** Ticks between two looks at what is past its time. */
 const PRUNE_EVERY = 60;
 
@@ -116,15 +124,17 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
   const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
-  const alerts = new AlertsService(settings, { writer, sessions, clock });
+  const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
+  const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
+  const alerts = new AlertsService(settings, { writer, sessions, whoIsDown, rules, clock });
   const change = {
     templates,
     agents,
     rings,
     facts: new RolloutFacts({ templates, sessions, rings }),
     targets: new RolloutTargets(),
-    suspicion: () => null,
-    since: clock.now(),
+    suspicion: () => whoIsDown.suspicion(),
+    since: () => sessions.listensSince,
   };
   const publisher = new Publisher(settings.rollout, change);
   const runner = new RolloutRunner({ ...change, writer, log });
@@ -203,6 +213,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     audit: auditService(trail),
     backup: new BackupService({ writer, audit: trail, archive: needs.archive }),
     degraded,
+    suspicion: () => whoIsDown.suspicion(),
     async start() {
       await templates.load();
       const shut = secrets.shut();
@@ -262,6 +273,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     },
     async settled() {
       await ticking;
+      await whoIsDown.settled();
       await retrying;
       await agents.settled();
       await writer.settled();

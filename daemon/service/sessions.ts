@@ -19,7 +19,8 @@ const NEVER: Presence = { connected: false, lastSeen: null };
 /** Who is here and when each was last heard of. In memory only: a heartbeat never touches the disk. */
 export class Sessions {
   private readonly timing: PresenceTiming;
-  private readonly byName = new Map<NodeName, Session>();
+  /** Changed in place: each is heard of some hundred times an hour. */
+  private readonly byName = new Map<NodeName, { -readonly [K in keyof Session]: Session[K] }>();
   private readonly odd = new Map<NodeName, number>();
   private readonly drainsOf = new Map<NodeName, readonly DrainView[]>();
   private readonly clocks = new Map<NodeName, readonly number[]>();
@@ -31,6 +32,11 @@ export class Sessions {
     this.timing = timing;
     this.listeningSince = timing.masterStartedAt;
     this.at = timing.masterStartedAt;
+  }
+
+  /** Since it began, or since it last did not run for a while. */
+  get listensSince(): Millis {
+    return this.listeningSince;
   }
 
   /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
@@ -84,12 +90,14 @@ export class Sessions {
 
   heard(name: NodeName, now: Millis, health?: Session['health']): void {
     const s = this.byName.get(name);
-    if (s) this.byName.set(name, { ...s, lastSeen: now, health: health ?? s.health });
+    if (!s) return;
+    s.lastSeen = now;
+    if (health) s.health = health;
   }
 
   ended(name: NodeName): void {
     const s = this.byName.get(name);
-    if (s) this.byName.set(name, { ...s, connected: false });
+    if (s) s.connected = false;
     this.drainsOf.delete(name);
   }
 

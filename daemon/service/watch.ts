@@ -44,10 +44,10 @@ export class WatchService implements Api {
   private looked = new Set<NodeName>();
   private readonly ring: Change[] = [];
   /**
-   * As last published, to see whose silences changed. Nothing was, when the master begins: those who come back to it
+   * As last published, to see of which something else holds it back now. Nothing was, when the master begins: those who come back to it
    * learn what time has done meanwhile with its first commit.
    */
-  private silenced = new Map<string, string>();
+  private heldBack = new Map<string, string>();
   private ticks = 0;
 
   constructor(settings: WatchSettings, needs: Needs) {
@@ -160,18 +160,18 @@ export class WatchService implements Api {
     for (const s of this.subscribers.values()) s.change(change);
   }
 
-  /** Alerts put by this commit, and those whose silences are others now, by this commit or by time. */
+  /** Alerts put by this commit, and those that something else holds back now, by this commit or by time. */
   private changedAlerts(ops: readonly Op[], view: Snapshot): Entity[] {
     const touched = new Set(ops.filter((o) => o.kind === 'alert').map((o) => o.key));
     const views = this.views(view);
-    const silenced = silencedOf(views);
+    const heldBack = heldBackOf(views);
     const out: Entity[] = [];
     for (const a of views) {
-      if (touched.has(a.fingerprint) || silenced.get(a.fingerprint) !== this.silenced.get(a.fingerprint)) {
+      if (touched.has(a.fingerprint) || heldBack.get(a.fingerprint) !== this.heldBack.get(a.fingerprint)) {
         out.push({ kind: 'alert', key: a.fingerprint, value: a });
       }
     }
-    this.silenced = silenced;
+    this.heldBack = heldBack;
     return out;
   }
 
@@ -253,6 +253,6 @@ function entityOf(op: Extract<Op, { op: 'put' }>): Entity | null {
   }
 }
 
-function silencedOf(views: readonly AlertView[]): Map<string, string> {
-  return new Map(views.map((a) => [a.fingerprint, a.silencedBy.join(',')]));
+function heldBackOf(views: readonly AlertView[]): Map<string, string> {
+  return new Map(views.map((a) => [a.fingerprint, [...a.silencedBy, ...a.inhibitedBy].join(',')]));
 }

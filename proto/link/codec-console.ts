@@ -94,6 +94,7 @@ export function encodeNode(n: Node): WireNode {
     agentVersion: n.agentVersion,
     engine: encodeEngine(n.engine),
     capabilities: [...n.capabilities],
+    addresses: [...(n.addresses ?? [])],
     joinedAt: w.stamp(n.joinedAt),
     certificateNotAfter: n.certificate ? w.stamp(n.certificate.notAfter) : undefined,
     certificateSerial: n.certificate?.serial ?? '',
@@ -147,6 +148,13 @@ export function decodeNode(n: WireNode): Node {
           notAfter: w.millis(n.certificateNotAfter, 'node.certificate_not_after'),
         }
       : null,
+    ...(n.addresses.length > 0
+      ? {
+          addresses: w
+            .bounded(n.addresses, 64, 'node.addresses')
+            .map((x) => w.text(x, 'node.addresses', w.LONGEST.word)),
+        }
+      : {}),
     ...(n.stopped ? { stopped: true } : {}),
     ...(Object.keys(n.assigned).length > 0 ? { assigned: decodeAssigned(n.assigned, 'node.assigned') } : {}),
     modRevision: w.int(n.modRevision, 'node.mod_revision'),
@@ -320,6 +328,7 @@ export function encodeAlert(a: AlertView): WireAlert {
     resolvedAt: a.state === 'resolved' ? w.stamp(a.resolvedAt) : undefined,
     value: w.head(a.value, w.LONGEST.line),
     silencedBy: [...a.silencedBy],
+    inhibitedBy: [...a.inhibitedBy],
     modRevision: w.big(a.modRevision, 'alert.mod_revision'),
   };
 }
@@ -336,6 +345,9 @@ export function decodeAlert(a: WireAlert): AlertView {
     silencedBy: w
       .bounded(a.silencedBy, 1024, 'alert.silenced_by')
       .map((s) => w.required(s, 'alert.silenced_by') as SilenceId),
+    inhibitedBy: w
+      .bounded(a.inhibitedBy, 1024, 'alert.inhibited_by')
+      .map((f) => w.required(f, 'alert.inhibited_by') as Fingerprint),
   };
   switch (a.state) {
     case AlertState.PENDING:

@@ -20,5 +20,14 @@ export type Alert =
   | (AlertBase & { readonly state: 'firing'; readonly firingAt: Millis })
   | (AlertBase & { readonly state: 'resolved'; readonly firingAt: Millis; readonly resolvedAt: Millis });
 
-/** As a console shows it: the stored alert, and the silences active on it at the moment. */
-export type AlertView = Alert & { readonly silencedBy: readonly SilenceId[] };
+/** As a console shows it: the stored alert, and what holds it back at the moment. */
+export type AlertView = Alert & {
+  readonly silencedBy: readonly SilenceId[];
+  /** Alerts that say it already: NodeDown of a region that is down. */
+  readonly inhibitedBy: readonly Fingerprint[];
+};
+
+/** Somebody silenced it, or another alert says it already: nobody is told of it. */
+export function isSuppressed(a: AlertView): boolean {
+  return a.silencedBy.length > 0 || a.inhibitedBy.length > 0;
+}

@@ -114,6 +114,8 @@ export interface Node {
   readonly agentVersion: string;
   readonly engine: EngineInfo | null;
   readonly capabilities: readonly string[];
+  /** Of its interfaces, but for loopback and link-local ones, as its agent tells them. Absent: it tells none. */
+  readonly addresses?: readonly string[];
   readonly joinedAt: Millis;
   readonly certificate: {
     readonly serial: string;

@@ -20,6 +20,7 @@ const member = (name: string, over: Partial<Member> = {}): Member => ({
   identity: 'accepted',
   configSync: 'in_sync',
   labels: { addr: '203.0.113.5' },
+  addresses: [],
   streams: 4,
   ttft95Ms: 60,
   errPct: 0,
@@ -109,6 +110,18 @@ describe('where a node is', () => {
     expect(bound(':443', labels)).toEqual({ host: '203.0.113.9', port: 443 });
     expect(bound('10.0.0.1:443', labels)).toEqual({ host: '203.0.113.9', port: 443 });
     expect(bound('[2001:db8::5]:443', {})).toEqual({ host: '2001:db8::5', port: 443 });
+  });
+
+  it.each([
+    [['10.0.0.7', '203.0.113.7'], '203.0.113.7'],
+    [['172.17.0.1', '100.64.0.1', '10.0.0.7'], '172.17.0.1'],
+    [['fd00::7', '2001:db8::7'], '2001:db8::7'],
+    [['172.32.0.1'], '172.32.0.1'],
+  ])('of its own addresses %j: %s', (addresses, host) => {
+    const at = (addr: string) =>
+      endpoint(member('hk-1', { labels: {}, addresses }), { service: 's', addr, type: 'tcp' }, false);
+    expect(at(':443')).toEqual({ host, port: 443 });
+    expect(at('203.0.113.9:443')).toEqual({ host: '203.0.113.9', port: 443 });
   });
 
   it('says what is missing', () => {

@@ -18,7 +18,7 @@ const EXITS = `
 Which master: as aicdnctl finds it (--socket, --context, --addr with --ca-pin, AICDN_SOCKET, AICDN_ADDR …, else
 /run/ai-cdn/master.sock), or REST: --url (AICDN_URL) with AICDN_API_KEY, and --cacert (AICDN_CACERT), its CA.
 
-Where a node is: its label public_addr, else addr, else the address its listener is bound to:
+Where a node is: its label public_addr, else addr, else the address its listener is bound to, else one of its host's:
   aicdnctl node label hk-1 public_addr=203.0.113.5 weight=4
 
 Exit status:

@@ -14,6 +14,8 @@ export interface Member {
   readonly identity: string;
   readonly configSync: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** Of its interfaces, as its agent tells them. */
+  readonly addresses: readonly string[];
   /** `null`: not known. */
   readonly streams: number | null;
   readonly ttft95Ms: number | null;

@@ -8,6 +8,7 @@ STATE=/var/lib/ai-cdn
 RUN=/run/ai-cdn
 LOGS=/var/log/ai-cdn
 UNITS=/etc/systemd/system
+LOCK=/run/lock/ai-cdn-host.lock
 PORTS_FILE=/etc/sysctl.d/60-ai-cdn-ports.conf
 RESERVED=/proc/sys/net/ipv4/ip_local_reserved_ports
 PROGRAMS=(aicdn-master aicdn-agent aicdnctl aicdn-tui)
@@ -21,9 +22,12 @@ need_host() {
   [ "$(uname -s)" = Linux ] || lacks='this is no Linux'
   [ "$(id -u)" = 0 ] || lacks="this wants root: sudo $0 …"
   [ -d /run/systemd/system ] || lacks="${lacks:+$lacks; }systemd does not run here"
-  [ -n "$lacks" ] || return 0
-  if [ "$DRY" = 1 ]; then
-    note "note: $lacks"
+  if [ -n "$lacks" ] && [ "$DRY" = 1 ]; then note "note: $lacks"; fi
+  [ "$DRY" = 0 ] || return 0
+  if [ -z "$lacks" ]; then
+    # Two at a time would take each other's changes for their own. It ends with this shell.
+    exec 9>"$LOCK"
+    flock --nonblock 9 || die 1 'another of these scripts is at work on this host' 'wait for it, then run this again'
     return 0
   fi
   die 1 "$lacks" "run it as root on a Debian or Ubuntu host; --dry-run shows here what it would do"

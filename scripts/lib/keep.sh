@@ -63,6 +63,7 @@ restore_backup() { # FILE PASSPHRASE_FILE
   find_state
   said=$("$OPT/current/bin/aicdn-master" check-backup "$file" --passphrase-file /dev/stdin <<<"$PASSPHRASE") || die 1 'nothing was changed'
   say "$said"
+  need_host
   confirm "What this master knows now is put aside and the backup takes its place: go on?"
   begin
   aside=$MSTATE/.restored

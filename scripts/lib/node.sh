@@ -122,6 +122,14 @@ check_same_node() {
   done
 }
 
+# `aicdn-agent join` by hand, as root, leaves what the service could not read.
+own_identity() {
+  [ -d "$STATE/identity" ] || return 0
+  [ -n "$(find "$STATE/identity" ! -user "$USER_NAME" -print -quit)" ] || return 0
+  act "give $STATE/identity to $USER_NAME" chown -R "$USER_NAME:$USER_NAME" -- "$STATE/identity"
+  ANEW=1
+}
+
 join_node() {
   local said
   said=$(AICDN_MASTER_TOKEN=$TOKEN as_user "$RELEASE/bin/aicdn-agent" join --config "$ETC/agent.yml" 2>&1) || {
@@ -155,6 +163,7 @@ deploy_node() {
   put_dir "$STATE" 700 "$USER_NAME:$USER_NAME"
   matters put_settings agent node.type "$TYPE" node.region "$REGION" node.name "$NAME" master.addr "$(yaml "$MASTER")"
   reserve_ports "${PORTS[@]+"${PORTS[@]}"}"
+  own_identity
   if ! has_joined; then
     act "join the fleet of $MASTER as $NAME" join_node
   fi

@@ -164,6 +164,13 @@ stage_release() {
     STAGED=''
     return 0
   fi
+  STAGED=''
+  if [ -n "$RELEASE_TREE" ]; then
+    # The one that stands here already is not copied to be compared.
+    VERSION=$(head -n 1 -- "$RELEASE_TREE/VERSION")
+    check_version
+    if same_tree "$RELEASE_TREE" "$RELEASES/$VERSION"; then return 0; fi
+  fi
   put_dir "$OPT" 755 root:root >/dev/null
   undo_with rm -rf -- "$STAGE"
   rm -rf -- "$STAGE"
@@ -179,7 +186,7 @@ stage_release() {
     tar --extract --no-same-owner --no-same-permissions --directory "$STAGE" --file "$RELEASE_FILE" ||
       die 1 "$RELEASE_FILE cannot be unpacked" "check the file, and the space on $OPT: df -h $OPT"
     for top in "$STAGE"/*; do
-      [ -z "${STAGED-}" ] || die 1 "$RELEASE_FILE holds more than one folder" "give a release as npm run release makes it"
+      [ -z "$STAGED" ] || die 1 "$RELEASE_FILE holds more than one folder" "give a release as npm run release makes it"
       STAGED=$top
     done
   fi
@@ -196,13 +203,17 @@ check_layout() { # TREE
   odd=$(find "$tree" \( ! -type f ! -type d ! -type l \) -o -perm /6000 -o -type l \( -lname '/*' -o -lname '*..*' \) | head -n 1)
   [ -z "$odd" ] || die 1 "the release holds $(shown "$odd"), which has no business in one" "do not install it"
   VERSION=$(head -n 1 -- "$tree/VERSION")
-  [[ $VERSION =~ ^[0-9]+(\.[0-9A-Za-z+-]+){0,8}$ ]] ||
-    die 1 "the release calls itself $(shown "$VERSION"), which is no version" "do not install it"
+  check_version
   said=$("$tree/bin/aicdn-agent" version 2>&1) ||
     die 1 "the release does not run on this host: $(shown "$said")" \
       "is it for $(machine)? its name says so: ai-cdn-<version>-linux-$(machine)"
   [ "$said" = "$VERSION" ] ||
     die 1 "the release calls itself $VERSION and its programs say $(shown "$said")" "do not install it"
+}
+
+check_version() {
+  [[ $VERSION =~ ^[0-9]+(\.[0-9A-Za-z+-]+){0,8}$ ]] ||
+    die 1 "the release calls itself $(shown "$VERSION"), which is no version" "do not install it"
 }
 
 # For --dry-run, which unpacks nothing.
@@ -224,6 +235,7 @@ keep_release() {
     return 0
   fi
   RELEASE=$RELEASES/$VERSION
+  if [ -z "$STAGED" ]; then return 0; fi
   if [ -d "$RELEASE" ] && ! same_tree "$STAGED" "$RELEASE"; then
     # Built anew under the same version: it stands beside the one that runs.
     RELEASE=$RELEASES/$VERSION+$(tree_hash "$STAGED")

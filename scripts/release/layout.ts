@@ -5,7 +5,7 @@ import type { Entry } from './tar.ts';
 
 // What is where in a release:
 //   bin/      aicdn-master, aicdn-agent, aicdn-engine, aicdnctl, aicdn-tui
-//   lib/      node, libatomic.so.1, a bundle a program
+//   lib/      node, the libraries it needs, a bundle a program
 //   config/   the shipped settings, examples and templates
 //   scripts/  what an operator runs, and what those scripts read
 //   units/    for systemd

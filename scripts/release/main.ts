@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import { execa } from 'execa';
 import { entriesOf, layOut } from './layout.ts';
-import { carryRuntime, RUNTIME } from './runtime.ts';
+import { carryRuntime, LIBRARIES, RUNTIME } from './runtime.ts';
 import { sbom } from './sbom.ts';
 import { tar } from './tar.ts';
 
@@ -32,8 +32,10 @@ async function release(args: { out: string; version: string; quick: boolean }): 
     const dir = path.join(work, `ai-cdn-${version}`);
     await layOut({ root, into: dir, version });
     await carryRuntime({ root, lib: path.join(dir, 'lib') });
-    const libatomic = { sha256: sha256(readFileSync(path.join(dir, 'lib/libatomic.so.1'))) };
-    const bill = `${JSON.stringify(await sbom({ root, version, seconds, runtime: RUNTIME, libatomic }), null, 2)}\n`;
+    const libraries = Object.fromEntries(
+      LIBRARIES.map((name) => [name, sha256(readFileSync(path.join(dir, 'lib', name)))]),
+    );
+    const bill = `${JSON.stringify(await sbom({ root, version, seconds, runtime: RUNTIME, libraries }), null, 2)}\n`;
     writeFileSync(path.join(dir, 'sbom.json'), bill);
 
     const archive = tar(entriesOf(dir), seconds);

@@ -5,10 +5,14 @@ import { execa } from 'execa';
 /** npm's package that holds the runtime of this machine. */
 export const RUNTIME = `node-linux-${process.arch}`;
 
-/**
- * The pinned runtime, without its symbols, and the library it wants that a minimal system lacks: it finds the one beside
- * it. Both into `lib`.
- */
+/** What it wants and a minimal system may lack. */
+export const LIBRARIES = ['libatomic.so.1', 'libstdc++.so.6', 'libgcc_s.so.1'] as const;
+
+/** The system's own come first: ours want a C library as new as that of the machine they were taken from. */
+const TRIPLET = process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
+const SEARCH = `/usr/lib/${TRIPLET}:/lib/${TRIPLET}:/usr/lib64:$ORIGIN/../lib`;
+
+/** The pinned runtime, without its symbols, and `LIBRARIES`: all of it into `lib`. */
 export async function carryRuntime(args: { readonly root: string; readonly lib: string }): Promise<void> {
   const { root, lib } = args;
   const source = path.join(root, 'node_modules', RUNTIME, 'bin/node');
@@ -20,12 +24,15 @@ export async function carryRuntime(args: { readonly root: string; readonly lib: 
   const node = path.join(lib, 'node');
   copyFileSync(source, node);
   const { stdout } = await execa('ldd', [source]);
-  const found = /libatomic\.so\.1 => (\/\S+)/.exec(stdout)?.[1];
-  if (found === undefined)
-    throw new Error(`libatomic.so.1 is not on this machine: apt-get install libatomic1`);
-  copyFileSync(realpathSync(found), path.join(lib, 'libatomic.so.1'));
+  for (const name of LIBRARIES) {
+    const found = stdout.split('\n').find((line) => line.trim().startsWith(`${name} => /`));
+    if (found === undefined) {
+      throw new Error(`${name} is not on this machine: apt-get install libatomic1 libstdc++6`);
+    }
+    copyFileSync(realpathSync(found.trim().split(' ')[2] ?? ''), path.join(lib, name));
+  }
   await tool('strip', ['--strip-unneeded', node], 'binutils');
-  await tool('patchelf', ['--set-rpath', '$ORIGIN/../lib', node], 'patchelf');
+  await tool('patchelf', ['--set-rpath', SEARCH, node], 'patchelf');
 }
 
 async function tool(name: string, args: readonly string[], from: string): Promise<void> {

@@ -28,7 +28,7 @@ export interface Sbom {
 
 /**
  * CycloneDX, as npm reads it from the lockfile, of what is really in a release: the runtime of this architecture only,
- * and the library that is carried beside it. Its time and serial number follow from what it says.
+ * and the libraries that are carried beside it. Its time and serial number follow from what it says.
  * @param args.runtime npm's package of the runtime
  */
 export async function sbom(args: {
@@ -36,7 +36,8 @@ export async function sbom(args: {
   readonly version: string;
   readonly seconds: number;
   readonly runtime: string;
-  readonly libatomic: { readonly sha256: string };
+  /** Names and checksums, in hex. */
+  readonly libraries: Readonly<Record<string, string>>;
 }): Promise<Sbom> {
   // Not `--omit dev`: npm then leaves out what is needed by both.
   const { stdout } = await execa('npm', ['sbom', '--sbom-format', 'cyclonedx', '--package-lock-only'], {
@@ -54,7 +55,7 @@ function isDevelopment({ properties = [] }: Component): boolean {
 
 /** What of it is shipped, without chance and the builder's own. */
 export function settled(read: Sbom, args: Omit<Parameters<typeof sbom>[0], 'root'>): Sbom {
-  const { version, runtime, libatomic } = args;
+  const { version, runtime, libraries } = args;
   const shipped = read.components.filter(
     (c) => !isDevelopment(c) && (!RUNTIMES.test(c.name) || c.name === runtime),
   );
@@ -75,13 +76,12 @@ export function settled(read: Sbom, args: Omit<Parameters<typeof sbom>[0], 'root
     },
     components: [
       ...shipped.map((c) => (c.name === runtime ? { ...c, type: 'platform', scope: 'required' } : c)),
-      {
-        ...{ 'bom-ref': 'libatomic.so.1', type: 'library', name: 'libatomic.so.1' },
-        version: '1',
+      ...Object.entries(libraries).map(([name, content]) => ({
+        ...{ 'bom-ref': name, type: 'library', name, version: name.replace(/^.*\.so\./, '') },
         scope: 'required',
-        hashes: [{ alg: 'SHA-256', content: libatomic.sha256 }],
+        hashes: [{ alg: 'SHA-256', content }],
         licenses: [{ expression: 'GPL-3.0-or-later WITH GCC-exception-3.1' }],
-      },
+      })),
     ].toSorted((a, b) => (a['bom-ref'] < b['bom-ref'] ? -1 : 1)),
     dependencies: [
       ...read.dependencies
@@ -90,7 +90,7 @@ export function settled(read: Sbom, args: Omit<Parameters<typeof sbom>[0], 'root
           ref: d.ref === named ? self : d.ref,
           dependsOn: d.dependsOn.filter((ref) => refs.has(ref)).toSorted(),
         })),
-      { ref: 'libatomic.so.1', dependsOn: [] },
+      ...Object.keys(libraries).map((ref) => ({ ref, dependsOn: [] })),
     ].toSorted((a, b) => (a.ref < b.ref ? -1 : 1)),
   };
   return { ...kept, serialNumber: `urn:uuid:${uuidOf(JSON.stringify({ ...kept, serialNumber: '' }))}` };

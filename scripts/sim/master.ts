@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { MASTER_KEYS } from '../../config/master.ts';
 import type { ConsoleApi } from '../../proto/link/console-api.ts';
 import { connectConsole } from '../../proto/link/console-client.ts';
 import type { PeopleApi } from '../../proto/link/people-api.ts';
@@ -75,6 +76,8 @@ export class SimMaster {
       `socket=${path.join(this.dir, 'm.sock')}`,
       'log.level=warn',
       'name=sim',
+      // A publication is for everybody at once.
+      ...('rollout.strategy' in MASTER_KEYS ? ['rollout.strategy=at-once'] : []),
       ...(this.#settings.heartbeat === undefined ? [] : [`heartbeat.interval=${this.#settings.heartbeat}`]),
       ...(this.#settings.set ?? []),
     ].flatMap((s) => ['--set', s]);

@@ -202,6 +202,9 @@ describe('backup', () => {
   const restore = (file: string, state: string, passphrase = PASSPHRASE): Promise<Ran> =>
     run('master', ['restore', file, '--set', `state_dir=${state}`, '--passphrase-file', pass(passphrase)]);
 
+  const check = (file: string, passphrase = PASSPHRASE): Promise<Ran> =>
+    run('master', ['check-backup', file, '--passphrase-file', pass(passphrase)]);
+
   it('is made while others write, 0600, never over something, and nothing in it can be read', async () => {
     const writes = Array.from({ length: 6 }, (_, i) =>
       ctl(['silence', 'create', `node=hk-${i}`, '--comment', `during the backup ${i}`]),
@@ -254,9 +257,10 @@ describe('backup', () => {
     const file = path.join(dir, 'wrong.backup');
     writeFileSync(file, change(readFileSync(backup())));
     const state = path.join(dir, `not-${what.replaceAll(' ', '-')}`);
-    const r = await restore(file, state, passphrase);
-    expect(r.code).toBe(2);
-    expect(r.stderr).toMatch(why);
+    for (const r of [await restore(file, state, passphrase), await check(file, passphrase)]) {
+      expect(r.code).toBe(2);
+      expect(r.stderr).toMatch(why);
+    }
     expect(readdirSync(dir)).not.toContain(path.basename(state));
   });
 
@@ -264,8 +268,12 @@ describe('backup', () => {
     const before = JSON.parse((await ctl(['configs', 'list', '-o', 'json'])).stdout);
     await master.stop();
     const state = path.join(dir, 'again');
+    const whole = await check(backup());
+    expect(whole.code, whole.stderr).toBe(0);
     const back = await restore(backup(), state);
     expect(back.code, back.stderr).toBe(0);
+    const figures = (r: Ran) => r.stdout.match(/\d+ files|\d+ bytes|revision \d+/g);
+    expect(figures(back)).toEqual(figures(whole));
     expect((await restore(backup(), state)).code).toBe(1);
     expect((await run('master', ['audit', 'verify', '--set', `state_dir=${state}`])).code).toBe(0);
     master = await begin(state, ['--set', `grpc.addr=${ready.grpc}`]);

@@ -70,6 +70,7 @@ export const node: fc.Arbitrary<Node> = fc.record(
   {
     ...nodeParts,
     stopped: fc.constant(true),
+    addresses: fc.array(a.word, { minLength: 1, maxLength: 2 }),
     assigned: fc.dictionary(a.word, fc.option(a.word), { minKeys: 1, maxKeys: 3, noNullPrototype: true }),
   },
   { requiredKeys: Object.keys(nodeParts) as (keyof typeof nodeParts)[] },
@@ -119,6 +120,7 @@ const alertBase = {
   pendingAt: a.millis,
   modRevision: a.count,
   silencedBy: fc.array(a.word as fc.Arbitrary<SilenceId>, { maxLength: 2 }),
+  inhibitedBy: fc.array(a.word as fc.Arbitrary<Fingerprint>, { maxLength: 2 }),
 };
 export const alert: fc.Arbitrary<AlertView> = fc.oneof(
   fc.record({ ...alertBase, state: fc.constant('pending' as const) }),

@@ -1052,6 +1052,7 @@ export function fakeAlert(
     firingAt: 0,
     state: 'firing',
     silencedBy: [],
+    inhibitedBy: [],
     modRevision: 1,
     ...over,
   };

@@ -145,8 +145,15 @@ const tokenId = async (): Promise<string> => {
   return tokens.find((t) => t.usedAt === null && t.revokedAt === null)?.id ?? '';
 };
 const verb = (word: string) => () => ask('POST', `/nodes/hk-1/${word}`);
+/** A rollout that waits for hk-1, which is not here. */
+const rollout = async (): Promise<string> => {
+  await ok(ask('PUT', '/nodes/hk-1/eligibility', { eligibility: 'eligible' }));
+  const r = await ok(ask('POST', '/configs/v1/publish', { target: { nodes: ['hk-1'] } }));
+  return `/rollouts/${(r.body['rollout'] as { id: string }).id}`;
+};
+const onRollout = (word: string) => async () => ask('POST', `${await rollout()}/${word}`);
 
-/** Each change of REST, as one that is done; two of them have nothing here to be done on, and are refused. */
+/** Each change of REST, as one that is done; some have nothing here to be done on, and are refused. */
 const REST: Readonly<Record<string, () => ReturnType<typeof ask>>> = {
   postAuthPassword: async () => {
     const password = 'a long enough password';
@@ -168,6 +175,21 @@ const REST: Readonly<Record<string, () => ReturnType<typeof ask>>> = {
   postConfigs: () => version('v1', 8401),
   postConfigsByVersionPublish: () => ask('POST', '/configs/v1/publish', { target: { nodes: ['hk-1'] } }),
   postConfigsByVersionRollback: () => ask('POST', '/configs/v1/rollback'),
+  postRolloutsByIdPause: onRollout('pause'),
+  postRolloutsByIdResume: async () => {
+    const paused = await rollout();
+    await ok(ask('POST', `${paused}/pause`));
+    return ask('POST', `${paused}/resume`);
+  },
+  postRolloutsByIdPromote: onRollout('promote'),
+  postRolloutsByIdPromoteFull: onRollout('promote-full'),
+  postRolloutsByIdAbort: onRollout('abort'),
+  postRolloutsByIdRetry: onRollout('retry'),
+  postRolloutsByIdUndo: onRollout('undo'),
+  postRolloutsRevertLast: async () => {
+    await rollout();
+    return ask('POST', '/rollouts/revert-last');
+  },
   postCommands: () =>
     ask('POST', '/commands', { command: 'reload', target_type: 'region', target_ids: ['hk'] }),
   postCommandsByTaskIdCancel: async () => ask('POST', `/commands/${await command()}/cancel`),
@@ -195,13 +217,19 @@ const REST: Readonly<Record<string, () => ReturnType<typeof ask>>> = {
   },
   deleteNodesById: () => ask('DELETE', '/nodes/hk-1?keep'),
 };
-const NOTHING_TO_DO_IT_ON = ['postConfigsByVersionRollback', 'postAlertsByIdSilence'];
+const NOTHING_TO_DO_IT_ON = [
+  'postConfigsByVersionRollback',
+  'postRolloutsByIdPromote',
+  'postRolloutsByIdRetry',
+  'postAlertsByIdSilence',
+];
 
 /** Something that each call can read; much of it is of things that are not there. */
 const SENSIBLE = {
   ...{ label: 'nothing-here', name: 'nothing-here', id: 'ab'.repeat(8), region: 'hk', nodeType: 'edge' },
   ...{
     type: 'reload',
+    verb: 'abort',
     role: 'viewer',
     password: 'a long enough password',
     value: 'hush-hush',

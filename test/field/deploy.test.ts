@@ -79,32 +79,52 @@ describe('deployed', () => {
   });
 
   it('an edge and a core are connected, their token in no file and no command line', async () => {
-    for (const [host, node] of [
-      [edge, EDGE],
-      [core, CORE],
+    // The edge's is in the environment; the core's is asked for, and typed.
+    const typed = async () => {
+      const command = `${SCRIPTS}/deploy-agent.sh m:50051 core cn cn-1 --port 40443`;
+      const since = Date.now();
+      const r = await core.exec(['script', '-qec', command, '/dev/null'], {
+        input: `${await joinToken(master, CORE)}\n`,
+      });
+      expect(r.code, r.stdout).toBe(0);
+      expect(r.stdout).toContain('on the master: aicdnctl tokens create --type core --region cn --name cn-1');
+      return Date.now() - since;
+    };
+    for (const [host, deployed] of [
+      [edge, () => deployNode(edge, master, EDGE)],
+      [core, typed],
     ] as const) {
-      const ms = await deployNode(host, master, node, node === CORE ? ['--port', '40443'] : []);
+      const ms = await deployed();
       report(`deploy-agent.sh on a bare host: ${ms} ms`);
       expect(ms).toBeLessThan(MOST_MS);
       const left = await host.exec([
         'grep',
-        '-rlF',
-        'ct1.',
+        '-rlE',
+        'ct1\\.[0-9a-f]{8}',
         '/etc',
         '/var/lib/ai-cdn',
-        '/opt/ai-cdn/current/config',
         '/tmp',
+        '/var/log',
       ]);
-      expect(left.stdout.split('\n').filter((f) => !f.startsWith('/opt/'))).toEqual(['']);
+      expect(left.stdout).toBe('');
       expect(
         await host.run(['sh', '-c', 'cat /proc/*/cmdline /proc/*/environ 2>/dev/null | tr "\\0" "\\n"']),
-      ).not.toMatch(/^ct1\.|=ct1\./m);
+      ).not.toMatch(/ct1\.[0-9a-f]{8}/);
     }
     expect(await core.run(['cat', '/proc/sys/net/ipv4/ip_local_reserved_ports'])).toBe('40443');
     expect((await master.run(['aicdnctl', 'nodes', 'list', '-o', 'name'])).split('\n')).toEqual([
       'cn-1',
       'hk-1',
     ]);
+  });
+
+  it('two runs at a time do not happen', async () => {
+    const held = "flock /run/lock/ai-cdn-host.lock sh -c '/opt/ai-cdn/current/scripts/manage.sh uninstall'";
+    const r = await edge.exec(['sh', '-c', held]);
+    expect(r).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/another of these scripts is at work/),
+    });
   });
 
   it('run again, each script changes nothing', async () => {
@@ -169,7 +189,7 @@ describe('day to day', () => {
     expect(eve.code).not.toBe(0);
     const screen = await as(
       'lin',
-      'TERM=xterm-256color script -qec "stty cols 120 rows 30; timeout -s INT 5 aicdn-tui" /dev/null',
+      'TERM=xterm-256color script -qec "stty cols 120 rows 30; timeout --foreground -k 2 4 aicdn-tui" /dev/null',
     );
     expect(screen.stdout).toContain('hk-1');
     expect(screen.stdout).toContain('cn-1');
@@ -186,6 +206,15 @@ describe('day to day', () => {
     });
     const monitor = await manage(master, 'monitor');
     expect(monitor.stdout).toMatch(/^ {2}hk-1 +hk +edge +ready/m);
+    const live = await master.exec([
+      ...[
+        'script',
+        '-qec',
+        'timeout --foreground 6 /opt/ai-cdn/current/scripts/manage.sh monitor --interval 1',
+        '/dev/null',
+      ],
+    ]);
+    expect(live.stdout.split('\u001b[H\u001b[2J').length).toBeGreaterThan(2);
     await manage(edge, 'stop');
     const stopped = await manage(edge, 'status');
     expect(stopped).toMatchObject({ code: 2, stdout: expect.stringMatching(/^agent +inactive/m) });

@@ -52,7 +52,12 @@ afterAll(async () => {
 
 const ctl = (...args: string[]) => master.run(['aicdnctl', '--yes', ...args]);
 const started = (unit: string, on: Host) => on.run(['systemctl', 'start', unit]);
-const mainPid = async (unit: string, on: Host) => Number(await on.property(unit, 'MainPID'));
+
+async function mainPid(unit: string, host: Host): Promise<number> {
+  const pid = Number(await host.property(unit, 'MainPID'));
+  if (pid === 0) throw new Error(`${unit} does not run on ${host.name}`);
+  return pid;
+}
 const on = (unit: string): Host => (unit === 'ai-cdn-master' ? master : node);
 
 /** An engine by itself, with streams; `whom`: what is stopped of it, `$p` its main process. */

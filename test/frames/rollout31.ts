@@ -302,7 +302,7 @@ export function state31(more: Partial<State> = {}, rollout: Partial<Rollout> = {
     place: { kind: 'screen', screen: 'rollouts' },
     rollouts: {
       ...ROLLOUTS_VIEW,
-      got: { id: '31' as RolloutId, targets: targets31, legal: LEGAL },
+      got: { id: '31' as RolloutId, revision: r.modRevision, targets: targets31, legal: LEGAL },
       askedAt: NOW,
     },
     ...more,

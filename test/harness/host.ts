@@ -14,7 +14,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { HostNet } from './host-net.ts';
-import { baseTree, HOSTS_DIR, type Suite } from './host-tree.ts';
+import { baseTree, HOSTS_DIR, type Suite, usualSuite } from './host-tree.ts';
 
 // Real hosts: Debian or Ubuntu booted with their own systemd, in systemd-nspawn, each with its own network and cgroups.
 // Needs root, systemd-nspawn, mmdebstrap and ip. All they leave on this machine is under names that begin with PREFIX;
@@ -62,7 +62,7 @@ export class Hosts {
 
   /** Resolves once its systemd has started everything. Hosts find each other by name. */
   async boot(name: string, opts: { suite?: Suite; packages?: readonly string[] } = {}): Promise<Host> {
-    const tree = await baseTree(opts.suite ?? 'bookworm', opts.packages);
+    const tree = await baseTree(opts.suite ?? usualSuite(), opts.packages);
     const machine = `${PREFIX}${this.#id}-${name}`;
     const dir = path.join(this.#dir, name);
     mkdirSync(path.join(dir, 'root'), { recursive: true });
@@ -155,7 +155,8 @@ export class Host {
       'nsenter',
       [
         ...['-t', String(leader), '-m', '-u', '-i', '-n', '-p', '-C', `--wdns=${opts.cwd ?? '/root'}`, '--'],
-        ...['env', '-i', ...pairs, ...argv],
+        // A group of its own: what it signals is not us.
+        ...['setsid', '--wait', 'env', '-i', ...pairs, ...argv],
       ],
       {
         ...{ reject: false, timeout: opts.timeoutMs ?? 120_000, stripFinalNewline: true },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createAccessTokens } from '../../daemon/ca/access-tokens.ts';
 import { createPasswords } from '../../daemon/ca/passwords.ts';
+import { createDialler } from '../../daemon/drivers/dialler.ts';
 import { createRings } from '../../daemon/drivers/rings/rings.ts';
 import type { Mutation, WatchSink } from '../../daemon/service/api.ts';
 import type { AgentLink, AuditFile, Offer, Passwords } from '../../daemon/service/ports.ts';
@@ -122,6 +123,8 @@ export class MemoryMaster {
         }),
         passwords,
         tokens: createAccessTokens({ secret: 'of this test, as long as it must be' }),
+        // The real one: what tests let it dial is on this machine.
+        dialler: createDialler({ allow: ['127.0.0.0/8'] }),
         rings: createRings(),
         clock: { now: () => this.now },
         random: realRandom,

@@ -34,6 +34,23 @@ test('a fleet that answers at once is written in a few commits, and each of it i
   expect(new Set(applied.map((e) => e.id)).size).toBe(names.length);
 });
 
+test('a publication that overtakes a hello on its way to the disk is offered once, with the hello', async () => {
+  const m = await MemoryMaster.start();
+  const names = ['hk-1', 'hk-2', 'hk-3'];
+  for (const name of names) {
+    await m.join(name);
+    await m.disconnect(name);
+  }
+  await m.create('v1', DOCUMENT);
+  // The first is being written, the others wait for it.
+  const connected = names.map((name) => m.connect(name));
+  await Promise.all([...connected, m.publish('v1')]);
+  await m.services.settled();
+  expect(names.map((name) => [name, m.offers(name).length, m.node(name).configSync])).toEqual(
+    names.map((name) => [name, 1, 'applying']),
+  );
+});
+
 /** Nodes as numbers, in a store whose disk is as slow, or as broken, as the test says. */
 function rig() {
   const values = new Map<string, number>([...'abc'].map((n) => [n, 0]));

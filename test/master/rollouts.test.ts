@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { NodeName, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Rollout, StrategyOverrides } from '../../proto/vocab/rollout.ts';
+import { latency, reportOf, seeded, sliceOf } from '../fakes/traffic.ts';
 import { edgeDocument, MemoryMaster } from '../harness/memory-master.ts';
 
 // A publication and its rollout: who has which version, in every state of it.
@@ -300,6 +301,57 @@ describe('one after the other', () => {
     await expect(m.services.configs.publish(m.m(), { ...args, strategy: 'yolo' })).rejects.toMatchObject({
       code: 'invalid',
     });
+  });
+});
+
+describe('gates', () => {
+  const GATED: StrategyOverrides = {
+    steps: [
+      { size: { count: 1 }, perRegion: true, pause: null, analysis: true },
+      { size: { percent: 100 }, perRegion: true, pause: null, analysis: false },
+    ],
+    minHealthyMs: 0,
+    gates: { readings: 2, intervalMs: 10_000, windowMs: 60_000, minSamples: 100 },
+  };
+  /** Ten seconds, of a hundred streams a node; those on v2 answer so many times later. */
+  const carry = async (slower: number): Promise<void> => {
+    const random = seeded(m.now);
+    for (const n of NODES) {
+      const times = m.node(n).effective?.version === 'v2' ? slower : 1;
+      const ttft = Array.from({ length: 100 }, () => latency(random, 420 * times, 0.3));
+      m.services.agents.metrics(n as NodeName, reportOf([sliceOf('chat', { ttft, gap: ttft })], 10_000));
+    }
+    await m.pass(10, NODES);
+  };
+
+  it('pass where the new version is as the old one: the next step begins by itself', async () => {
+    const id = await publish('v2', {}, GATED);
+    await m.ackAll();
+    for (let i = 0; i < 8 && rollout(id).step === 0; i++) await carry(1);
+    expect(rollout(id)).toMatchObject({ step: 1, state: { kind: 'progressing' } });
+    await applyAll();
+    expect(stateOf(id)).toBe('succeeded');
+  });
+
+  it('fail where it answers later: it goes back everywhere, and the rest never saw it', async () => {
+    const id = await publish('v2', {}, GATED);
+    await m.ackAll();
+    for (let i = 0; i < 8 && stateOf(id) === 'progressing'; i++) await carry(2);
+    await applyAll();
+    expect(rollout(id).state).toMatchObject({
+      kind: 'rolled_back',
+      why: expect.stringMatching(/TTFT/i) as string,
+    });
+    expect(wants()).toEqual(all('v1'));
+    expect(offersOf('v2').sort()).toEqual(['hk-1', 'sg-1']);
+  });
+
+  it('without traffic it pauses and asks a person, and is never promoted by itself', async () => {
+    const id = await publish('v2', {}, GATED);
+    await m.ackAll();
+    await m.pass(120, NODES);
+    expect(rollout(id).state).toMatchObject({ kind: 'paused', reason: 'inconclusive' });
+    expect(wants()).toEqual({ ...all('v1'), 'hk-1': 'v2', 'sg-1': 'v2' });
   });
 });
 

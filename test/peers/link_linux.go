@@ -22,6 +22,7 @@ func runLink(args []string) error {
 	b := fs.String("b", "", "name of the other")
 	addrA := fs.String("addr-a", "10.77.0.1/30", "address in the one")
 	addrB := fs.String("addr-b", "10.77.0.2/30", "address in the other")
+	fs.StringVar(&device, "device", device, "name of the devices: of several lines in one namespace each has its own")
 	var l line
 	fs.DurationVar(&l.delay, "delay", 30*time.Millisecond, "one way")
 	fs.DurationVar(&l.jitter, "jitter", 0, "at most so much more delay; the order stays")
@@ -118,8 +119,9 @@ const (
 	tunSetIff   = 0x400454ca
 	iffTun      = 0x0001
 	iffNoPi     = 0x1000
-	device      = "line0"
 )
+
+var device = "line0"
 
 // sysSetns is missing from package syscall on some of them.
 var sysSetns = map[string]uintptr{"amd64": 308, "arm64": 268}[runtime.GOARCH]

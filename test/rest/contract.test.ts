@@ -48,11 +48,18 @@ const person = async (role = 'operator') => {
 
 /** One alert that fires: hk-2 is down. */
 const firing = async (): Promise<string> => {
-  if ((await get('/alerts?state=firing'))['alerts']?.toString() === '') {
+  if ((await get('/alerts?state=firing&rule=NodeDown'))['alerts']?.toString() === '') {
     await rest.master.disconnect('hk-2');
-    await rest.master.pass(120, ['hk-1']);
+    const others = rest.master.store
+      .snapshot()
+      .list('node')
+      .map((n) => n.name);
+    await rest.master.pass(
+      120,
+      others.filter((n) => n !== 'hk-2'),
+    );
   }
-  const { alerts } = (await get('/alerts?state=firing')) as { alerts: { id: string }[] };
+  const { alerts } = (await get('/alerts?state=firing&rule=NodeDown')) as { alerts: { id: string }[] };
   return alerts[0]?.id ?? '';
 };
 const newSilence = async (): Promise<string> => {
@@ -364,7 +371,19 @@ const OPERATIONS: Readonly<Record<string, () => Promise<void>>> = {
     expect(await firing()).not.toBe('');
   },
   async getAlertsById() {
-    expect(await get(`/alerts/${await firing()}`)).toMatchObject({ rule: 'NodeDown', state: 'firing' });
+    const id = await firing();
+    const ids = async (query: string): Promise<string[]> =>
+      ((await get(`/alerts?${query}`)) as { alerts: { id: string }[] }).alerts.map((a) => a.id);
+    // All of its region are away: the region says it.
+    const region = await ids('rule=RegionDown&state=firing');
+    expect(region).toHaveLength(1);
+    expect(await get(`/alerts/${id}`)).toMatchObject({
+      rule: 'NodeDown',
+      state: 'firing',
+      inhibited_by: region,
+    });
+    expect(await ids('inhibited=true')).toContain(id);
+    expect(await ids('inhibited=false')).toEqual(region);
   },
   async postAlertsByIdSilence() {
     const id = await firing();

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { edgeDocument } from '../harness/memory-master.ts';
 import { RestMaster } from '../harness/rest-master.ts';
 
 let rest: RestMaster;
@@ -99,6 +100,21 @@ describe('?watch', () => {
     expect((await events.next('deleted'))?.data).toEqual({ id: 'hk-1' });
     await label('hk-1', { tier: 'gold' });
     expect((await events.next('put'))?.data).toMatchObject({ name: 'hk-1' });
+    await events.close();
+  });
+
+  test('rollouts: from the publication to its end, as the list shows them', async () => {
+    const config = edgeDocument(7301);
+    await rest.call('POST', '/configs', { body: { version: 'watched', config } });
+    const events = await Events.open('/rollouts?watch&version=watched&open=true');
+    await events.next('synced');
+    await rest.call('POST', '/configs/watched/publish', { body: { target: { nodes: ['hk-1'] } } });
+    const put = await events.next('put');
+    expect(put?.data).toMatchObject({ version: 'watched', state: 'progressing', step: 1 });
+    expect(Number(put?.id)).toBe(put?.data['mod_revision']);
+    await rest.master.ackAll();
+    await rest.master.pass(1, ['hk-1', 'hk-2']);
+    expect((await events.next('deleted'))?.data).toEqual({ id: put?.data['id'] });
     await events.close();
   });
 

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
-import type { AlertView } from '../../proto/vocab/alert.ts';
-import type { SilenceId } from '../../proto/vocab/ids.ts';
+import { type AlertView, isSuppressed } from '../../proto/vocab/alert.ts';
+import type { Fingerprint, SilenceId } from '../../proto/vocab/ids.ts';
 import { formatMatcher, type Matcher } from '../../proto/vocab/matcher.ts';
 import { silenceState } from '../../proto/vocab/silence.ts';
 import { confirm } from './confirm.ts';
@@ -96,9 +96,10 @@ export function silenceCommands(program: Command, ctl: Ctl): void {
   );
 }
 
-function stateOf(a: AlertView): string {
-  if (a.state !== 'resolved' && a.silencedBy.length > 0) return `suppressed ${a.silencedBy.join(' ')}`;
-  return a.state;
+function stateOf(a: AlertView, all: readonly AlertView[]): string {
+  if (a.state === 'resolved' || !isSuppressed(a)) return a.state;
+  const rule = (id: Fingerprint): string => all.find((x) => x.fingerprint === id)?.rule ?? id;
+  return `suppressed ${[...a.silencedBy, ...a.inhibitedBy.map(rule)].join(' ')}`;
 }
 
 export function alertCommands(program: Command, ctl: Ctl): void {
@@ -120,8 +121,8 @@ export function alertCommands(program: Command, ctl: Ctl): void {
           empty: 'nothing is firing, pending or suppressed',
           columns: [
             { head: 'ALERT', of: (a) => a.rule },
-            { head: 'ON', of: (a) => a.labels['node'] ?? '-' },
-            { head: 'STATE', of: stateOf },
+            { head: 'ON', of: (a) => a.labels['node'] ?? a.labels['region'] ?? '-' },
+            { head: 'STATE', of: (a) => stateOf(a, alerts) },
             { head: 'SEVERITY', of: (a) => a.severity },
             {
               head: 'SINCE',

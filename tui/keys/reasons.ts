@@ -4,7 +4,7 @@ import { cursorAlert, cursorSilence } from '../store/alerts-view.ts';
 import { lookedAt } from '../store/configs-view.ts';
 import { hit } from '../store/hit.ts';
 import { cursorRegion } from '../store/regions-view.ts';
-import { cursorTarget, legalVerb, shownRollout } from '../store/rollouts-view.ts';
+import { cursorTarget, legalVerb, rolloutsOf, shownRollout } from '../store/rollouts-view.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
 import { asIs, type Words, words } from '../store/words.ts';
@@ -90,10 +90,17 @@ export const onRollout: Reason = (state) =>
     : words('nothing was published by a rollout yet; P publishes', '尚无发布；按 P 发布');
 
 /** There is something that a fleet revert could take back. */
-export const anyRollout: Reason = (state) =>
-  state.picture.facts.rollout.size > 0
-    ? null
-    : words('nothing was published by a rollout yet: nothing to take back', '尚无发布，无可回退');
+export const revertable: Reason = (state) => {
+  const [last] = rolloutsOf(state.picture.facts);
+  if (last === undefined)
+    return words('nothing was published by a rollout yet: nothing to take back', '尚无发布，无可回退');
+  const back = ['aborting', 'reverting', 'rolled_back', 'revert_failed'].includes(last.state.kind);
+  if (last.reverts === null && !back) return null;
+  return words(
+    `rollout ${last.id} has taken it back, or does: U is off until the next publish`,
+    `发布 ${last.id} 已撤回或正在撤回：下次发布前 U 不可用`,
+  );
+};
 
 export const onTarget: Reason = (state) => {
   const r = shownRollout(state.rollouts, state.picture.facts);

@@ -8,7 +8,6 @@ import {
   all,
   allowed,
   always,
-  anyRollout,
   anyVersion,
   describable,
   hasLast,
@@ -24,6 +23,7 @@ import {
   onTarget,
   onVersion,
   type Reason,
+  revertable,
   takenBack,
 } from './reasons.ts';
 
@@ -501,7 +501,7 @@ export const KEY_ROWS: readonly KeyRow[] = [
     SCREENS,
     { kind: 'revert-last' },
     words('fleet revert, last publish', '全局回退上次发布'),
-    all(allowed('rollout.revert_last'), anyRollout),
+    all(allowed('rollout.revert_last'), revertable),
   ),
   // leave
   looks(['?'], EVERYWHERE, 'leave', { kind: 'help' }, words('these keys', '按键说明')),

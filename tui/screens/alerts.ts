@@ -1,6 +1,6 @@
 import type { Millis } from '../../proto/vocab/ids.ts';
 import { alertIndex, cursorAlert, silenceIndex } from '../store/alerts-view.ts';
-import { type AlertItem, countAlerts, type SilenceItem } from '../store/select-alerts.ts';
+import { type AlertItem, countAlerts, inhibitors, type SilenceItem } from '../store/select-alerts.ts';
 import { isStale } from '../store/select-header.ts';
 import { masterNow } from '../store/select-nodes.ts';
 import type { State } from '../store/state.ts';
@@ -28,7 +28,11 @@ function next(i: AlertItem, state: State, ui: Ui): string {
     if (s === undefined) return id;
     return zh ? `${id}，剩 ${ago(s.endsAt, now)}` : `${id}, ${ago(s.endsAt, now)} left`;
   });
-  return `silenced_by ${parts.join('; ')}`;
+  const by = inhibitors(i.alert, state.picture);
+  return [
+    ...(parts.length > 0 ? [`silenced_by ${parts.join('; ')}`] : []),
+    ...(by.length > 0 ? [`inhibited_by ${by.join('; ')}`] : []),
+  ].join('; ');
 }
 
 function alertRow(i: AlertItem, state: State, ui: Ui, now: Millis): AlertRow {

@@ -14,7 +14,7 @@ import { BLANK, type Row } from '../theme/row.ts';
 import type { Theme } from '../theme/theme.ts';
 import { type DataAge, type HeaderProps, headerRows, type Notice } from '../views/header.ts';
 import type { Ui } from '../views/ui.ts';
-import { clock, person, speak } from './words.ts';
+import { clock, person, persons, speak } from './words.ts';
 
 const seconds = (ms: number) => Math.floor(ms / 1000);
 
@@ -40,8 +40,8 @@ function noticeProps(n: HeaderNotice | null, state: State, theme: Theme): Notice
       return {
         kind: 'text',
         verdict: n.verdict,
-        text: speak(n.text, theme),
-        short: speak(n.short ?? n.text, theme),
+        text: persons(speak(n.text, theme)),
+        short: persons(speak(n.short ?? n.text, theme)),
       };
     case 'dry-run': {
       const zh = theme.lang === 'zh';

@@ -3,7 +3,7 @@ import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
-import { alertItem } from '../store/select-alerts.ts';
+import { alertItem, inhibitors } from '../store/select-alerts.ts';
 import { isStale } from '../store/select-header.ts';
 import { masterNow, type NodeItem, nodeItem } from '../store/select-nodes.ts';
 import type { State } from '../store/state.ts';
@@ -182,7 +182,8 @@ export function describeProps(state: State, ui: Ui): DescribeProps | null {
     axis: [59, 44, 29, 14].map((ago) => hourMinute(last - ago * MINUTE)),
     alerts: item.alerts.map((a) => {
       const i = alertItem(a);
-      const by = a.silencedBy.length > 0 ? `, ${a.silencedBy.join(' ')}` : '';
+      const by =
+        i.state === 'suppressed' ? `, ${[...a.silencedBy, ...inhibitors(a, state.picture)].join(' ')}` : '';
       return {
         rule: a.rule,
         verdict: i.verdict,

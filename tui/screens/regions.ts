@@ -32,6 +32,8 @@ function regionRow(i: RegionItem, region: string | null): RegionRow {
   const { wrong, unseen, warning, changing, paused, waiting, aside, well } = i.counts;
   return {
     ...f,
+    // A first token is taken at the edge.
+    ...(i.nodeType === 'core' ? { ttft50Ms: null, ttft95Ms: null, ttft95Minutes: [] } : {}),
     region,
     type: i.nodeType,
     nodes: i.nodes.length,
@@ -68,7 +70,7 @@ function peek(i: RegionItem, ui: Ui): RegionPeek {
     const label = n.node.effective?.version ?? '-';
     versions.set(label, (versions.get(label) ?? 0) + 1);
     if (n.status === 'ready' || n.status === 'initializing') reachable += 1;
-    const ttft = n.vitals?.ttft95Ms ?? null;
+    const ttft = i.nodeType === 'core' ? null : (n.vitals?.ttft95Ms ?? null);
     if (ttft !== null && ttft > (worst?.ttft95Ms ?? -1)) worst = { name: n.node.name, ttft95Ms: ttft };
     const said = n.note === null || n.note.quiet ? null : speak(n.note.text, ui.theme);
     // `soaking 18s` and `soaking 12s` are the same thing here, and `down` is counted already.

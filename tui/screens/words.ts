@@ -40,6 +40,11 @@ export function dayAndTime(at: Millis, theme: Theme): string {
   return `${DAYS[theme.lang][new Date(at).getDay()] ?? ''} ${hourMinute(at)}`;
 }
 
+/** The same within a sentence of the master's. */
+export function persons(text: string): string {
+  return text.replace(/\b([\w.@-]+)\(\d+\)/g, '$1');
+}
+
 /** `lin(1000)` is the master's word for the audit; here the person is enough. */
 export function person(actor: string): string {
   return actor.replace(/\(\d+\)$/, '');

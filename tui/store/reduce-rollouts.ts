@@ -23,7 +23,7 @@ import { words } from './words.ts';
 /** While it is on screen; beside the nodes' list less often. */
 const HERE_MS = 1_000;
 const BESIDE_MS = 2_000;
-/** One that is over changes no more. */
+/** One that is over, and has been read since, changes no more. */
 const OVER_MS = 10_000;
 /** Worst first: with more the rest is told by its number. */
 const MOST_TARGETS = 500;
@@ -34,7 +34,9 @@ function wanted(state: State): { readonly r: Rollout; readonly everyMs: Millis }
   const here = state.place.kind === 'screen' && state.place.screen === 'rollouts';
   if (here && state.rollouts.pane === 'rollout') {
     const r = shownRollout(state.rollouts, facts);
-    return r === null ? null : { r, everyMs: isOver(r) ? OVER_MS : HERE_MS };
+    if (r === null) return null;
+    const read = state.rollouts.got?.revision ?? 0;
+    return { r, everyMs: isOver(r) && read >= r.modRevision ? OVER_MS : HERE_MS };
   }
   const r = openRollouts(facts)[0];
   return r === undefined ? null : { r, everyMs: BESIDE_MS };
@@ -72,7 +74,7 @@ export interface GotRollout {
 
 export function gotTargets(state: State, { rollout, targets, legal }: GotRollout): State {
   const fleet = { ...state.fleet, targets: factsOf(rollout, targets) };
-  const got = { id: rollout.id, targets, legal };
+  const got = { id: rollout.id, revision: rollout.modRevision, targets, legal };
   return { ...state, fleet, rollouts: { ...state.rollouts, asking: false, error: null, got } };
 }
 

@@ -1,4 +1,4 @@
-import type { Millis } from '../../proto/vocab/ids.ts';
+import type { Millis, Revision } from '../../proto/vocab/ids.ts';
 import {
   type LegalVerb,
   OVER,
@@ -15,6 +15,8 @@ import type { Words } from './words.ts';
 /** The targets of the rollout on screen: not in the stream, read while somebody looks. */
 interface Got {
   readonly id: string;
+  /** Of the rollout, when they were read. */
+  readonly revision: Revision;
   /** As far as they were asked for, worst first. */
   readonly targets: readonly RolloutTarget[];
   readonly legal: readonly LegalVerb[];

@@ -1,4 +1,4 @@
-import type { AlertView } from '../../proto/vocab/alert.ts';
+import { type AlertView, isSuppressed } from '../../proto/vocab/alert.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import { formatMatcher } from '../../proto/vocab/matcher.ts';
 import { type Silence, type SilenceState, silenceMatches, silenceState } from '../../proto/vocab/silence.ts';
@@ -18,17 +18,25 @@ export interface AlertItem {
   readonly since: Millis;
 }
 
-/** Suppression is an overlay: a firing or pending alert under an active silence. */
+/** Suppression is an overlay: a firing or pending alert under an active silence, or under an alert that says it already. */
 export function alertItem(a: AlertView): AlertItem {
-  const on = alertNode(a) ?? '';
+  const on = alertNode(a) ?? a.labels['region'] ?? '';
   if (a.state === 'resolved') {
     return { alert: a, on, state: 'resolved', verdict: 'well', since: a.resolvedAt };
   }
   const since = a.state === 'firing' ? a.firingAt : a.pendingAt;
-  if (a.silencedBy.length > 0) return { alert: a, on, state: 'suppressed', verdict: 'aside', since };
+  if (isSuppressed(a)) return { alert: a, on, state: 'suppressed', verdict: 'aside', since };
   if (a.state === 'pending') return { alert: a, on, state: 'pending', verdict: 'waiting', since };
   const verdict = a.severity === 'critical' ? 'wrong' : 'warning';
   return { alert: a, on, state: 'firing', verdict, since };
+}
+
+/** The alerts that say it already, as a person knows them: `RegionDown hk`. */
+export function inhibitors(a: AlertView, fleet: Fleet): readonly string[] {
+  return a.inhibitedBy.map((id) => {
+    const by = fleet.facts.alert.get(id);
+    return by === undefined ? id : `${by.rule} ${alertNode(by) ?? by.labels['region'] ?? ''}`.trim();
+  });
 }
 
 const STATE_RANK: Readonly<Record<ShownAlertState, number>> = {

@@ -71,6 +71,36 @@ function silencedAll(state: State): HeaderNotice | null {
   };
 }
 
+/** So many are lost at a time that the master may be what is ill: nothing else that is said of nodes is sure. */
+function suspectNotice(state: State): HeaderNotice | null {
+  const suspect = [...state.picture.facts.alert.values()].find(
+    (a) => a.rule === 'MasterSuspect' && alertItem(a).state === 'firing',
+  );
+  if (suspect === undefined) return null;
+  const frozen = openRollouts(state.picture.facts).some(
+    (r) => r.state.kind === 'paused' && r.state.reason === 'master_suspect',
+  );
+  // `31 of 120 nodes lost, in hk and sg; dialled 8, 8 answer: …; NodeDown held back`: its row in the alerts has all of it.
+  const [lost = '', ...more] = suspect.value.split('; ');
+  const few = lost.split(',')[0] ?? '';
+  const held = more.includes('NodeDown held back');
+  const dialled = more.find((t) => t.startsWith('dialled'));
+  const hint = dialled === undefined || dialled.includes(':') ? null : dialled;
+  const en = [...(held ? ['NodeDown held back'] : []), ...(frozen ? ['rollouts frozen'] : [])].join(', ');
+  const zh = [...(held ? ['NodeDown 已压住'] : []), ...(frozen ? ['发布已冻结'] : [])].join('，');
+  const text = (about: string, next: string) =>
+    [`MasterSuspect: ${few}`, about, next].filter((t) => t !== '').join('.  ');
+  return {
+    kind: 'text',
+    verdict: 'unseen',
+    text: words(
+      text(en, hint ?? "Look at this master's network first"),
+      text(zh, hint ?? '先查主控自己的网络'),
+    ),
+    short: words(text(en, ''), text(zh, '')),
+  };
+}
+
 /** While a publication is looked at: nothing has happened yet. */
 function publishNotice(state: State): HeaderNotice | null {
   const { sheet } = state;
@@ -110,7 +140,7 @@ function rolloutNotice(state: State): HeaderNotice | null {
   };
 }
 
-/** By priority: no master, the master keeps nothing, back again, a slow link, a rollout, a task, what is silenced. */
+/** By priority: no master, the master keeps nothing, back again, a slow link, a master in doubt, a rollout, a task, what is silenced. */
 export function notice(state: State): HeaderNotice | null {
   const c = state.connection;
   if (c.kind === 'waiting') {
@@ -134,7 +164,13 @@ export function notice(state: State): HeaderNotice | null {
   }
   const age = dataAge(state);
   if (age?.kind === 'live' && age.ageMs >= SLOW_MS) return { kind: 'slow-link', ageMs: age.ageMs };
-  return publishNotice(state) ?? rolloutNotice(state) ?? runningTask(state) ?? silencedAll(state);
+  return (
+    suspectNotice(state) ??
+    publishNotice(state) ??
+    rolloutNotice(state) ??
+    runningTask(state) ??
+    silencedAll(state)
+  );
 }
 
 export interface TabBadge {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { Fingerprint, SilenceId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, NodeVitals } from '../../proto/vocab/node.ts';
 import { fakeAlert, fakeNode, fakeVitals } from '../../test/fakes/console-master.ts';
 import { judge, verdictRank } from './verdict.ts';
@@ -41,6 +41,13 @@ test.each([
   ['revoked', { identity: 'revoked' }, { status: 'down' }, [nodeDown], 'aside revoked'],
 ] as const)('%s', (_, node, vitals, alerts, want) => {
   expect(judged(node, vitals, [...alerts])).toBe(want);
+});
+
+test('what another alert says already is no verdict of its own: the node is down, and that is all', () => {
+  const region = { severity: 'critical', inhibitedBy: ['RegionDown-hk' as Fingerprint] } as const;
+  const held = fakeAlert('NodeDown', 'hk-1', region);
+  expect(judged({}, { status: 'down' }, [held])).toMatch(/^wrong down/);
+  expect(judged({}, {}, [held, latency])).toBe('warning LatencyP99High 5m37s');
 });
 
 test('a silenced alert is no verdict, and never invisible', () => {

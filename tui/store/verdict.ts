@@ -1,4 +1,4 @@
-import type { AlertView } from '../../proto/vocab/alert.ts';
+import { type AlertView, isSuppressed } from '../../proto/vocab/alert.ts';
 import { formatDuration } from '../../proto/vocab/duration.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Node, NodeVitals } from '../../proto/vocab/node.ts';
@@ -60,7 +60,7 @@ function firingNote(verdict: Verdict, a: AlertView, now: Millis): Judgement {
 function loudest(alerts: readonly AlertView[], severity: AlertView['severity']): AlertView | null {
   let found: AlertView | null = null;
   for (const a of alerts) {
-    if (a.state !== 'firing' || a.severity !== severity || a.silencedBy.length > 0) continue;
+    if (a.state !== 'firing' || a.severity !== severity || isSuppressed(a)) continue;
     if (found === null || found.state !== 'firing' || a.firingAt < found.firingAt) found = a;
   }
   return found;
@@ -163,7 +163,7 @@ export function judge(
   if (node.configSync === 'out_of_sync') {
     return note('waiting', `waits for ${target(node)}`, `等待 ${target(node)}`);
   }
-  const pending = alerts.find((a) => a.state === 'pending' && a.silencedBy.length === 0);
+  const pending = alerts.find((a) => a.state === 'pending' && !isSuppressed(a));
   if (pending !== undefined) return note('waiting', `${pending.rule} pending`, `${pending.rule} 待定`);
 
   // Set aside on purpose.

@@ -197,6 +197,7 @@ export const EN = {
   'regions.merged': ', percentiles from merged buckets',
   'regions.bar': 'TTFT95 bar: {n} min, {from}-{to}',
   'regions.worst': 'worst {name} TTFT95 {n}',
+  'regions.reachable.one': '1 node, reachable',
   'regions.reachable': '{n} nodes, all reachable',
   'regions.down': '{n} nodes: {up} reachable, {down} down',
   'regions.once':
@@ -208,7 +209,7 @@ export const EN = {
   'steps.started': 'started',
   'steps.took': 'took',
   'targets.title': 'Targets',
-  'targets.on': ' {n} on {version} now, {pct} %',
+  'targets.on': '{n} on {version} now, {pct} %',
   'targets.cell': '1 cell = {n}',
   'targets.asking': 'asking the master ...',
   'targets.col.target': 'TARGET',

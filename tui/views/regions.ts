@@ -195,7 +195,9 @@ function peekRows(p: RegionsProps, ui: Ui): readonly Row[] {
     const nodes = { n: count(v.nodes), up: count(v.reachable) };
     const down = v.nodes - v.reachable;
     parts.push(
-      down === 0 ? say('regions.reachable', nodes) : say('regions.down', { ...nodes, down: count(down) }),
+      down === 0
+        ? say(v.nodes === 1 ? 'regions.reachable.one' : 'regions.reachable', nodes)
+        : say('regions.down', { ...nodes, down: count(down) }),
     );
     parts.push(...v.facts.map(text));
     const shown = parts.filter((x) => x !== '').join('   ');

@@ -193,10 +193,9 @@ function stepped(
     return { alert: unknown || value === old.value ? old : { ...old, value }, calmSince: null };
   }
   const since = s.since ?? now;
-  // firing -> resolved
-  if (now - since >= rule.calmMs)
-    return { alert: { ...old, state: 'resolved', resolvedAt: now }, calmSince: null };
-  return { alert: old, calmSince: since };
+  // firing -> resolved. Since when stays known until that is stored: the same is asked again before it is.
+  if (now - since < rule.calmMs) return { alert: old, calmSince: since };
+  return { alert: { ...old, state: 'resolved', resolvedAt: now }, calmSince: since };
 }
 
 function saw(dialled: Dialled | null): string {

@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import type { Alert } from '../../../proto/vocab/alert.ts';
-import type { Fingerprint, Millis } from '../../../proto/vocab/ids.ts';
+import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { Node, NodeStatus } from '../../../proto/vocab/node.ts';
+import { type AlertDraft, type Condition, evaluate } from './machine.ts';
 
-/** An alert before its revision is known. */
-export type AlertDraft = Alert extends infer A ? (A extends Alert ? Omit<A, 'modRevision'> : never) : never;
+export { type AlertDraft, fingerprint } from './machine.ts';
 
 export const NODE_DOWN = 'NodeDown';
 
@@ -13,12 +11,6 @@ type Subject = Pick<Node, 'name' | 'region' | 'nodeType'>;
 /** What is fixed for a node's life, so that an alert keeps its fingerprint. */
 export function alertLabels(rule: string, node: Subject): Record<string, string> {
   return { alertname: rule, node: node.name, region: node.region, type: node.nodeType };
-}
-
-/** sha256 of the sorted labels, 16 hex digits [Alertmanager]. */
-export function fingerprint(labels: Readonly<Record<string, string>>): Fingerprint {
-  const sorted = Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(sorted)).digest('hex').slice(0, 16) as Fingerprint;
 }
 
 /**
@@ -33,31 +25,17 @@ export function evaluateNodeDown(
   alert: AlertDraft | null,
   now: Millis,
 ): AlertDraft | 'gone' | null {
-  const down = seen.status === 'down';
-  if (alert === null || alert.state === 'resolved') {
-    // inactive | resolved -> pending
-    if (!down) return null;
-    const labels = alertLabels(NODE_DOWN, node);
-    return {
-      state: 'pending',
-      fingerprint: fingerprint(labels),
-      rule: NODE_DOWN,
-      severity: 'critical',
-      labels,
-      value: seen.lastSeen === null ? 'not seen since the master began' : `last seen ${clock(seen.lastSeen)}`,
-      pendingAt: now,
-    };
-  }
-  // A master that has just begun does not know: nothing starts, nothing ends.
-  if (seen.status === 'unknown') return null;
-  if (alert.state === 'pending') {
-    // pending -> inactive
-    if (!down) return 'gone';
-    // pending -> firing
-    return now - alert.pendingAt >= rule.forMs ? { ...alert, state: 'firing', firingAt: now } : null;
-  }
-  // firing -> resolved
-  return down ? null : { ...alert, state: 'resolved', resolvedAt: now };
+  const words = { name: NODE_DOWN, severity: 'critical', forMs: rule.forMs } as const;
+  return evaluate(words, alertLabels(NODE_DOWN, node), conditionOf(seen), alert, now);
+}
+
+/** A master that has just begun does not know: nothing starts, nothing ends. */
+function conditionOf(seen: { readonly status: NodeStatus; readonly lastSeen: Millis | null }): Condition {
+  if (seen.status === 'unknown') return 'unknown';
+  if (seen.status !== 'down') return { holds: false };
+  const { lastSeen } = seen;
+  const value = lastSeen === null ? 'not seen since the master began' : `last seen ${clock(lastSeen)}`;
+  return { holds: true, value };
 }
 
 /** `03:07:48Z`: consoles show the timestamps beside it in the reader's own zone. */

@@ -103,6 +103,7 @@ export function greeted<N extends Stored>(node: N, hello: AgentHello): N {
     capabilities: hello.capabilities,
     labels: labelled(hello.labels, node.assigned ?? {}),
     engine: hello.engine,
+    ...(hello.publicAddresses.length > 0 || node.addresses ? { addresses: hello.publicAddresses } : {}),
     rejectedHash: asked ? null : (hello.rejectedHash ?? node.rejectedHash),
     effective,
   };

@@ -34,6 +34,7 @@ export const Alert = z
     firing_at: Stamp.nullable(),
     resolved_at: Stamp.nullable(),
     silenced_by: z.array(z.string()).describe('silences active on it now'),
+    inhibited_by: z.array(z.string()).describe('ids of alerts that say it already: it tells nobody'),
     mod_revision: Revision,
   })
   .meta({ id: 'Alert' });
@@ -50,6 +51,7 @@ export function alertJson(a: AlertView): z.output<typeof Alert> {
     firing_at: a.state === 'pending' ? null : iso(a.firingAt),
     resolved_at: a.state === 'resolved' ? iso(a.resolvedAt) : null,
     silenced_by: [...a.silencedBy],
+    inhibited_by: [...a.inhibitedBy],
     mod_revision: a.modRevision,
   };
 }
@@ -92,6 +94,7 @@ export function addAlerts(app: FastifyInstance, needs: RouteNeeds): void {
       region: repeated(RegionWord),
       label: repeated(LabelPair),
       silenced: z.enum(['true', 'false']).optional(),
+      inhibited: z.enum(['true', 'false']).optional(),
     },
     all: () => alerts.list(),
     key: (a) => newestFirst(a.pendingAt, a.fingerprint),
@@ -101,6 +104,7 @@ export function addAlerts(app: FastifyInstance, needs: RouteNeeds): void {
       (q.rule === undefined || q.rule === a.rule) &&
       (q.region?.includes(a.labels['region'] ?? '') ?? true) &&
       (q.silenced === undefined || (q.silenced === 'true') === a.silencedBy.length > 0) &&
+      (q.inhibited === undefined || (q.inhibited === 'true') === a.inhibitedBy.length > 0) &&
       labelsHold(a.labels, q.label),
     json: alertJson,
   });

@@ -91,6 +91,7 @@ export const Node = z
     warnings: z.array(z.string()),
     engine: Engine.nullable(),
     capabilities: z.array(z.string()),
+    addresses: z.array(z.string()).describe('of its interfaces, as its agent tells them'),
     certificate: z.object({ serial: z.string(), not_after: Stamp }).nullable(),
     ...LIVE,
   })
@@ -166,6 +167,7 @@ export function nodeJson(n: VocabNode, v: NodeVitals): z.output<typeof Node> {
     warnings: [...n.warnings],
     engine: n.engine && engineJson(n.engine),
     capabilities: [...n.capabilities],
+    addresses: [...(n.addresses ?? [])],
     certificate: certificate && { serial: certificate.serial, not_after: iso(certificate.notAfter) },
     ...liveJson(v),
   };

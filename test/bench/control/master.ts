@@ -8,6 +8,7 @@ import { openCa } from '../../../daemon/ca/ca.ts';
 import { createPasswords, PASSWORDS } from '../../../daemon/ca/passwords.ts';
 import { makeToken, secretMatches } from '../../../daemon/ca/tokens.ts';
 import { openVault } from '../../../daemon/ca/vault.ts';
+import { createDialler } from '../../../daemon/drivers/dialler.ts';
 import { createExposition } from '../../../daemon/drivers/exposition.ts';
 import { createRings } from '../../../daemon/drivers/rings/rings.ts';
 import type { Op } from '../../../daemon/service/ports.ts';
@@ -52,6 +53,7 @@ const services = createServices(
     audit: await openAuditFile({ dir: path.join(dir, 'audit') }),
     ca: await openCa({ dir: path.join(dir, 'ca') }, { clock, random }),
     vault: await openVault(path.join(dir, 'sealing.key'), { random }),
+    dialler: createDialler({ allow: [] }),
     archive: createArchive({ store: path.join(dir, 'db'), state: dir }, store.id, random),
     mint: { make: (pin) => makeToken(pin, random), matches: secretMatches },
     passwords: createPasswords(PASSWORDS, { random }),

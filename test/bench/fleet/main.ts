@@ -63,7 +63,11 @@ async function main(): Promise<number> {
   const dir = await mkdtemp(path.join(tmpdir(), 'aicdn-bench-'));
   const undo: (() => Promise<unknown>)[] = [() => rm(dir, { recursive: true, force: true })];
   try {
-    const figures = await measured(effort, dir, (step) => undo.push(step));
+    const stopped = new Promise<never>((_, reject) => {
+      for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+        process.once(s, () => reject(new Error(`stopped by ${s}`)));
+    });
+    const figures = await Promise.race([measured(effort, dir, (step) => undo.push(step)), stopped]);
     if (flags.json) process.stdout.write(`${JSON.stringify(figures)}\n`);
     else process.stdout.write(`${tableOf(figures)}\n`);
     return figures.stuck === 0 ? 0 : 1;

@@ -5,7 +5,7 @@ import { isOver } from '../../store/rollouts-view.ts';
 import type { RolloutProps } from '../../views/rollout/screen.ts';
 import type { Ui } from '../../views/ui.ts';
 import { type Pick2, picker } from '../sheets/words.ts';
-import { clock } from '../words.ts';
+import { clock, persons } from '../words.ts';
 
 // What it waits for, what comes then, and where its limits are.
 
@@ -24,7 +24,7 @@ const seconds = (ms: Millis): string =>
 /** The master's own reasons, and the clock beside them: it says none, for each change of a word is journalled. */
 function waits(r: Rollout, targets: readonly RolloutTarget[], now: Millis, say: Pick2): string {
   const { state } = r;
-  const parts = [...r.waits];
+  const parts = r.waits.map(persons);
   const { readings } = r.strategy.gates;
   if (state.kind === 'progressing' && state.phase === 'soaking') {
     const left = soakLeft(r, targets, now);
@@ -37,10 +37,11 @@ function waits(r: Rollout, targets: readonly RolloutTarget[], now: Millis, say: 
       parts.push(say(`then gate reading ${n} of ${readings}`, `然后门限读数 ${n}/${readings}`));
     }
   }
-  if (r.nextReadingAt !== null) {
+  if (r.nextReadingAt !== null && state.kind === 'progressing') {
     // What is read is said last; more than the number only where the reading before was not conclusive.
-    const at = state.kind === 'progressing' && state.phase === 'analysing' ? 0 : parts.length - 1;
-    const left = seconds(Math.max(0, r.nextReadingAt - now));
+    const at = state.phase === 'analysing' ? 0 : parts.length - 1;
+    const ms = r.nextReadingAt - now;
+    const left = ms > 0 ? seconds(ms) : say('now', '现在');
     const when = say(` at ${clock(r.nextReadingAt)} (${left})`, `，${clock(r.nextReadingAt)}（${left}）`);
     if (parts[at] !== undefined) parts[at] += when;
   }
@@ -83,7 +84,10 @@ function then(r: Rollout, n: number, say: Pick2): string | null {
   const more = (r.steps[r.step + 1]?.targets ?? 0) - (r.steps[r.step]?.targets ?? 0);
   const on = last
     ? say('n ends it', 'n 结束')
-    : say(`n goes on to step ${next}, ${more} more nodes`, `n 进入第 ${next} 步，再 ${more} 台`);
+    : say(
+        `n goes on to step ${next}, ${more} more ${more === 1 ? 'node' : 'nodes'}`,
+        `n 进入第 ${next} 步，再 ${more} 台`,
+      );
   const back = say(`u takes it back from ${n} ${n === 1 ? 'node' : 'nodes'}`, `u 从 ${n} 台撤回`);
   const own = {
     step: on,

@@ -26,7 +26,7 @@ import type { StateCount, TargetRow } from '../../views/rollout/targets.ts';
 import type { Ui } from '../../views/ui.ts';
 import { keybar, messageOrPrompt } from '../foot.ts';
 import { picker } from '../sheets/words.ts';
-import { clock, dayAndTime, person, speak } from '../words.ts';
+import { clock, dayAndTime, person, persons, speak } from '../words.ts';
 import { gateProps } from './gate.ts';
 import { rolloutLines } from './lines.ts';
 
@@ -63,7 +63,7 @@ function steps(r: Rollout, now: Millis, ui: Ui): readonly StepRow[] {
     const more = targets - (r.steps[i - 1]?.targets ?? 0);
     const note = here && ended === null && !isOver(r) ? say('now', '进行中') : '';
     const future = say(
-      `${more} more nodes, ${r.strategy.maxParallel} at once`,
+      `${more} more ${more === 1 ? 'node' : 'nodes'}, ${r.strategy.maxParallel} at once`,
       `再 ${more} 台，同时 ${r.strategy.maxParallel} 台`,
     );
     return {
@@ -73,7 +73,12 @@ function steps(r: Rollout, now: Millis, ui: Ui): readonly StepRow[] {
       healthy: started === null ? null : here ? r.counts.healthy : targets,
       started: started === null ? null : clock(started),
       tookMs: started === null ? null : (ended ?? r.endedAt ?? now) - started,
-      note: at !== undefined && at.note !== '' ? at.note : started === null && !isOver(r) ? future : note,
+      note:
+        at !== undefined && at.note !== ''
+          ? persons(at.note)
+          : started === null && !isOver(r)
+            ? future
+            : note,
     };
   });
 }
@@ -99,7 +104,8 @@ function targetRow(i: TargetItem, r: Rollout, now: Millis, ui: Ui): TargetRow {
     name: t.node,
     verdict: targetVerdict(t.state),
     state: t.state,
-    forMs: Math.max(0, now - t.since),
+    // A thousandth of a second is no age of a state.
+    forMs: Math.max(1_000, now - t.since),
     why: why(i, r, now, ui),
   };
 }
@@ -144,7 +150,7 @@ export function rolloutProps(r: Rollout, state: State, ui: Ui): RolloutProps {
     id: r.id,
     what: say(`${r.version} to ${targetWords(r.target)}`, `${r.version} 到 ${targetWords(r.target)}`),
     verdict: rolloutVerdict(r),
-    state: speak(stateWords(r), ui.theme),
+    state: persons(speak(stateWords(r), ui.theme)),
     by: by(r, now, ui),
     steps: steps(r, now, ui),
     lines: rolloutLines(r, { targets, has: released(v, r).n }, now, ui),

@@ -4,6 +4,7 @@ import type { RolloutPlan } from '../../../proto/vocab/rollout.ts';
 import { targetWords, unfit } from '../../store/configs-view.ts';
 import { stepSize } from '../../store/rollout-words.ts';
 import { type PublishSheet, STRATEGIES } from '../../store/sheets/publish.ts';
+import { compareNames } from '../../store/sort.ts';
 import type { State } from '../../store/state.ts';
 import type { Row } from '../../theme/row.ts';
 import { count } from '../../views/format.ts';
@@ -17,7 +18,7 @@ type Fact = PublishPageProps['facts'][number];
 /** `64 hk edge   63 get it in steps   1 is down and gets it when it returns (hk-17)` */
 function nodesFact(p: BlastRadius, state: State, say: Pick2): Fact {
   const label = say('nodes', '节点');
-  const names = p.nodes.map((n) => n.name);
+  const names = p.nodes.map((n) => n.name).sort(compareNames);
   if (names.length === 0)
     return { label, text: say('no node yet; those that join get it', '暂无节点；新加入者将获得') };
   const regions = p.regions.map((r) => `${r.region} ${count(r.nodes)}`).join('  ');

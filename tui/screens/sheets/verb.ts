@@ -22,31 +22,30 @@ const TITLE: Readonly<Record<AskedVerb, readonly [en: string, zh: string]>> = {
 function then(r: Rollout, verb: AskedVerb, n: number, ui: Ui, say: Pick2): string {
   const next = r.strategy.steps[r.step + 1];
   const nodes = n === 1 ? '1 node' : `${n} nodes`;
+  const more = n === 1 ? '1 more node gets' : `${n} more nodes get`;
+  const back = n === 1 ? '1 node gets back what stood before' : `${n} nodes get back what stood before`;
   const pace = `${r.strategy.maxParallel} at once`;
   switch (verb) {
     case 'promote': {
       if (next === undefined) return say('it has succeeded: it was the last step', '即告成功：已是最后一步');
       const size = speak(stepSize(next), ui.theme);
       return say(
-        `step ${r.step + 2}, ${size}: ${nodes} more get ${r.version}, ${pace}`,
+        `step ${r.step + 2}, ${size}: ${more} ${r.version}, ${pace}`,
         `第 ${r.step + 2} 步，${size}：再 ${n} 台获得 ${r.version}，同时 ${r.strategy.maxParallel} 台`,
       );
     }
     case 'promote_full':
       return say(
-        `${nodes} more get ${r.version}, ${pace}: no step, gate or pause is left`,
+        `${more} ${r.version}, ${pace}: no step, gate or pause is left`,
         `再 ${n} 台获得 ${r.version}，同时 ${r.strategy.maxParallel} 台：不再有步骤、门限与暂停`,
       );
     case 'abort':
       return r.strategy.autoRevert
         ? say(
-            `aborting, reverting, rolled_back: ${nodes} get back what stood before, ${pace}`,
+            `aborting, reverting, rolled_back: ${back}`,
             `中止、撤回：${n} 台恢复先前版本，同时 ${r.strategy.maxParallel} 台`,
           )
-        : say(
-            `aborting: nobody else gets it; ${nodes} get back what stood before`,
-            `中止：不再下发；${n} 台恢复先前版本`,
-          );
+        : say(`aborting: nobody else gets it; ${back}`, `中止：不再下发；${n} 台恢复先前版本`);
     case 'undo':
       return say(
         `a new version with the content before, and a rollout that takes it to ${nodes}: 1, 1, then the rest`,
@@ -54,7 +53,7 @@ function then(r: Rollout, verb: AskedVerb, n: number, ui: Ui, say: Pick2): strin
       );
     case 'retry':
       return say(
-        `${nodes} that failed are offered ${r.version} once more`,
+        `offered ${r.version} once more: ${nodes} that failed`,
         `失败的 ${n} 台再次下发 ${r.version}`,
       );
   }
@@ -88,7 +87,10 @@ export function verbRows(sheet: VerbSheet, state: State, ui: Ui): readonly Row[]
           : say('why (may be empty)', '原因（可空）'),
         typed: sheet.reason,
       },
-      type: { want: String(sheet.nodes), what: say('the number of nodes', '节点数'), typed: sheet.typed },
+      type:
+        sheet.nodes === 0
+          ? null
+          : { want: String(sheet.nodes), what: say('the number of nodes', '节点数'), typed: sheet.typed },
       focus: sheet.focus,
       error: errorOf(sheet, ui),
       keys: typedKeys(say(en.toLowerCase(), zh), say, true),

@@ -60,7 +60,8 @@ export const verbRules: SheetRules<VerbSheet> = {
   nextField: (s) => ({ ...s, focus: s.focus === 'reason' ? 'type' : 'reason' }),
   missing: (s) =>
     wantsReason(s.verb) && s.reason.trim() === '' ? words('a reason is wanted', '必须填写原因') : null,
-  wanted: (s) => String(s.nodes),
+  // One that reaches nobody has no number to be sure of.
+  wanted: (s) => (s.nodes === 0 ? null : String(s.nodes)),
   effect: (s) => ({
     kind: 'rollout-verb',
     sheet: s.id,
@@ -82,7 +83,7 @@ export function openVerb(state: State, r: Rollout, verb: AskedVerb): Step {
     exact,
     reason: '',
     typed: '',
-    focus: wantsReason(verb) ? 'reason' : 'type',
+    focus: wantsReason(verb) || n === 0 ? 'reason' : 'type',
   });
 }
 

@@ -58,7 +58,7 @@ export function summaryRows(p: TargetsProps, ui: Ui): readonly Row[] {
   if (p.onNow !== null) {
     const pct = p.total === 0 ? '0.0' : ((100 * p.onNow.n) / p.total).toFixed(1);
     const values = { n: count(p.onNow.n), version: ui.theme.text(p.onNow.version), pct };
-    const on = [seg(say('targets.on', values))];
+    const on = [seg((going.length > 0 ? ' ' : '') + say('targets.on', values))];
     const room = ui.width - textAt(ui) - 2;
     // It can be counted: where it would take a row of its own it is left out.
     if (segsWidth([...going.flat(), ...on]) + 2 * going.length <= room) going.push(on);

@@ -1,4 +1,5 @@
 import { BLANK, ends, type Row, row, type Seg, seg } from '../../theme/row.ts';
+import { wrapped } from '../describe-body.ts';
 import type { Ui } from '../ui.ts';
 import { verdictSeg } from '../verdict.ts';
 
@@ -18,6 +19,13 @@ export function titleRow(title: string, aside: string, ui: Ui): Row {
 export function field(typed: string, focused: boolean, ui: Ui): readonly Seg[] {
   const words = seg(ui.theme.text(typed), 'strong');
   return focused ? [words, seg(ui.theme.sym.caret, 'text', { accent: true })] : [words];
+}
+
+/** A refusal in the master's words, whole; one row even when there is none. */
+export function errorRows(error: string | null, ui: Ui): readonly Row[] {
+  if (error === null) return [BLANK];
+  const [first = '', ...more] = wrapped(ui.theme.text(error), ui.width - 4);
+  return [errorRow(first, ui), ...more.slice(0, 3).map((part) => row(seg(`   ${part}`, 'crit')))];
 }
 
 export function errorRow(error: string | null, ui: Ui): Row {

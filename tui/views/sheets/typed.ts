@@ -3,7 +3,7 @@ import { padTo } from '../../theme/width.ts';
 import { type KeyHint, keybarRow } from '../foot.ts';
 import type { Ui } from '../ui.ts';
 import { verdictSeg } from '../verdict.ts';
-import { errorRow, field, ruleRow, titleRow } from './parts.ts';
+import { errorRows, field, ruleRow, titleRow } from './parts.ts';
 
 /** A question whose answer is a typed word: reload of a set, roll back. */
 export interface TypedSheetProps {
@@ -37,7 +37,7 @@ export function typedSheetRows(p: TypedSheetProps, ui: Ui): readonly Row[] {
       ),
     );
   if (p.type !== null) out.push(questionRow(p.type, p.focus === 'type', ui));
-  out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
+  out.push(...errorRows(p.error, ui), keybarRow({ keys: p.keys, last: p.last, roomy: true }, ui));
   return out;
 }
 

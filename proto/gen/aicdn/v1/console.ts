@@ -125,6 +125,8 @@ export interface Node {
   stopped: boolean;
   /** operators' word over the labels its agent gives */
   assigned: { [key: string]: AssignedLabel };
+  /** of its interfaces, as its agent tells them */
+  addresses: string[];
 }
 
 export interface Node_LabelsEntry {
@@ -211,6 +213,8 @@ export interface Alert {
   value: string;
   silencedBy: string[];
   modRevision: bigint;
+  /** fingerprints of alerts that say it already */
+  inhibitedBy: string[];
 }
 
 export interface Alert_LabelsEntry {
@@ -1587,6 +1591,7 @@ function createBaseNode(): Node {
     certificateSerial: "",
     stopped: false,
     assigned: {},
+    addresses: [],
   };
 }
 
@@ -1682,6 +1687,9 @@ export const Node: MessageFns<Node> = {
     globalThis.Object.entries(message.assigned).forEach(([key, value]: [string, AssignedLabel]) => {
       Node_AssignedEntry.encode({ key: key as any, value }, writer.uint32(234).fork()).join();
     });
+    for (const v of message.addresses) {
+      writer.uint32(242).string(v!);
+    }
     return writer;
   },
 
@@ -1936,6 +1944,14 @@ export const Node: MessageFns<Node> = {
             }
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2010,6 +2026,7 @@ export const Node: MessageFns<Node> = {
       },
       {},
     );
+    message.addresses = object.addresses?.map((e) => e) || [];
     return message;
   },
 };
@@ -2871,6 +2888,7 @@ function createBaseAlert(): Alert {
     value: "",
     silencedBy: [],
     modRevision: 0n,
+    inhibitedBy: [],
   };
 }
 
@@ -2911,6 +2929,9 @@ export const Alert: MessageFns<Alert> = {
         throw new globalThis.Error("value provided for field message.modRevision of type uint64 too large");
       }
       writer.uint32(88).uint64(message.modRevision);
+    }
+    for (const v of message.inhibitedBy) {
+      writer.uint32(98).string(v!);
     }
     return writer;
   },
@@ -3019,6 +3040,14 @@ export const Alert: MessageFns<Alert> = {
             message.modRevision = reader.uint64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.inhibitedBy.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3063,6 +3092,7 @@ export const Alert: MessageFns<Alert> = {
     message.modRevision = (object.modRevision !== undefined && object.modRevision !== null)
       ? BigInt(object.modRevision)
       : 0n;
+    message.inhibitedBy = object.inhibitedBy?.map((e) => e) || [];
     return message;
   },
 };
