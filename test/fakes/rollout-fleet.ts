@@ -30,6 +30,8 @@ export interface SimNode {
   streams: number;
   effective: ConfigHash;
   rejected: boolean;
+  /** It has not said why. */
+  mute: boolean;
   sync: NodeFacts['configSync'];
   /** Ticks that it takes to apply, and where it is. */
   readonly slow: number;
@@ -49,6 +51,7 @@ export function simNode(name: string, region: string, more: Partial<SimNode> = {
     streams: 5,
     effective: OLD,
     rejected: false,
+    mute: false,
     sync: 'in_sync',
     slow: 1,
     at: 0,
@@ -264,15 +267,16 @@ function factsOf(n: SimNode): NodeFacts {
     effectiveHash: n.effective,
     rejectedHash: n.rejected ? NEW : null,
     configSync: n.sync,
-    failure: n.rejected
-      ? {
-          phase: 'prepare',
-          refusal: { code: 'invalid', message: 'port in use' },
-          logTail: '',
-          reverted: false,
-          at: 0,
-        }
-      : null,
+    failure:
+      n.rejected && !n.mute
+        ? {
+            phase: 'prepare',
+            refusal: { code: 'invalid', message: 'port in use' },
+            logTail: '',
+            reverted: false,
+            at: 0,
+          }
+        : null,
     wouldCut: n.wouldCut,
     streams: n.streams,
   };

@@ -146,6 +146,26 @@ describe('failures', () => {
     expect(new Set(f.releases)).toEqual(new Set(first));
   });
 
+  it('a refusal whose reason comes a moment later has failed for that reason, and without one for none', () => {
+    for (const said of [true, false]) {
+      const f = new RolloutFleet(
+        fleet(5, (i) => (i === 0 ? { temper: 'cut' } : {})),
+        unattended,
+      );
+      f.until(() => f.node('hk-1').status === 'disconnected');
+      f.node('hk-1').mute = true;
+      f.returns('hk-1');
+      f.tick();
+      expect(f.target('hk-1')).toMatchObject({
+        state: 'applying',
+        why: expect.stringContaining('not said why'),
+      });
+      f.node('hk-1').mute = !said;
+      f.untilState('rolled_back');
+      expect(f.target('hk-1').why).toBe(said ? 'PREPARE: port in use' : 'the reason is not known');
+    }
+  });
+
   it('one that stays away after its switch fails at its deadline, and blocks no revert', () => {
     const f = new RolloutFleet(
       fleet(5, (i) => (i === 0 ? { temper: 'cut' } : {})),

@@ -69,7 +69,7 @@ export function isPlannable(t: StoredTarget): boolean {
 
 function ofReleased(t: StoredTarget, f: NodeFacts, m: Moment): StoredTarget {
   if (t.state === 'failed') return t;
-  if (refuses(f)) return failed(t, refusalOf(f), m.now);
+  if (refuses(f)) return refused(t, f, m.now);
   switch (t.state) {
     case 'offered':
       return ofOffered(t, f, m);
@@ -84,6 +84,17 @@ function ofReleased(t: StoredTarget, f: NodeFacts, m: Moment): StoredTarget {
     default:
       return t;
   }
+}
+
+/** What it says when it returns comes before why: so long the why is waited for. */
+const REASON_MS = 2000;
+const UNSAID = 'it refuses the document, and has not said why yet';
+
+/** any released -> failed, with what its node says; -> applying for a moment, until it has said it. */
+function refused(t: StoredTarget, f: NodeFacts, now: Millis): StoredTarget {
+  if (f.failure !== null) return failed(t, refusalOf(f), now);
+  if (t.why !== UNSAID) return changed(t, { state: 'applying', why: UNSAID, since: now }, now);
+  return now - t.since >= REASON_MS ? failed(t, refusalOf(f), now) : t;
 }
 
 /** any released -> failed. */
@@ -220,7 +231,9 @@ export function couldNot(t: StoredTarget): boolean {
 export function takenBack(t: StoredTarget, f: NodeFacts | undefined, now: Millis): StoredTarget {
   const lost = { ...t, released: false };
   if (!f) return { ...lost, state: 'excluded', since: now, why: 'it is no longer part of the fleet' };
-  if (t.state === 'failed' && f.hash !== null && f.effectiveHash !== f.hash && refuses(f)) {
+  // Its word that it went back may come before that of what it runs.
+  const back = f.failure?.reverted === true || f.effectiveHash !== f.hash;
+  if (t.state === 'failed' && refuses(f) && back) {
     return { ...lost, offeredAt: null };
   }
   if (isOffline(f)) {

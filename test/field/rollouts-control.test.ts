@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { edgeTo, Load, SHORT, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
+
+// Rollouts of real processes whose master is killed, that a person stops, and that another one takes the place of.
+
+let f: WatchedFleet;
+let origin: SlowOrigin;
+let load: Load;
+beforeAll(async () => {
+  origin = await slowOrigin(200);
+  f = await WatchedFleet.start(['hk-1', 'hk-2', 'hk-3']);
+  await f.base(edgeTo('base', [origin.port]));
+  load = new Load([...f.ports.values()], 15);
+});
+afterAll(async () => {
+  await load?.stop();
+  await f?.stop();
+  await origin?.stop();
+});
+
+const MANUAL = {
+  ...SHORT,
+  min_healthy_ms: 500,
+  steps: [
+    { count: 1, per_region: true, pause: 'manual', analysis: false },
+    { percent: 100, per_region: true, pause: null, analysis: false },
+  ],
+};
+const to = (name: string): string => edgeTo(name, [origin.port]);
+
+describe('a master that is killed', () => {
+  it('in every phase of a step carries it to its end', async () => {
+    const id = await f.publish('killed', to('killed'));
+    await f.again();
+    await f.reached(id, 'progressing', (r) => r.phase === 'soaking' || r.phase === 'analysing');
+    await f.again();
+    await f.reached(id, 'progressing', (r) => r.phase === 'analysing');
+    expect((await f.targets(id)).filter((t) => t.released).map((t) => t.node)).toEqual(['hk-1']);
+    await f.again();
+    const r = await f.reached(id, 'succeeded');
+    expect(r.counts).toMatchObject({ healthy: 3, failed: 0 });
+    await f.allRun('killed');
+  });
+
+  it('while it takes back goes on taking back', async () => {
+    const id = await f.publish('back', to('back'), MANUAL);
+    await f.reached(id, 'paused', (r) => r.paused === 'step');
+    await f.verb(id, 'abort');
+    await f.again();
+    await f.reached(id, 'rolled_back');
+    await f.allRun('killed');
+  });
+});
+
+describe('a person', () => {
+  it('aborts: what was released comes back', async () => {
+    const id = await f.publish('aborted', to('aborted'), MANUAL);
+    await f.reached(id, 'paused', (r) => r.paused === 'step');
+    const runs = await f.runs();
+    expect(runs).toEqual({ 'hk-1': 'aborted', 'hk-2': 'killed', 'hk-3': 'killed' });
+    await f.verb(id, 'abort');
+    const r = await f.reached(id, 'rolled_back');
+    expect(r.why).toBe('root-admin aborted it: test');
+    expect((await f.targets(id)).filter((t) => t.released)).toEqual([]);
+    await f.allRun('killed');
+    expect(
+      (await f.call('POST', `/rollouts/${id}/promote`, { reason: 'test' })).status,
+    ).toBeGreaterThanOrEqual(400);
+  });
+
+  it('publishes another: the first stops where it is, the newer one reaches everybody', async () => {
+    const first = await f.publish('first', to('first'), MANUAL);
+    await f.reached(first, 'paused', (r) => r.paused === 'step');
+    const second = await f.publish('second', to('second'), MANUAL);
+    const over = await f.rollout(first);
+    expect(over).toMatchObject({ state: 'superseded', superseded_by: second, step: 1 });
+    await f.reached(second, 'paused', (r) => r.paused === 'step');
+    await f.verb(second, 'promote');
+    await f.reached(second, 'succeeded');
+    await f.allRun('second');
+  });
+});
