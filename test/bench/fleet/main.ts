@@ -137,7 +137,7 @@ async function measured(effort: Effort, dir: string, atEnd: (step: () => Promise
   await rest.stop();
 
   say('the same agents on gRPC alone');
-  const steadyAgain = await steadyCost(stage, gauge2);
+  const steadyAgain = await profiled(master.pid, () => steadyCost(stage, gauge2));
   const bare = await onBare(stage, master, atEnd);
   const perMessage = (s: Steady): number => (s.cost.cpuMs * 1000) / s.messages;
   const ours =
