@@ -50,7 +50,14 @@ const person = async (role = 'operator') => {
 const firing = async (): Promise<string> => {
   if ((await get('/alerts?state=firing&rule=NodeDown'))['alerts']?.toString() === '') {
     await rest.master.disconnect('hk-2');
-    await rest.master.pass(120, ['hk-1']);
+    const others = rest.master.store
+      .snapshot()
+      .list('node')
+      .map((n) => n.name);
+    await rest.master.pass(
+      120,
+      others.filter((n) => n !== 'hk-2'),
+    );
   }
   const { alerts } = (await get('/alerts?state=firing&rule=NodeDown')) as { alerts: { id: string }[] };
   return alerts[0]?.id ?? '';
