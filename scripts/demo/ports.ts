@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -28,18 +28,25 @@ export async function freePorts(n: number): Promise<number[]> {
 const claimed: string[] = [];
 const giveBack = (): void => {
   for (const file of claimed) rmSync(file, { force: true });
+  try {
+    rmdirSync(CLAIMS);
+  } catch {
+    // Others have ports.
+  }
 };
 
 function claim(port: number): boolean {
   const file = path.join(CLAIMS, `${port}`);
-  mkdirSync(CLAIMS, { recursive: true, mode: 0o777 });
   for (const again of [true, false]) {
     try {
+      mkdirSync(CLAIMS, { recursive: true });
       writeFileSync(file, `${process.pid}`, { flag: 'wx' });
       if (claimed.length === 0) process.once('exit', giveBack);
       claimed.push(file);
       return true;
-    } catch {
+    } catch (error) {
+      // The last of the others has just taken the folder away.
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
       // Of a process that is gone, it is nobody's.
       if (!again || isAlive(Number(readOrEmpty(file)))) return false;
       rmSync(file, { force: true });
