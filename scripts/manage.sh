@@ -14,6 +14,8 @@ ROOT=$(dirname -- "$HERE")
 . "$HERE/lib/host.sh"
 # shellcheck source=scripts/lib/settings.sh
 . "$HERE/lib/settings.sh"
+# shellcheck source=scripts/lib/store.sh
+. "$HERE/lib/store.sh"
 # shellcheck source=scripts/lib/service.sh
 . "$HERE/lib/service.sh"
 # shellcheck source=scripts/lib/uninstall.sh

@@ -45,13 +45,6 @@ back_up() { # FILE PASSPHRASE_FILE
   say "  keep its passphrase elsewhere; back it goes with: manage.sh restore $file"
 }
 
-# The master's folders as its settings have them.
-find_state() {
-  MSTATE=$(setting aicdn-master state_dir)
-  MDB=$(setting aicdn-master database.uri)
-  [ -n "$MDB" ] || MDB=$MSTATE/db
-}
-
 restore_backup() { # FILE PASSPHRASE_FILE
   local file=$1 aside old entry said
   [ -n "$file" ] || usage 'restore FILE: which backup?'

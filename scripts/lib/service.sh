@@ -21,6 +21,11 @@ remember_health() {
   if has_agent && is_active ai-cdn-agent.service && node_connected; then WAS_CONNECTED=1; fi
   WAS_MASTER=0
   if has_master && is_active ai-cdn-master.service; then WAS_MASTER=1; fi
+  MDB='' SCHEMA=''
+  # Settings that cannot be read are somebody else's to refuse.
+  if has_master && find_state; then
+    SCHEMA=$(store_schema "$MDB")
+  fi
   WAS_AGENT=0
   if has_agent && is_active ai-cdn-agent.service; then WAS_AGENT=1; fi
 }
@@ -30,7 +35,9 @@ back_in_force() {
   systemctl daemon-reload
   systemctl reset-failed 'ai-cdn-*' 2>/dev/null || true
   if [ "$WAS_MASTER" = 1 ]; then
-    systemctl restart ai-cdn-master.service
+    systemctl stop ai-cdn-master.service
+    store_as_before "$MDB" "$SCHEMA" || true
+    systemctl start ai-cdn-master.service
     wait_for "$DEADLINE" master_ready
   fi
   if [ "$WAS_AGENT" = 1 ]; then

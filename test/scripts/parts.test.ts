@@ -225,3 +225,52 @@ port_list '80,9000-9003,50051' '50051,9001'; echo; port_list '' ''; echo .`,
   );
   expect(stdout.split('\n')).toEqual(['80,9000,9001,9002,9003', '9001,50051', '80,9000,9002,9003', '.']);
 });
+
+describe('a store that a release taken back has migrated', () => {
+  const write = (where: string, files: Readonly<Record<string, string>>): void => {
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(at(where, name)), { recursive: true });
+      writeFileSync(at(where, name), text);
+    }
+  };
+  const taken = () => sourced(['say', 'store'], 'store_as_before "$DIR/db" 2', { DIR: dir });
+
+  it('is of the schema before again, and what was written since is kept', async () => {
+    write('db', {
+      'store.json': '{"schema":3,"store_id":"ab"}\n',
+      'journal/9.jsonl': 'new',
+      'snapshot/9.json': 'new',
+      'blobs/x': 'blob',
+      'schema-2/journal/1.jsonl': 'old',
+      'schema-2/snapshot/1.json': 'old',
+    });
+    expect((await taken()).code).toBe(0);
+    const read = (name: string): string => readFileSync(at('db', name), 'utf8');
+    expect(JSON.parse(read('store.json'))).toEqual({ schema: 2, store_id: 'ab' });
+    expect([read('journal/1.jsonl'), read('snapshot/1.json'), read('blobs/x')]).toEqual([
+      'old',
+      'old',
+      'blob',
+    ]);
+    expect(existsSync(at('db/journal/9.jsonl'))).toBe(false);
+    expect(read('schema-3-taken-back/journal/9.jsonl')).toBe('new');
+    expect(JSON.parse(read('schema-3-taken-back/store.json'))).toEqual({ schema: 3, store_id: 'ab' });
+    // Again, there is nothing to do.
+    expect((await taken()).code).toBe(0);
+    expect(read('journal/1.jsonl')).toBe('old');
+  });
+
+  it('is left alone while it is half migrated, and where it was not', async () => {
+    write('db', {
+      'store.json': '{"schema":3,"store_id":"ab","migrating_from":2}\n',
+      'journal/1.jsonl': 'old',
+      'schema-2/snapshot/1.json': 'old',
+    });
+    const r = await taken();
+    expect([r.code, r.stderr]).toEqual([1, expect.stringContaining('schema 3; what it was before is in')]);
+    expect(readFileSync(at('db/journal/1.jsonl'), 'utf8')).toBe('old');
+    writeFileSync(at('db/store.json'), '{"schema":2,"store_id":"ab"}\n');
+    expect((await taken()).code).toBe(0);
+    expect(existsSync(at('db/schema-2/snapshot/1.json'))).toBe(true);
+  });
+});
