@@ -166,6 +166,7 @@ export class NodeRing {
     last: number,
     service: string | null = null,
   ): { readonly ms: number; readonly cpuPct: number | null; readonly memPct: number | null } | null {
+    if (first > last) return null;
     let known = false;
     let ms = 0;
     let host: { readonly cpuPct: number | null; readonly memPct: number | null } = NO_HOST;
