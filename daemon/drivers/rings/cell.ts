@@ -55,9 +55,7 @@ export class CellWriter {
     this.number(p.streams);
     // Most of them are 0: those that are not are told by a mask.
     let mask = 0;
-    COUNTS.forEach((c, i) => {
-      if (p[c] > 0) mask |= 1 << i;
-    });
+    for (let i = 0; i < COUNTS.length; i++) if (p[COUNTS[i] as (typeof COUNTS)[number]] > 0) mask |= 1 << i;
     this.number(mask);
     for (const c of COUNTS) if (p[c] > 0) this.number(p[c]);
   }
@@ -81,6 +79,10 @@ export class CellWriter {
 
   /** Seven bits a byte, the lowest first, the highest bit says that more follow. */
   private number(v: number): void {
+    if (v >= 0 && v < 127) {
+      this.bytes[this.at++] = Math.round(v);
+      return;
+    }
     let n = Number.isFinite(v) && v > 0 ? Math.round(v) : 0;
     while (n >= 128) {
       this.bytes[this.at++] = 128 + (n % 128);
