@@ -385,6 +385,11 @@ export class NodeRing {
     this.minutes = this.minutes.filter((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
     this.shrink(tools);
     this.minute = minute;
+    // Few are all kept, whatever they are asked.
+    if (this.names.length <= MOST_WHOLE) {
+      this.whole = [...this.names];
+      return;
+    }
     const asked = [...this.total().services].sort(([, a], [, b]) => b.requests - a.requests);
     // Of a new node nothing is known: the first that come.
     const most = [...asked.map(([name]) => name), ...this.names];
