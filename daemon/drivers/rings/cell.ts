@@ -55,9 +55,7 @@ export class CellWriter {
     this.number(p.streams);
     // Most of them are 0: those that are not are told by a mask.
     let mask = 0;
-    COUNTS.forEach((c, i) => {
-      if (p[c] > 0) mask |= 1 << i;
-    });
+    for (let i = 0; i < COUNTS.length; i++) if (p[COUNTS[i] as (typeof COUNTS)[number]] > 0) mask |= 1 << i;
     this.number(mask);
     for (const c of COUNTS) if (p[c] > 0) this.number(p[c]);
   }
@@ -81,6 +79,10 @@ export class CellWriter {
 
   /** Seven bits a byte, the lowest first, the highest bit says that more follow. */
   private number(v: number): void {
+    if (v >= 0 && v < 127) {
+      this.bytes[this.at++] = Math.round(v);
+      return;
+    }
     let n = Number.isFinite(v) && v > 0 ? Math.round(v) : 0;
     while (n >= 128) {
       this.bytes[this.at++] = 128 + (n % 128);
@@ -128,9 +130,9 @@ export class CellReader {
   private counts(p: Part | null): void {
     const streams = this.number();
     if (p) p.streams += streams;
-    const mask = this.number();
-    for (let i = 0; i < COUNTS.length; i++) {
-      if ((mask & (1 << i)) === 0) continue;
+    let mask = this.number();
+    for (let i = 0; mask !== 0 && i < COUNTS.length; i++, mask >>= 1) {
+      if ((mask & 1) === 0) continue;
       const v = this.number();
       const c = COUNTS[i];
       if (p && c) p[c] += v;
@@ -142,14 +144,33 @@ export class CellReader {
     if (length === 0) return;
     const first = this.number();
     if (first + length > BUCKETS_MS.length + 1) throw new RangeError('no such bucket');
-    for (let i = first; i < first + length; i++) {
-      const n = this.number();
-      if (!h) continue;
-      h.counts[i] = (h.counts[i] ?? 0) + n;
-      h.total += n;
-    }
+    if (h) this.buckets(h, first, first + length);
+    else for (let i = 0; i < length; i++) this.number();
     const sum = this.number();
     if (h) h.sumMs += sum / SUM_PARTS;
+  }
+
+  /** Most of what is read anywhere: nearly all of these are one byte. */
+  private buckets(h: Histogram, first: number, end: number): void {
+    const { text } = this;
+    const { counts } = h;
+    let { at } = this;
+    let total = 0;
+    for (let i = first; i < end; i++) {
+      let n = text.charCodeAt(at);
+      if (n < 128) at += 1;
+      else {
+        // Of more bytes, or behind the end, where no code is less than anything.
+        this.at = at;
+        n = this.number();
+        at = this.at;
+      }
+      if (n === 0) continue;
+      counts[i] = (counts[i] as number) + n;
+      total += n;
+    }
+    this.at = at;
+    h.total += total;
   }
 
   private percent(): number | null {
@@ -158,12 +179,31 @@ export class CellReader {
   }
 
   private number(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      if (this.at >= this.text.length || scale > 2 ** 49) throw new RangeError('the cell is cut');
-      const b = this.text.charCodeAt(this.at++);
-      value += (b % 128) * scale;
-      if (b < 128) return value;
+    const only = this.text.charCodeAt(this.at);
+    if (only < 128) {
+      this.at += 1;
+      return only;
     }
+    // Whole numbers of 31 bits are much cheaper than others: the first four bytes, then the next.
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const b = this.byte();
+      low |= (b & 127) << shift;
+      if (b < 128) return low;
+    }
+    let high = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const b = this.byte();
+      high |= (b & 127) << shift;
+      if (b < 128) return low + high * 2 ** 28;
+    }
+    throw new RangeError('the cell is cut');
+  }
+
+  private byte(): number {
+    const b = this.text.charCodeAt(this.at++);
+    // Behind the end there is no code.
+    if (!(b < 256)) throw new RangeError('the cell is cut');
+    return b;
   }
 }

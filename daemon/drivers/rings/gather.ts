@@ -20,6 +20,10 @@ class Sums {
     return [...this.known].map(([index, part]) => ({ index, part }));
   }
 
+  settle(): void {
+    for (const p of this.known.values()) p.streams = 0;
+  }
+
   clear(): void {
     for (const p of this.known.values()) {
       clearPart(p);
@@ -88,7 +92,8 @@ export class Gather {
 
   /** Streams are not added up over time. */
   settle(): void {
-    for (const { part } of [...this.parts.all(), ...this.counters.all()]) part.streams = 0;
+    this.parts.settle();
+    this.counters.settle();
   }
 
   /** Of all together. */

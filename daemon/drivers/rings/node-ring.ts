@@ -13,6 +13,8 @@ const RECENT_MS = 6 * MINUTE;
 const WHOLE_MS = 30 * SECOND;
 const COARSE_MS = 30 * SECOND;
 const MINUTES = 60;
+/** Reports that wait to be written into their minute: not longer than they are kept apart anyway. */
+const MOST_SINCE = 3;
 /** Bytes of all minutes: where they are more, the oldest tell of services only what is counted, then nothing, then go. */
 const MOST_MINUTE_BYTES = 8_000;
 /** Services of which histograms are kept: those asked most. */
@@ -47,6 +49,10 @@ export class NodeRing {
   private aged = 0;
   private minutes: Packed[] = [];
   private minute = 0;
+  /** Reports of the minute that goes on which are not in its cell yet, and when the newest ended. */
+  private since: Packed[] = [];
+  private sinceTo = 0;
+  private tools: Tools | null = null;
   private totals: Packed = '';
   private day: Day | null = null;
   lastAt: Millis = 0;
@@ -62,6 +68,7 @@ export class NodeRing {
   p99: { readonly minute: number; readonly before: readonly (number | null)[] } | null = null;
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
+    this.tools = tools;
     this.forgetFuture(at, tools);
     const indices = report.services.map((s) => this.indexOf(s.service));
     this.newMinute(Math.floor(at / MINUTE), tools);
@@ -83,14 +90,18 @@ export class NodeRing {
     // Arrays as long as they are: one that grows takes half as much again.
     this.recent = [...(short ? this.recent.slice(0, -1) : this.recent), gather.pack(writer)];
 
-    gather.clear();
-    const minute = this.minutes.at(-1);
-    const open = minute !== undefined && Math.floor(endOf(minute) / MINUTE) === Math.floor(at / MINUTE);
-    if (open) gather.cell(minute);
-    add();
-    const cell = gather.pack(writer);
-    if (open) this.minutes[this.minutes.length - 1] = cell;
-    else this.minutes = [...this.minutes, cell];
+    // A minute is written once it is over or asked for: until then it is the reports since.
+    if (short) {
+      gather.clear();
+      add();
+    }
+    const cell = short ? gather.pack(writer) : (this.recent.at(-1) as Packed);
+    if (this.open() === null) this.minutes = [...this.minutes, cell];
+    else {
+      this.since.push(cell);
+      this.sinceTo = Math.max(this.sinceTo, at);
+      if (this.since.length >= MOST_SINCE) this.settle();
+    }
 
     this.age(at, tools);
     this.lastAt = at;
@@ -166,6 +177,8 @@ export class NodeRing {
     last: number,
     service: string | null = null,
   ): { readonly ms: number; readonly cpuPct: number | null; readonly memPct: number | null } | null {
+    if (first > last) return null;
+    this.settle();
     let known = false;
     let ms = 0;
     let host: { readonly cpuPct: number | null; readonly memPct: number | null } = NO_HOST;
@@ -189,7 +202,18 @@ export class NodeRing {
       const reader = new CellReader(this.minutes[i] as Packed);
       const minute = Math.floor(reader.head().to / MINUTE);
       if (minute < first) return;
-      yield { minute, read: (into) => reader.parts(() => into) };
+      const since = minute === this.minute && i === this.minutes.length - 1 ? this.since : [];
+      yield {
+        minute,
+        read: (into) => {
+          reader.parts(() => into);
+          for (const cell of since) {
+            const also = new CellReader(cell);
+            also.head();
+            also.parts(() => into);
+          }
+        },
+      };
     }
   }
 
@@ -219,6 +243,7 @@ export class NodeRing {
 
   /** All since the ring began, by service, and the sum of all. Only grows. */
   total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
+    this.settle();
     const all = newPart();
     const services = new Map<string, Part>();
     const counted = (i: number): Part | null => {
@@ -249,6 +274,7 @@ export class NodeRing {
   }
 
   keep(): KeptRing {
+    this.settle();
     return {
       names: this.names,
       recent: this.recent,
@@ -302,11 +328,13 @@ export class NodeRing {
   /** A clock that was set back: what is told of a later time is of no time. */
   private forgetFuture(at: Millis, tools: Tools): void {
     const past = (c: Packed): boolean => endOf(c) <= at + SECOND;
+    if (this.sinceTo > at + SECOND) this.settle();
     if (this.recent.length > 0 && !past(this.recent.at(-1) as Packed)) {
       this.recent = this.recent.filter(past);
       this.aged = Math.min(this.aged, this.recent.length);
     }
     if (this.minutes.length > 0 && !past(this.minutes.at(-1) as Packed)) {
+      this.settle();
       this.fold(tools);
       this.minutes = this.minutes.filter(past);
       this.minute = -1;
@@ -317,6 +345,20 @@ export class NodeRing {
   private open(): Packed | null {
     const last = this.minutes.at(-1);
     return last !== undefined && Math.floor(endOf(last) / MINUTE) === this.minute ? last : null;
+  }
+
+  /** Writes the minute that goes on: before it is read, or it ends. */
+  private settle(): void {
+    const { since, tools } = this;
+    const open = this.open();
+    if (since.length === 0 || open === null || tools === null) return;
+    const { gather, writer } = tools;
+    gather.clear();
+    gather.cell(open);
+    for (const cell of since) gather.cell(cell);
+    this.minutes[this.minutes.length - 1] = gather.pack(writer);
+    this.since = [];
+    this.sinceTo = 0;
   }
 
   /** The minute that went on is over. */
@@ -333,6 +375,7 @@ export class NodeRing {
   private newMinute(minute: number, tools: Tools): void {
     const all = this.whole.length >= Math.min(MOST_WHOLE, this.names.length);
     if (minute === this.minute && all) return;
+    this.settle();
     if (minute !== this.minute) this.fold(tools);
     const last = this.minutes.at(-1);
     if (last !== undefined) {
@@ -342,6 +385,11 @@ export class NodeRing {
     this.minutes = this.minutes.filter((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
     this.shrink(tools);
     this.minute = minute;
+    // Few are all kept, whatever they are asked.
+    if (this.names.length <= MOST_WHOLE) {
+      this.whole = [...this.names];
+      return;
+    }
     const asked = [...this.total().services].sort(([, a], [, b]) => b.requests - a.requests);
     // Of a new node nothing is known: the first that come.
     const most = [...asked.map(([name]) => name), ...this.names];

@@ -133,17 +133,19 @@ function groupRecord(group: GroupRing, tools: Tools): Buffer {
 }
 
 function record(line: object, packed: readonly Packed[], more: readonly Buffer[] = []): Buffer {
-  const parts: Buffer[] = [Buffer.from(`${JSON.stringify(line)}\n`)];
+  const told = Buffer.from(`${JSON.stringify(line)}\n`);
+  const texts = packed.reduce((n, p) => n + 4 + p.length, 0);
+  const length = told.length + texts + more.reduce((n, m) => n + m.length, 0);
+  const out = Buffer.allocUnsafe(8 + length);
+  let at = 8 + told.copy(out, 8);
   for (const p of packed) {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(p.length);
-    parts.push(length, Buffer.from(p, 'latin1'));
+    at = out.writeUInt32LE(p.length, at);
+    at += out.write(p, at, 'latin1');
   }
-  const content = Buffer.concat([...parts, ...more]);
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE(content.length, 0);
-  head.writeUInt32LE(crc32(content), 4);
-  return Buffer.concat([head, content]);
+  for (const m of more) at += m.copy(out, at);
+  out.writeUInt32LE(length, 0);
+  out.writeUInt32LE(crc32(out.subarray(8)), 4);
+  return out;
 }
 
 function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: GroupRing[]): void {
