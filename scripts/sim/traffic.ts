@@ -10,6 +10,8 @@ export interface Effect {
   readonly traffic?: number;
   readonly errorPct?: number;
   readonly abortedPct?: number;
+  /** The sum of its times to the first token is no number. */
+  readonly noNumber?: boolean;
 }
 
 const SERVICE = 'chat';
@@ -92,6 +94,7 @@ export class Traffic {
       const factor = this.#slow * (effect[what] ?? 1) * (this.#bad[what] ?? 1);
       return sampled(chance, n, median * factor, SIGMA[what]).toSparse();
     };
+    const ttft = times(requests, 'ttft', r.ttftMs);
     return {
       service: SERVICE,
       streams: this.#streams,
@@ -105,7 +108,7 @@ export class Traffic {
       bytesOut: requests * TOKENS * 140,
       requests,
       connect: times(closed, 'connect', r.connectMs),
-      ttft: times(requests, 'ttft', r.ttftMs),
+      ttft: { ...ttft, ...(effect.noNumber ? { sumMs: Number.NaN } : {}) },
       gap: times(requests * TOKENS, 'gap', r.gapMs),
     };
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeTo, Load, SHORT, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
+import { SHORT } from '../harness/rest-rollouts.ts';
+import { edgeTo, Load, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
 
 // Rollouts of real processes whose master is killed, that a person stops, and that another one takes the place of.
 

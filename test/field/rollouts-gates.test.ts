@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { edgeTo, Load, SHORT, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
+import { SHORT } from '../harness/rest-rollouts.ts';
+import { edgeTo, Load, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
 
 // Gates that are fed by requests through real engines: what a canary's streams say decides how far a config goes.
 

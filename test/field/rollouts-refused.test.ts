@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../scripts/demo/ports.ts';
 import { until } from '../../scripts/demo/process.ts';
+import { SHORT } from '../harness/rest-rollouts.ts';
 import {
   accepts,
   edgeTo,
   MasterPath,
-  SHORT,
   type SlowOrigin,
   slowOrigin,
   WatchedFleet,

@@ -5,41 +5,11 @@ import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import type { Fleet } from '../../scripts/demo/fleet.ts';
 import { freePorts } from '../../scripts/demo/ports.ts';
-import { end, until } from '../../scripts/demo/process.ts';
+import { end } from '../../scripts/demo/process.ts';
 import { type RestFleet, startRestFleet } from './rest-fleet.ts';
+import { RestRollouts } from './rest-rollouts.ts';
 
 // A master and edges as processes, driven and read back by REST, with requests through every edge's engine.
-
-export interface RestRollout {
-  readonly id: string;
-  readonly version: string;
-  readonly state: string;
-  readonly phase: string | null;
-  readonly paused: string | null;
-  readonly why: string;
-  readonly step: number;
-  readonly steps: readonly { readonly targets: number }[];
-  readonly superseded_by: string | null;
-  readonly counts: Readonly<Record<string, number>>;
-  readonly readings: readonly {
-    readonly verdict: string;
-    readonly gates: readonly {
-      readonly gate: string;
-      readonly verdict: string;
-      readonly change: number | null;
-    }[];
-    readonly largest: { readonly node: string } | null;
-  }[];
-  readonly waits: readonly string[];
-}
-
-export interface RestTarget {
-  readonly node: string;
-  readonly state: string;
-  readonly released: boolean;
-  readonly why: string;
-  readonly offered_at: string | null;
-}
 
 /** Where an answer's first byte waits so long, and says how many it has given. */
 export interface SlowOrigin {
@@ -125,28 +95,13 @@ export function edgeTo(
 `;
 }
 
-/** One a region through the gates, then all; a soak that outlasts an answer, and the rest as short as it may be. */
-export const SHORT = {
-  steps: [
-    { count: 1, per_region: true, pause: null, analysis: true },
-    { percent: 100, per_region: true, pause: null, analysis: false },
-  ],
-  min_healthy_ms: 2000,
-  healthy_deadline_ms: 30_000,
-  progress_deadline_ms: 120_000,
-  // Longer than a master takes to be back, and again.
-  rollback_ms: 20_000,
-  gates: { readings: 3, interval_ms: 1000, window_ms: 60_000, min_samples: 150 },
-} as const;
-
-export class WatchedFleet {
+export class WatchedFleet extends RestRollouts {
   readonly fleet: Fleet;
   readonly names: readonly string[];
   readonly ports: ReadonlyMap<string, number>;
-  readonly #rest: RestFleet;
 
   private constructor(rest: RestFleet, ports: ReadonlyMap<string, number>) {
-    this.#rest = rest;
+    super(rest.base, rest.token);
     this.fleet = rest.fleet;
     this.ports = ports;
     this.names = [...ports.keys()];
@@ -175,102 +130,16 @@ export class WatchedFleet {
     }
   }
 
-  async call(method: string, where: string, body?: unknown): Promise<{ status: number; body: never }> {
-    const r = await fetch(`${this.#rest.base}/api/v1${where}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${this.#rest.token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    return { status: r.status, body: (await r.json()) as never };
-  }
-
-  async #well<T>(method: string, where: string, body?: unknown): Promise<T> {
-    const r = await this.call(method, where, body);
-    if (r.status >= 300) throw new Error(`${method} ${where}: ${r.status} ${JSON.stringify(r.body)}`);
-    return r.body;
-  }
-
-  async create(version: string, config: string): Promise<void> {
-    await this.#well('POST', '/configs', { version, config });
-  }
-
-  /** Made and published; the id of the rollout. */
-  async publish(
-    version: string,
-    config: string,
-    overrides: object = SHORT,
-    strategy = 'unattended',
-  ): Promise<string> {
-    await this.create(version, config);
-    const r = await this.#well<{ rollout: RestRollout }>('POST', `/configs/${version}/publish`, {
-      target: { node_type: 'edge' },
-      strategy,
-      overrides,
-    });
-    return r.rollout.id;
-  }
-
   /** What stands before a rollout; on every node when this returns. */
   async base(config: string): Promise<void> {
     await this.publish('base', config, {}, 'at-once');
     await this.fleet.inSync(this.names, 60_000);
   }
 
-  rollout(id: string): Promise<RestRollout> {
-    return this.#well('GET', `/rollouts/${id}`);
-  }
-
-  async targets(id: string): Promise<readonly RestTarget[]> {
-    return (await this.#well<{ targets: RestTarget[] }>('GET', `/rollouts/${id}/targets?limit=500`)).targets;
-  }
-
-  verb(id: string, verb: string): Promise<RestRollout> {
-    return this.#well('POST', `/rollouts/${id}/${verb}`, { reason: 'test' });
-  }
-
-  /** Once it is in this state; another one that it cannot leave again is the error. */
-  reached(id: string, state: string, and: (r: RestRollout) => boolean = () => true): Promise<RestRollout> {
-    let seen: RestRollout | null = null;
-    return until(
-      `rollout ${id} ${state}`,
-      120_000,
-      async () => {
-        seen = await this.rollout(id);
-        return seen.state === state && and(seen) ? seen : null;
-      },
-      () => JSON.stringify(seen),
-    );
-  }
-
-  /** By REST: which version each node runs. */
-  async runs(): Promise<Record<string, string | null>> {
-    const { nodes } = await this.#well<{
-      nodes: { name: string; version: string | null }[];
-    }>('GET', '/nodes?limit=500');
-    return Object.fromEntries(nodes.map((n) => [n.name, n.version]));
-  }
-
   /** By REST: the process of its engine. */
   async enginePid(name: string): Promise<number> {
-    const node = await this.#well<{ engine: { pid: number } | null }>('GET', `/nodes/${name}`);
+    const node = await this.well<{ engine: { pid: number } | null }>('GET', `/nodes/${name}`);
     return node.engine?.pid ?? 0;
-  }
-
-  /** All of them run it, and say so. */
-  allRun(version: string): Promise<true> {
-    let seen: object = {};
-    return until(
-      `all on ${version}`,
-      60_000,
-      async () => {
-        seen = await this.runs();
-        return Object.values(seen).every((v) => v === version) ? true : null;
-      },
-      () => JSON.stringify(seen),
-    );
   }
 
   /** The node's agent reaches the master through here from now on. */
