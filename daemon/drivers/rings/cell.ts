@@ -92,7 +92,8 @@ export class CellWriter {
   }
 }
 
-const SUM_PARTS = 16;
+/** Sums of a millisecond's parts: finer than that nothing is kept. */
+export const SUM_PARTS = 16;
 
 /** Reads one cell; throws RangeError when the text is no cell. */
 export class CellReader {

@@ -53,6 +53,8 @@ export class NodeRing {
   private since: Packed[] = [];
   private sinceTo = 0;
   private tools: Tools | null = null;
+  /** The minute in which it was read from a file whose counters do not go on: no part of the sum of all. */
+  private uncounted: Packed | null = null;
   private totals: Packed = '';
   private day: Day | null = null;
   lastAt: Millis = 0;
@@ -245,14 +247,8 @@ export class NodeRing {
   total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
     this.settle();
     const all = newPart();
-    const services = new Map<string, Part>();
-    const counted = (i: number): Part | null => {
-      const name = this.names[i - 1];
-      if (name === undefined) return null;
-      const known = services.get(name) ?? newPart();
-      services.set(name, known);
-      return known;
-    };
+    const services = new Map(this.names.map((name) => [name, newPart()]));
+    const counted = (i: number): Part | null => services.get(this.names[i - 1] ?? '') ?? null;
     // The minute that goes on is not in the sum yet; what a service has whole there, it has as counters here.
     for (const cell of [this.totals, this.open() ?? '']) {
       if (cell === '') continue;
@@ -287,8 +283,8 @@ export class NodeRing {
     };
   }
 
-  /** @throws RangeError when a cell is none */
-  static from(kept: KeptRing): NodeRing {
+  /** @param ended as of `GroupRing.from`. @throws RangeError when a cell is none */
+  static from(kept: KeptRing, ended: boolean): NodeRing {
     const ring = new NodeRing();
     for (const cell of [...kept.recent, ...kept.minutes, ...(kept.totals === '' ? [] : [kept.totals])]) {
       const reader = new CellReader(cell);
@@ -299,7 +295,8 @@ export class NodeRing {
     ring.recent = [...kept.recent];
     ring.aged = ring.recent.length;
     ring.minutes = [...kept.minutes];
-    ring.totals = kept.totals;
+    ring.totals = ended ? kept.totals : '';
+    ring.uncounted = ended ? null : (ring.minutes.at(-1) ?? null);
     ring.minute = ring.minutes.length > 0 ? Math.floor(endOf(ring.minutes.at(-1) as Packed) / MINUTE) : 0;
     ring.day = kept.day && new Day(kept.day);
     ring.lastAt = kept.lastAt;
@@ -341,9 +338,10 @@ export class NodeRing {
     }
   }
 
-  /** The minute that goes on; `null`: it is over, and in the sum of all. */
+  /** The minute that goes on; `null`: it is over, and in the sum of all where it is part of that. */
   private open(): Packed | null {
     const last = this.minutes.at(-1);
+    if (last === this.uncounted) return null;
     return last !== undefined && Math.floor(endOf(last) / MINUTE) === this.minute ? last : null;
   }
 

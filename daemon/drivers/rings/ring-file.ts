@@ -12,7 +12,9 @@ import { NodeRing, type Tools } from './node-ring.ts';
 // Rings in a file, beside the journal: figures are worth keeping over a restart, not a sync each. A line that says what it
 // is, then records: length, crc32 and content, which is a line of JSON and the packed texts that it counts.
 
-const FIRST_LINE = 'ai-cdn rings 1\n';
+/** As long as each other: the file of a master that ended is marked, in its place, as one that runs. */
+const ENDED = 'ai-cdn rings 2 ended\n';
+const RUNS = 'ai-cdn rings 2 runs \n';
 /** Nodes written before others get their turn. */
 const NODES_A_TURN = 100;
 
@@ -34,20 +36,24 @@ interface GroupLine {
   readonly tens: number;
 }
 
-/** Writes all or nothing: the file before stays until the new one is on the disk. */
+/**
+ * Writes all or nothing: the file before stays until the new one is on the disk.
+ * @param rings.ended nothing is counted or told any more after this
+ */
 export async function writeRings(
   file: string,
   rings: {
     readonly nodes: ReadonlyMap<NodeName, NodeRing>;
     readonly groups: Iterable<GroupRing>;
     readonly tools: Tools;
+    readonly ended: boolean;
   },
 ): Promise<void> {
   const tmp = `${file}.tmp`;
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const handle = await open(tmp, 'w', 0o600);
   try {
-    await handle.writeFile(FIRST_LINE);
+    await handle.writeFile(rings.ended ? ENDED : RUNS);
     const groups = [...rings.groups].map((g) => groupRecord(g, rings.tools));
     await handle.writeFile(Buffer.concat([...groups]));
     let waiting: Buffer[] = [];
@@ -88,10 +94,12 @@ export async function readRings(file: string): Promise<{
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return done(missing ? null : `${file} cannot be read: ${String(error)}`);
   }
-  if (bytes.subarray(0, FIRST_LINE.length).toString('latin1') !== FIRST_LINE) {
+  const line = bytes.subarray(0, RUNS.length).toString('latin1');
+  if (line !== RUNS && line !== ENDED) {
     return done(`${file} holds no figures of this release: they begin anew`);
   }
-  let at = FIRST_LINE.length;
+  const ended = line === ENDED && (await markRunning(file));
+  let at = RUNS.length;
   try {
     while (at < bytes.length) {
       const length = bytes.readUInt32LE(at);
@@ -99,7 +107,7 @@ export async function readRings(file: string): Promise<{
       if (content.length !== length || crc32(content) !== bytes.readUInt32LE(at + 4)) {
         throw new RangeError('a record is damaged');
       }
-      readRecord(content, nodes, groups);
+      readRecord(content, ended, nodes, groups);
       at += 8 + length;
       if (nodes.size % NODES_A_TURN === 0) await turn();
     }
@@ -107,6 +115,22 @@ export async function readRings(file: string): Promise<{
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return done(`${file} is damaged at byte ${at} (${why}): figures behind it are lost`);
+  }
+}
+
+/** On the disk, before anything more is counted. `false`: it cannot be told from the file of a master that was killed. */
+async function markRunning(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file, 'r+');
+    try {
+      await handle.write(RUNS, 0);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -148,7 +172,12 @@ function record(line: object, packed: readonly Packed[], more: readonly Buffer[]
   return out;
 }
 
-function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: GroupRing[]): void {
+function readRecord(
+  content: Buffer,
+  ended: boolean,
+  nodes: Map<NodeName, NodeRing>,
+  groups: GroupRing[],
+): void {
   const end = content.indexOf(10);
   if (end < 0) throw new RangeError('a record without its line');
   const line = JSON.parse(content.subarray(0, end).toString()) as NodeLine | GroupLine;
@@ -166,9 +195,12 @@ function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: Gro
     const words = day
       ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
       : null;
-    nodes.set(node, NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }));
+    nodes.set(
+      node,
+      NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }, ended),
+    );
   } else {
     const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
-    groups.push(GroupRing.from({ ...line, minutes, tens, totals }));
+    groups.push(GroupRing.from({ ...line, minutes, tens, totals }, ended));
   }
 }
