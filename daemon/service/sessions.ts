@@ -1,6 +1,12 @@
 import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { DrainView, Node, NodeStatus, Standing } from '../../proto/vocab/node.ts';
-import { nodeStatus, type Presence, type PresenceTiming, stretchedHeartbeat } from '../core/node/status.ts';
+import {
+  downAt,
+  nodeStatus,
+  type Presence,
+  type PresenceTiming,
+  stretchedHeartbeat,
+} from '../core/node/status.ts';
 
 export interface Session extends Presence {
   readonly connected: boolean;
@@ -42,12 +48,25 @@ export class Sessions {
   /** @param fleet how many nodes there are: a large fleet is offered a longer interval */
   status(node: Node, now: Millis, fleet: number): NodeStatus {
     this.passes(now);
+    return nodeStatus(node, this.heardOf(node.name, now), now, this.timingOf(fleet));
+  }
+
+  /** When it will be down if nothing more is heard of it. */
+  downAt(node: Node, now: Millis, fleet: number): Millis {
+    this.passes(now);
+    return downAt(node, this.heardOf(node.name, now), now, this.timingOf(fleet));
+  }
+
+  private timingOf(fleet: number): PresenceTiming {
     const heartbeatMs = stretchedHeartbeat(this.timing.heartbeatMs, fleet);
-    const masterStartedAt = this.listeningSince;
-    const p = this.presence(node.name);
+    return { heartbeatMs, masterStartedAt: this.listeningSince };
+  }
+
+  private heardOf(name: NodeName, now: Millis): Presence {
+    const p = this.presence(name);
     // Later than now: heard of by a clock that was wrong.
-    const heard = p.lastSeen !== null && p.lastSeen >= masterStartedAt && p.lastSeen <= now + LATE_MS;
-    return nodeStatus(node, heard ? p : NEVER, now, { heartbeatMs, masterStartedAt });
+    const heard = p.lastSeen !== null && p.lastSeen >= this.listeningSince && p.lastSeen <= now + LATE_MS;
+    return heard ? p : NEVER;
   }
 
   /**
