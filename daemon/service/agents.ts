@@ -113,8 +113,7 @@ export class AgentsService implements AgentEvents {
   ): void {
     const { sessions, clock, writer } = this.needs;
     const now = clock.now();
-    sessions.heard(name, now, health);
-    if (sentAt !== undefined) sessions.said(name, sentAt - now);
+    sessions.beat(name, now, health, sentAt);
     if (!engine) return;
     const known = writer.view().get('node', name);
     if (!known || known.configSync === 'applying') {

@@ -16,20 +16,26 @@ export interface Session extends Presence {
   readonly health: 'ok' | 'engine_lost' | 'degraded';
 }
 
+type Known = { -readonly [K in keyof Session]: Session[K] } & {
+  /** By how much its clock was ahead, as its last heartbeats said. */
+  readonly clocks: number[];
+  /** Readings in a row that are not what is known. */
+  odd: number;
+  drains: readonly DrainView[];
+};
+
 /** A tick comes each second. */
 const LATE_MS = 2500;
 /** Heartbeats that a node's clock is judged by: one that was held up says nothing of its clock. */
 const READINGS = 5;
+const NONE: readonly DrainView[] = [];
 const NEVER: Presence = { connected: false, lastSeen: null };
 
 /** Who is here and when each was last heard of. In memory only: a heartbeat never touches the disk. */
 export class Sessions {
   private readonly timing: PresenceTiming;
   /** Changed in place: each is heard of some hundred times an hour. */
-  private readonly byName = new Map<NodeName, { -readonly [K in keyof Session]: Session[K] }>();
-  private readonly odd = new Map<NodeName, number>();
-  private readonly drainsOf = new Map<NodeName, readonly DrainView[]>();
-  private readonly clocks = new Map<NodeName, readonly number[]>();
+  private readonly byName = new Map<NodeName, Known>();
   private listeningSince: Millis;
   private at: Millis;
   private readonly commands = new Map<CommandId, Map<NodeName, Millis>>();
@@ -92,56 +98,60 @@ export class Sessions {
 
   /** How far its clock is ahead of ours: the middle one of its last heartbeats; `null`: it has not said. */
   skew(name: NodeName): number | null {
-    const sorted = [...(this.clocks.get(name) ?? [])].sort((a, b) => a - b);
+    const sorted = [...(this.byName.get(name)?.clocks ?? [])].sort((a, b) => a - b);
     return sorted[Math.floor((sorted.length - 1) / 2)] ?? null;
   }
 
-  /** A heartbeat said that its clock is so far ahead, less the time it was under way. */
-  said(name: NodeName, ahead: number): void {
-    this.clocks.set(name, [...(this.clocks.get(name) ?? []), ahead].slice(-READINGS));
-  }
-
   began(name: NodeName, remote: string, now: Millis): void {
-    this.clocks.delete(name);
-    this.odd.delete(name);
-    this.byName.set(name, { connected: true, lastSeen: now, since: now, remote, health: 'ok' });
+    const drains = this.drains(name);
+    const fresh = { connected: true, lastSeen: now, since: now, remote, health: 'ok' } as const;
+    this.byName.set(name, { ...fresh, clocks: [], odd: 0, drains });
   }
 
-  heard(name: NodeName, now: Millis, health?: Session['health']): void {
+  heard(name: NodeName, now: Millis): void {
+    const s = this.byName.get(name);
+    if (s) s.lastSeen = now;
+  }
+
+  /** A heartbeat. @param sentAt by its own clock: how far that is ahead, less the time it was under way */
+  beat(name: NodeName, now: Millis, health: Session['health'], sentAt?: Millis): void {
     const s = this.byName.get(name);
     if (!s) return;
     s.lastSeen = now;
-    if (health) s.health = health;
+    s.health = health;
+    if (sentAt === undefined) return;
+    if (s.clocks.length >= READINGS) s.clocks.shift();
+    s.clocks.push(sentAt - now);
   }
 
   ended(name: NodeName): void {
     const s = this.byName.get(name);
-    if (s) s.connected = false;
-    this.drainsOf.delete(name);
+    if (!s) return;
+    s.connected = false;
+    s.drains = NONE;
   }
 
   stands(name: NodeName, standing: Standing): void {
-    this.drainsOf.set(name, standing.drains);
+    const s = this.byName.get(name);
+    if (s) s.drains = standing.drains;
   }
 
   /** What it drains, as it said last; nothing is known of one that is not here. */
   drains(name: NodeName): readonly DrainView[] {
-    return this.drainsOf.get(name) ?? [];
+    return this.byName.get(name)?.drains ?? NONE;
   }
 
   /** It was removed. */
   forget(name: NodeName): void {
     this.byName.delete(name);
-    this.odd.delete(name);
-    this.drainsOf.delete(name);
-    this.clocks.delete(name);
   }
 
   /** Counts readings in a row that are not what is known. */
   oddReading(name: NodeName, odd: boolean): number {
-    const count = odd ? (this.odd.get(name) ?? 0) + 1 : 0;
-    this.odd.set(name, count);
-    return count;
+    const s = this.byName.get(name);
+    if (!s) return 0;
+    s.odd = odd ? s.odd + 1 : 0;
+    return s.odd;
   }
 
   /** A node said that it has a command: its time to carry it out runs. */
