@@ -7,12 +7,15 @@ import type { HostFigures } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
 import type { Packed } from './cell.ts';
 import { GroupRing } from './group-ring.ts';
-import { NodeRing, type Tools } from './node-ring.ts';
+import { NodeRing } from './node-ring.ts';
+import type { Tools } from './tools.ts';
 
 // Rings in a file, beside the journal: figures are worth keeping over a restart, not a sync each. A line that says what it
 // is, then records: length, crc32 and content, which is a line of JSON and the packed texts that it counts.
 
-const FIRST_LINE = 'ai-cdn rings 1\n';
+const FIRST_LINE = 'ai-cdn rings 2\n';
+/** Its last minute is the one that goes on, all others are in the totals. */
+const FIRST_LINE_1 = 'ai-cdn rings 1\n';
 /** Nodes written before others get their turn. */
 const NODES_A_TURN = 100;
 
@@ -24,6 +27,8 @@ interface NodeLine {
   readonly host: HostFigures;
   readonly recent: number;
   readonly minutes: number;
+  readonly since?: number;
+  readonly unfolded?: number;
   readonly day: boolean;
 }
 interface GroupLine {
@@ -88,7 +93,7 @@ export async function readRings(file: string): Promise<{
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return done(missing ? null : `${file} cannot be read: ${String(error)}`);
   }
-  if (bytes.subarray(0, FIRST_LINE.length).toString('latin1') !== FIRST_LINE) {
+  if (![FIRST_LINE, FIRST_LINE_1].includes(bytes.subarray(0, FIRST_LINE.length).toString('latin1'))) {
     return done(`${file} holds no figures of this release: they begin anew`);
   }
   let at = FIRST_LINE.length;
@@ -111,7 +116,7 @@ export async function readRings(file: string): Promise<{
 }
 
 function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
-  const { names, recent, minutes, totals, day, lastAt, lastMs, host } = ring.keep();
+  const { names, recent, minutes, since, unfolded, totals, day, lastAt, lastMs, host } = ring.keep();
   const line: NodeLine = {
     node,
     names,
@@ -120,10 +125,12 @@ function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
     host,
     recent: recent.length,
     minutes: minutes.length,
+    since: since.length,
+    unfolded,
     day: day !== null,
   };
   const bytes = day === null ? [] : [Buffer.from(day.buffer, day.byteOffset, day.byteLength)];
-  return record(line, [...recent, ...minutes, totals], bytes);
+  return record(line, [...recent, ...minutes, ...since, totals], bytes);
 }
 
 function groupRecord(group: GroupRing, tools: Tools): Buffer {
@@ -161,12 +168,15 @@ function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: Gro
       return text;
     });
   if ('node' in line) {
-    const { node, names, lastAt, lastMs, host, day } = line;
-    const [recent, minutes, [totals = '']] = [texts(line.recent), texts(line.minutes), texts(1)];
+    const { node, names, lastAt, lastMs, host, day, unfolded = 0 } = line;
+    const [recent, minutes] = [texts(line.recent), texts(line.minutes)];
+    const since = line.since === undefined ? minutes.splice(-1) : texts(line.since);
+    const [totals = ''] = texts(1);
     const words = day
       ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
       : null;
-    nodes.set(node, NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }));
+    const kept = { names, recent, minutes, since, unfolded, totals, day: words, lastAt, lastMs, host };
+    nodes.set(node, NodeRing.from(kept));
   } else {
     const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
     groups.push(GroupRing.from({ ...line, minutes, tens, totals }));

@@ -12,10 +12,11 @@ import type {
 import { CellWriter } from './cell.ts';
 import { clearPart, Gather } from './gather.ts';
 import { GroupRing } from './group-ring.ts';
-import { MINUTE, NodeRing, SECOND, type Tools } from './node-ring.ts';
+import { MINUTE, NodeRing, SECOND } from './node-ring.ts';
 import { newPart, type Part } from './part.ts';
 import { groupPoint, nodePoint } from './points.ts';
 import { readRings, writeRings } from './ring-file.ts';
+import type { Tools } from './tools.ts';
 
 /** What a live list may show: an older figure is no figure. */
 const STALE_MS = MINUTE;
