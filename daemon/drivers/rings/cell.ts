@@ -29,6 +29,8 @@ export interface CellPart {
 }
 
 const LONGEST = 256 * 1024;
+/** Whole numbers of 31 bits are much cheaper than others: four bytes, and what is above. */
+const HALF = 2 ** 28;
 
 /** Packs cells; one of these is used again and again. */
 export class CellWriter {
@@ -129,10 +131,12 @@ export class CellWriter {
       return;
     }
     let n = Number.isFinite(v) && v > 0 ? Math.round(v) : 0;
-    while (n >= 128) {
-      this.bytes[this.at++] = 128 + (n % 128);
-      n = Math.floor(n / 128);
+    if (n >= HALF) {
+      let low = n % HALF;
+      n = Math.floor(n / HALF);
+      for (let i = 0; i < 4; i++, low >>>= 7) this.bytes[this.at++] = 128 | (low & 127);
     }
+    for (; n >= 128; n >>>= 7) this.bytes[this.at++] = 128 | (n & 127);
     this.bytes[this.at++] = n;
   }
 }
@@ -233,7 +237,6 @@ export class CellReader {
       this.at += 1;
       return only;
     }
-    // Whole numbers of 31 bits are much cheaper than others: the first four bytes, then the next.
     let low = 0;
     for (let shift = 0; shift < 28; shift += 7) {
       const b = this.byte();
@@ -244,7 +247,7 @@ export class CellReader {
     for (let shift = 0; shift < 28; shift += 7) {
       const b = this.byte();
       high |= (b & 127) << shift;
-      if (b < 128) return low + high * 2 ** 28;
+      if (b < 128) return low + high * HALF;
     }
     throw new RangeError('the cell is cut');
   }

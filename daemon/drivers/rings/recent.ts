@@ -114,11 +114,13 @@ export class Recent {
   }
 
   private age(at: Millis, tools: Tools): void {
-    if (this.oldestEnd <= at - RECENT_MS) {
-      const gone = this.cells.findIndex((c) => endOf(c) > at - RECENT_MS);
-      this.cells = gone < 0 ? [] : this.cells.slice(gone);
-      this.aged = Math.max(0, this.aged - Math.max(0, gone));
-      this.read();
+    while (this.cells.length > 0 && this.oldestEnd <= at - RECENT_MS) {
+      const gone = this.cells.shift() as Packed;
+      if (this.aged > 0) this.aged -= 1;
+      else this.fineBytes -= gone.length;
+      const first = this.cells[0];
+      this.oldestEnd = first === undefined ? 0 : endOf(first);
+      if (this.aged === 0) this.fineEnd = this.oldestEnd;
     }
     if (this.fineBytes > MOST_FINE_BYTES && this.fineEnd <= at - WHOLE_MS - AT_ONCE_MS) {
       this.coarsen(at, tools);
