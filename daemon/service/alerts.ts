@@ -121,7 +121,10 @@ export class AlertsService implements Api {
 const alertedBy = new WeakMap<readonly Alert[], ReadonlySet<string>>();
 
 function alertedNodes(alerts: readonly Alert[]): ReadonlySet<string> {
-  const known = alertedBy.get(alerts) ?? new Set(alerts.map((a) => a.labels['node'] ?? ''));
+  // What was resolved begins anew, when its node is down again.
+  const open = (): string[] =>
+    alerts.filter((a) => a.state !== 'resolved').map((a) => a.labels['node'] ?? '');
+  const known = alertedBy.get(alerts) ?? new Set(open());
   alertedBy.set(alerts, known);
   return known;
 }

@@ -23,8 +23,8 @@ const TEN_MINUTES = 10 * MINUTE;
 const NOW_MS = 5 * MINUTE;
 /** What was before is read until so long ago, and not more often than that. */
 const BEFORE_MS = 60 * MINUTE;
-/** Nodes looked at in a second: of a small fleet each every ten seconds, of 10,000 each within a minute. */
-const MOST_A_LOOK = 200;
+/** Nodes looked at in a second: of a small fleet each every ten seconds, of 10,000 each within two minutes. */
+const MOST_A_LOOK = 100;
 const LOOKS = 10;
 
 interface Known {

@@ -1,4 +1,4 @@
-import type { CommandId, Millis, NodeName } from '../../proto/vocab/ids.ts';
+import type { CommandId, Millis, NodeName, Revision } from '../../proto/vocab/ids.ts';
 import type { DrainView, Node, NodeStatus, Standing } from '../../proto/vocab/node.ts';
 import {
   downAt,
@@ -7,6 +7,7 @@ import {
   type PresenceTiming,
   stretchedHeartbeat,
 } from '../core/node/status.ts';
+import type { Snapshot } from './ports.ts';
 
 export interface Session extends Presence {
   readonly connected: boolean;
@@ -22,6 +23,9 @@ type Known = { -readonly [K in keyof Session]: Session[K] } & {
   /** Readings in a row that are not what is known. */
   odd: number;
   drains: readonly DrainView[];
+  /** It, as it was stored at that revision: nearly always nothing was since. */
+  node: Node | undefined;
+  revision: Revision;
 };
 
 /** A tick comes each second. */
@@ -105,7 +109,18 @@ export class Sessions {
   began(name: NodeName, remote: string, now: Millis): void {
     const drains = this.drains(name);
     const fresh = { connected: true, lastSeen: now, since: now, remote, health: 'ok' } as const;
-    this.byName.set(name, { ...fresh, clocks: [], odd: 0, drains });
+    this.byName.set(name, { ...fresh, clocks: [], odd: 0, drains, node: undefined, revision: -1 });
+  }
+
+  /** The node as it is stored, for what comes from it all the time. */
+  nodeOf(name: NodeName, view: Snapshot): Node | undefined {
+    const s = this.byName.get(name);
+    if (!s) return view.get('node', name);
+    if (s.revision !== view.revision) {
+      s.node = view.get('node', name);
+      s.revision = view.revision;
+    }
+    return s.node;
   }
 
   heard(name: NodeName, now: Millis): void {

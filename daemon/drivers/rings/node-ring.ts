@@ -3,6 +3,7 @@ import type { HostFigures, LogLine, MetricsReport } from '../../../proto/vocab/m
 import type { NodeFigures } from '../../service/ports.ts';
 import { type CellHead, CellReader, type Packed, REST } from './cell.ts';
 import { Day, TEN_MINUTES } from './day.ts';
+import type { GroupRing } from './group-ring.ts';
 import { addPart, COUNTS, newPart, type Part } from './part.ts';
 import { endOf, Recent } from './recent.ts';
 import type { Tools } from './tools.ts';
@@ -60,6 +61,8 @@ export class NodeRing {
   /** As they were read last, until a report comes or one falls out of their time. */
   figures: { readonly until: Millis; readonly value: NodeFigures } | null = null;
   log: readonly LogLine[] = [];
+  /** Where its last report was counted as well. */
+  group: GroupRing | null = null;
   /** Connect p99 of the minutes before `minute`, which do not change any more, the newest last. */
   p99: { readonly minute: number; readonly before: readonly (number | null)[] } | null = null;
 
