@@ -141,7 +141,8 @@ export class CellWriter {
   }
 }
 
-const SUM_PARTS = 16;
+/** Sums of a millisecond's parts: finer than that nothing is kept. */
+export const SUM_PARTS = 16;
 
 function isAnySlice(s: ServiceSlice): boolean {
   return s.streams > 0 || COUNTS.some((c) => s[c] > 0) || HISTOGRAMS.some((h) => s[h].index.length > 0);

@@ -1,11 +1,11 @@
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
-import { type CellPart, CellReader, type Packed, REST } from './cell.ts';
+import { type CellPart, CellReader, type Packed, REST, SUM_PARTS } from './cell.ts';
 import { TEN_MINUTES } from './day.ts';
 import { clearPart } from './gather.ts';
 import { MINUTE, SECOND } from './node-ring.ts';
-import { addPart, addSlice, COUNTS, newPart, type Part } from './part.ts';
+import { addPart, addSlice, COUNTS, HISTOGRAMS, newPart, type Part } from './part.ts';
 import type { Tools } from './tools.ts';
 
 const MINUTES = 60;
@@ -149,6 +149,8 @@ export class GroupRing {
   keep({ writer }: Tools): KeptGroup {
     this.settle();
     const { open } = this;
+    // What only grows is told from now on as it lies in the file: rounded down there, it would have shrunk after it.
+    for (const h of HISTOGRAMS) this.all[h].sumMs = Math.ceil(this.all[h].sumMs * SUM_PARTS) / SUM_PARTS;
     const counters = [...this.byService].map(([name, part]) => ({ index: this.indexOf(name), part }));
     const head = { from: 0, to: 0, cpuPct: null, memPct: null };
     return {
@@ -161,8 +163,12 @@ export class GroupRing {
     };
   }
 
-  /** @throws RangeError when a cell is none */
-  static from(kept: KeptGroup): GroupRing {
+  /**
+   * @param ended it was written at the end: what only grows goes on. Else some was counted and told after it, and all of
+   *   that begins at 0, as a smaller number would be taken for one that had been reached anew
+   * @throws RangeError when a cell is none
+   */
+  static from(kept: KeptGroup, ended: boolean): GroupRing {
     const group = new GroupRing(kept.region, kept.nodeType);
     group.names = [...kept.names];
     for (const cell of [...kept.minutes, ...kept.tens]) {
@@ -174,9 +180,13 @@ export class GroupRing {
     group.tens = [...kept.tens];
     const totals = new CellReader(kept.totals);
     totals.head();
+    const lost = newPart();
     totals.parts(
-      () => group.all,
-      (i) => of(group.byService, group.names[i - 1] ?? OTHER_SERVICES),
+      () => (ended ? group.all : lost),
+      (i) => {
+        const total = of(group.byService, group.names[i - 1] ?? OTHER_SERVICES);
+        return ended ? total : lost;
+      },
     );
     return group;
   }

@@ -27,8 +27,9 @@ export interface KeptRing {
   readonly names: readonly string[];
   readonly recent: readonly Packed[];
   readonly minutes: readonly Packed[];
-  /** Of the minute that goes on. */
+  /** Of the minute that goes on, and how many of those are no part of what only grows. */
   readonly since: readonly Packed[];
+  readonly uncounted: number;
   /** How many of the newest minutes are not in the totals yet. */
   readonly unfolded: number;
   readonly totals: Packed;
@@ -49,6 +50,8 @@ export class NodeRing {
   /** The minute that goes on, and its reports: they are written as one once it is over. */
   private minute = 0;
   private since: Packed[] = [];
+  /** Of it what was read from a file whose counters do not go on: no part of the sum of all. */
+  private uncounted: readonly Packed[] = [];
   /** Of all minutes that are over but the unfolded ones. */
   private totals: Packed = '';
   private day: Day | null = null;
@@ -161,6 +164,7 @@ export class NodeRing {
       host = { cpuPct: head.cpuPct ?? host.cpuPct, memPct: head.memPct ?? host.memPct };
     };
     for (const packed of this.minutes) add(packed);
+    for (const packed of this.uncounted) add(packed);
     for (const packed of this.since) add(packed);
     return known ? { ms, cpuPct: host.cpuPct, memPct: host.memPct } : null;
   }
@@ -174,7 +178,8 @@ export class NodeRing {
         reader.parts(() => into);
       }
     };
-    if (this.since.length > 0 && this.minute >= first) yield { minute: this.minute, read: read(this.since) };
+    const open = [...this.uncounted, ...this.since];
+    if (open.length > 0 && this.minute >= first) yield { minute: this.minute, read: read(open) };
     for (let i = this.minutes.length - 1; i >= 0; i--) {
       const cell = this.minutes[i] as Packed;
       const minute = Math.floor(endOf(cell) / MINUTE);
@@ -208,14 +213,8 @@ export class NodeRing {
   /** All since the ring began, by service, and the sum of all. Only grows. */
   total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
     const all = newPart();
-    const services = new Map<string, Part>();
-    const counted = (i: number): Part | null => {
-      const name = this.names[i - 1];
-      if (name === undefined) return null;
-      const known = services.get(name) ?? newPart();
-      services.set(name, known);
-      return known;
-    };
+    const services = new Map(this.names.map((name) => [name, newPart()]));
+    const counted = (i: number): Part | null => services.get(this.names[i - 1] ?? '') ?? null;
     // What a service has whole in a minute, it has as counters here.
     for (const cell of [this.totals, ...this.newest(), ...this.since]) {
       if (cell === '') continue;
@@ -241,7 +240,8 @@ export class NodeRing {
       names: this.names,
       recent: this.recent.kept,
       minutes: this.minutes,
-      since: this.since,
+      since: [...this.uncounted, ...this.since],
+      uncounted: this.uncounted.length,
       unfolded: this.unfolded,
       totals: this.totals,
       day: this.day?.words ?? null,
@@ -251,8 +251,8 @@ export class NodeRing {
     };
   }
 
-  /** @throws RangeError when a cell is none */
-  static from(kept: KeptRing): NodeRing {
+  /** @param ended as of `GroupRing.from`. @throws RangeError when a cell is none */
+  static from(kept: KeptRing, ended: boolean): NodeRing {
     const ring = new NodeRing();
     const { recent, minutes, since, totals } = kept;
     for (const cell of [...recent, ...minutes, ...since, ...(totals === '' ? [] : [totals])]) {
@@ -263,9 +263,10 @@ export class NodeRing {
     ring.names = [...kept.names];
     ring.recent = Recent.from(recent);
     ring.minutes = [...minutes];
-    ring.since = [...since];
-    ring.unfolded = Math.min(kept.unfolded, minutes.length);
-    ring.totals = totals;
+    ring.uncounted = ended ? since.slice(0, kept.uncounted) : since;
+    ring.since = since.slice(ring.uncounted.length);
+    ring.unfolded = ended ? Math.min(kept.unfolded, minutes.length) : 0;
+    ring.totals = ended ? totals : '';
     const newest = since.at(-1) ?? minutes.at(-1);
     ring.minute = newest === undefined ? 0 : Math.floor(endOf(newest) / MINUTE);
     ring.day = kept.day && new Day(kept.day);
@@ -308,20 +309,32 @@ export class NodeRing {
 
   /** The minute that went on is over. */
   private close(tools: Tools): void {
-    if (this.since.length === 0) return;
-    this.minutes.push(joined(this.since, tools));
+    const { uncounted, since } = this;
+    if (uncounted.length + since.length === 0) return;
+    this.minutes.push(joined([...uncounted, ...since], tools));
     this.since = [];
-    this.unfolded += 1;
+    this.uncounted = [];
+    if (uncounted.length === 0) {
+      this.unfolded += 1;
+      return;
+    }
+    this.count(this.unfolded === 0 ? [] : this.minutes.slice(-1 - this.unfolded, -1), tools);
+    this.count(since, tools);
+    this.unfolded = 0;
   }
 
-  private fold({ gather, writer }: Tools): void {
-    if (this.unfolded === 0) return;
+  private fold(tools: Tools): void {
+    this.count(this.newest(), tools);
+    this.unfolded = 0;
+  }
+
+  private count(cells: readonly Packed[], { gather, writer }: Tools): void {
+    if (cells.length === 0) return;
     gather.clear();
     if (this.totals !== '') gather.cell(this.totals);
-    for (const cell of this.newest()) gather.cell(cell);
+    for (const cell of cells) gather.cell(cell);
     gather.reduce(true);
     this.totals = gather.pack(writer);
-    this.unfolded = 0;
   }
 
   private turn(minute: number, tools: Tools): void {

@@ -27,9 +27,12 @@ const SPARK_MINUTES = 10;
 const REGION_MINUTES = 30;
 
 export interface KeptRings extends MetricsRings {
-  /** All of it, whole or not at all. @throws what the disk says */
-  save(file: string): Promise<void>;
-  /** What `save` wrote, before anything is taken. @returns why nothing was read, or `null` */
+  /** All of it, whole or not at all. @param ended nothing is taken any more. @throws what the disk says */
+  save(file: string, ended: boolean): Promise<void>;
+  /**
+   * What `save` wrote, before anything is taken. What only grows begins at 0 where that was not the end of it.
+   * @returns why nothing was read, or `null`
+   */
   load(file: string): Promise<string | null>;
 }
 
@@ -204,8 +207,8 @@ class Rings implements KeptRings {
     this.nodes.delete(name);
   }
 
-  save(file: string): Promise<void> {
-    return writeRings(file, { nodes: this.nodes, groups: this.groups.values(), tools: this.tools });
+  save(file: string, ended: boolean): Promise<void> {
+    return writeRings(file, { nodes: this.nodes, groups: this.groups.values(), tools: this.tools, ended });
   }
 
   async load(file: string): Promise<string | null> {
@@ -281,7 +284,8 @@ class Rings implements KeptRings {
       if (m > minute) continue;
       const part = this.cleared(this.scratch);
       read(part);
-      found[m - first] = whole(part.connect.quantile(0.99));
+      // One that was read from a file may stand there twice.
+      found[m - first] ??= whole(part.connect.quantile(0.99));
     }
     const before = known ?? found.slice(0, -1);
     r.p99 = { minute, before };
