@@ -127,6 +127,7 @@ export class MemoryMaster {
         dialler: createDialler({ allow: ['127.0.0.0/8'] }),
         rings: createRings(),
         clock: { now: () => this.now },
+        turns: { next: () => new Promise((next) => setImmediate(next)) },
         random: realRandom,
         log: this.log,
       },
