@@ -89,7 +89,7 @@ export class Checks {
   }
 
   private engine(node: Node, requires: readonly string[]): void {
-    this.about('engines', node.engine?.kind ?? 'unknown');
+    if (node.engine) this.about('engines', node.engine.kind);
     if (node.capabilities.length === 0) {
       this.found('engines', 'unknown', node, 'it has not said what it can carry');
       return;

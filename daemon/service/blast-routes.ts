@@ -33,7 +33,7 @@ export class Routes {
   private readonly view: Snapshot;
   private readonly now: Millis;
   private readonly pairs = new Map<string, Pair>();
-  private readonly warned = new Map<RenderedDocument, Node[]>();
+  private readonly warned = new Map<string, Node[]>();
   private unknown = 0;
 
   constructor(needs: Needs, view: Snapshot, now: Millis) {
@@ -63,20 +63,16 @@ export class Routes {
 
   /** What is to be said of the document itself. */
   warn(rendered: RenderedDocument, node: Node): void {
-    const nodes = this.warned.get(rendered);
-    if (nodes) nodes.push(node);
-    else this.warned.set(rendered, [node]);
+    for (const refusal of rendered.warnings) {
+      const text = formatRefusal(refusal);
+      const nodes = this.warned.get(text);
+      if (nodes) nodes.push(node);
+      else this.warned.set(text, [node]);
+    }
   }
 
   warnings(): readonly { readonly text: string; readonly nodes: readonly Node[] }[] {
-    const by = new Map<string, Node[]>();
-    for (const [rendered, nodes] of this.warned) {
-      for (const r of this.needs.templates.warnings(rendered)) {
-        const text = formatRefusal(r);
-        by.set(text, [...(by.get(text) ?? []), ...nodes]);
-      }
-    }
-    return [...by].slice(0, MOST_WARNINGS).map(([text, nodes]) => ({ text, nodes }));
+    return [...this.warned].slice(0, MOST_WARNINGS).map(([text, nodes]) => ({ text, nodes }));
   }
 
   told(): { readonly told: readonly RouteBlast[]; readonly more: number; readonly unknown: number } {
@@ -89,7 +85,9 @@ export class Routes {
         else sums.set(key, { change, nodes });
       }
     }
-    const all = [...sums.values()].toSorted((a, b) => b.nodes - a.nodes);
+    const all = [...sums.values()].toSorted(
+      (a, b) => b.nodes - a.nodes || rankOf(a.change) - rankOf(b.change),
+    );
     const told = all.slice(0, MOST).map(({ change, nodes }) => ({
       ...change,
       nodes,
@@ -137,6 +135,12 @@ export class Routes {
   private streamsOn(name: string): number | null {
     return this.core(name) ? (this.needs.rings.figures(name as NodeName, this.now)?.streams ?? null) : null;
   }
+}
+
+/** Of changes on equally many nodes: where streams go away from first, how one is chosen last. */
+function rankOf(c: RouteChange): number {
+  if (isLeft(c)) return 0;
+  return c.node === null ? 2 : 1;
 }
 
 /** New connections are led away from it. */

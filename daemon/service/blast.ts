@@ -71,7 +71,8 @@ export class Blast {
     const change = rendered.ok && !first ? this.listeners.of(rendered, node) : null;
     this.checks.add(node, rendered, change, facts.status);
     if (!rendered.ok || first) return { ...base, change: 'unfit', why: first ? formatRefusal(first) : '' };
-    const { hash } = rendered;
+    // The rollout's steps ask for it again: by then it is known, of each node.
+    const { hash } = facts;
     this.routes.warn(rendered, node);
     if (node.effective?.hash === hash) {
       this.listeners.add(change, []);

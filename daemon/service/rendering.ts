@@ -1,7 +1,7 @@
 import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { Lines } from '../../proto/document/lines.ts';
-import { type ReadResult, readDocument } from '../../proto/document/read.ts';
+import { readDocument } from '../../proto/document/read.ts';
 import { renderTemplate } from '../../proto/document/render.ts';
 import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
 import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
@@ -39,9 +39,9 @@ export interface RenderedDocument {
   readonly sealed: readonly SealedRef[];
   /** Where it listens. */
   readonly listens: readonly Pick<ListenerInfo, 'service' | 'addr' | 'type'>[];
+  /** What its reader warns of. */
+  readonly warnings: readonly Refusal[];
 }
-
-type ReadDocument = Extract<ReadResult, { readonly ok: true }>;
 
 /** Renderings kept: nodes with equal values of the variables that are used share one. */
 const MOST_RENDERED = 512;
@@ -54,7 +54,7 @@ function render(template: string, scope: Scope): Rendered {
   if (!r.ok) return { ...r, at: 'variables' };
   const read = readDocument(r.text);
   if (!read.ok) return { ok: false, at: 'schema', refusals: read.refusals.map(r.toTemplate) };
-  const { document } = read;
+  const { document, warnings } = read;
   return {
     ok: true,
     hash: configHash(document),
@@ -63,6 +63,7 @@ function render(template: string, scope: Scope): Rendered {
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr, type: s.listener.type })),
+    warnings: warnings.map(r.toTemplate),
   };
 }
 
@@ -148,7 +149,7 @@ export class Templates {
   private readonly named = new Map<BodyHash, readonly string[]>();
   private readonly rendered = new Map<string, Rendered>();
   /** Of renderings that somebody has looked into; they go with them. */
-  private readonly read = new WeakMap<RenderedDocument, ReadDocument>();
+  private readonly read = new WeakMap<RenderedDocument, TunnelDocument>();
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
 
@@ -213,12 +214,12 @@ export class Templates {
 
   /** What was rendered, as a document. */
   document(rendered: RenderedDocument): TunnelDocument {
-    return this.readOf(rendered).document;
-  }
-
-  /** What the reader of documents warns of in it. */
-  warnings(rendered: RenderedDocument): readonly Refusal[] {
-    return this.readOf(rendered).warnings;
+    const known = this.read.get(rendered);
+    if (known) return known;
+    const read = readDocument(rendered.text);
+    if (!read.ok) throw new AppError('internal', 'a document was read once, and is not read again');
+    this.read.set(rendered, read.document);
+    return read.document;
   }
 
   standing(view: Snapshot): readonly Standing[] {
@@ -285,15 +286,6 @@ export class Templates {
       at: rendered.sealed.length > 0 ? 'sealed' : 'schema',
       refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
     };
-  }
-
-  private readOf(rendered: RenderedDocument): ReadDocument {
-    const known = this.read.get(rendered);
-    if (known) return known;
-    const read = readDocument(rendered.text);
-    if (!read.ok) throw new AppError('internal', 'a document was read once, and is not read again');
-    this.read.set(rendered, read);
-    return read;
   }
 
   private opens(ref: SealedRef, stored: StoredSecret): boolean {

@@ -55,8 +55,8 @@ export function planLine({ plan }: BlastRadius): string {
 function listenerLine(l: ListenerBlast): string {
   const what = `${l.service} ${l.addr} ${l.type} on ${count(l.nodes, 'node')}`;
   if (l.change !== 'closes') return `${l.change} ${what}`;
-  const streams = l.streams === null ? 'how many streams it has is not known' : count(l.streams, 'stream');
-  return `closes ${what}: ${streams}, which finish where they are`;
+  if (l.streams === null) return `closes ${what}: its streams, how many is not known, finish where they are`;
+  return `closes ${what}: its ${count(l.streams, 'stream')} finish where they are`;
 }
 
 function routeLine(r: RouteBlast): string {
@@ -82,6 +82,7 @@ function checkLine(c: BlastCheck): string {
 }
 
 function someOf(names: readonly string[], all: number): string {
-  const head = names.slice(0, 3).join(', ');
-  return all > 3 ? `${head} and ${all - 3} more` : head;
+  const told = names.slice(0, 3);
+  const more = all - told.length;
+  return more > 0 ? `${told.join(', ')} and ${more} more` : told.join(', ');
 }
