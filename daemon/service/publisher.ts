@@ -159,7 +159,7 @@ export class Publisher {
     by: { readonly createdBy: string; readonly reason: string; readonly reverts: RolloutId | null },
     now: Millis,
   ) {
-    const { facts } = this.needs;
+    const factsOf = this.needs.facts.of(plan.after, plan.value, now);
     const publication = plan.value.publications.at(-1);
     return begin({
       id: plan.rollout,
@@ -167,7 +167,7 @@ export class Publisher {
       target: publication?.target ?? {},
       revision: plan.revision,
       strategy,
-      nodes: plan.hit.map((n) => facts.of(plan.after, plan.value, n, now, true)),
+      nodes: plan.hit.map((n) => factsOf(n, true)),
       ...by,
       now,
     });

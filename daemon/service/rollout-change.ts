@@ -30,7 +30,8 @@ export interface ChangeNeeds {
 
 interface Going {
   rollout: StoredRollout;
-  readonly targets: Map<NodeName, StoredTarget>;
+  /** In their order. */
+  targets: readonly StoredTarget[];
 }
 
 /**
@@ -63,7 +64,7 @@ export class RolloutChange {
 
   /** A new one; `go` takes it on. */
   begin({ rollout, targets }: { rollout: StoredRollout; targets: readonly StoredTarget[] }): void {
-    this.going.set(rollout.id, { rollout, targets: new Map(targets.map((t) => [t.node, t])) });
+    this.going.set(rollout.id, { rollout, targets });
     this.changedRollouts.add(rollout.id);
     for (const t of targets) this.changedTargets.set(targetKey(t.rollout, t.node), t);
   }
@@ -71,13 +72,13 @@ export class RolloutChange {
   /** It stops where it is. */
   supersede(rollout: Rollout, by: RolloutId): void {
     const g = this.known(rollout);
-    this.took(g, supersede(g.rollout, [...g.targets.values()], by, this.now));
+    this.took(g, supersede(g.rollout, g.targets, by, this.now));
   }
 
   /** @throws AppError `precondition` */
   verb(rollout: Rollout, what: RolloutVerb, by: By): void {
     const g = this.known(rollout);
-    this.took(g, verb(g.rollout, [...g.targets.values()], what, by, this.now));
+    this.took(g, verb(g.rollout, g.targets, what, by, this.now));
   }
 
   /** Whoever has refused this rollout's document is asked once more. */
@@ -85,7 +86,7 @@ export class RolloutChange {
     const node = this.nodes.get(name) ?? this.view.get('node', name);
     const version = this.version(g.rollout.version);
     if (!node || !version || node.rejectedHash === null) return;
-    if (this.needs.facts.of(this.view, version, node, this.now, false).hash !== node.rejectedHash) return;
+    if (this.needs.facts.of(this.view, version, this.now)(node, false).hash !== node.rejectedHash) return;
     this.nodes.set(name, triedOnceMore(node, this.view.revision + 1));
     this.reaim.add(name);
   }
@@ -111,8 +112,8 @@ export class RolloutChange {
   private advance(g: Going, reading: ReturnType<typeof read> | null): Advance {
     const { facts, suspicion, since } = this.needs;
     const world = { since: since(), suspect: suspicion()?.why ?? null, reading };
-    const known = facts.all(this.withNodes(), g.rollout, g.targets.values(), this.now);
-    return advance(g.rollout, [...g.targets.values()], known, world, this.now);
+    const known = facts.all(this.withNodes(), g.rollout, g.targets, this.now);
+    return advance(g.rollout, g.targets, known, world, this.now);
   }
 
   private withNodes(): Snapshot {
@@ -130,10 +131,11 @@ export class RolloutChange {
     const { id } = g.rollout;
     if (said.rollout !== g.rollout) this.changedRollouts.add(id);
     g.rollout = said.rollout;
-    for (const t of said.targets) {
-      g.targets.set(t.node, t);
-      this.changedTargets.set(targetKey(id, t.node), t);
+    if (said.targets.length > 0) {
+      const changed = new Map(said.targets.map((t) => [t.node, t] as const));
+      g.targets = g.targets.map((t) => changed.get(t.node) ?? t);
     }
+    for (const t of said.targets) this.changedTargets.set(targetKey(id, t.node), t);
     const asked = 'release' in said ? said.release : said.retry;
     for (const name of asked) this.askAgain(g, name);
     for (const name of [...asked, ...said.takeBack]) this.reaim.add(name);
@@ -160,7 +162,7 @@ export class RolloutChange {
     const version = this.version(rollout.version);
     if (!version?.publications.some((p) => p.rollout === rollout.id && p.open)) return;
     const whole = rollout.state.kind === 'succeeded';
-    const only = [...targets.values()].filter((t) => t.released).map((t) => t.node);
+    const only = targets.filter((t) => t.released).map((t) => t.node);
     this.putVersion({
       ...version,
       publications: version.publications.map((p) => (p.rollout === rollout.id ? closed(p, whole, only) : p)),
@@ -178,8 +180,7 @@ export class RolloutChange {
   private known(rollout: StoredRollout): Going {
     const known = this.going.get(rollout.id);
     if (known) return known;
-    const targets = new Map(this.needs.targets.of(this.view, rollout.id).map((t) => [t.node, t] as const));
-    const made: Going = { rollout, targets };
+    const made: Going = { rollout, targets: this.needs.targets.of(this.view, rollout.id) };
     this.going.set(rollout.id, made);
     return made;
   }

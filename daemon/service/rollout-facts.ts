@@ -33,35 +33,46 @@ export class RolloutFacts {
   ): ReadonlyMap<NodeName, NodeFacts> {
     const version = view.get('version', rollout.version);
     const facts = new Map<NodeName, NodeFacts>();
+    if (!version) return facts;
+    const of = this.of(view, version, now);
     for (const t of all) {
       const node = view.get('node', t.node);
-      if (!version || node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
-      facts.set(t.node, this.of(view, version, node, now, !t.released && t.offeredAt === null));
+      if (node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
+      facts.set(t.node, of(node, !t.released && t.offeredAt === null));
     }
     return facts;
   }
 
-  /** @param asked the publication asks it once more, whatever it has refused before: it has not been offered it yet */
-  of(view: Snapshot, version: ConfigVersion, node: Node, now: Millis, asked: boolean): NodeFacts {
-    return new FactsOfNode(
-      node,
-      { asked, now, fleet: view.count('node'), rendered: () => this.rendered(view, version, node) },
-      this.needs,
-    );
+  /**
+   * Of any node at this moment.
+   * @returns a function of the node, and of whether the publication asks it once more, whatever it has refused before: it
+   *   has not been offered it yet
+   */
+  of(view: Snapshot, version: ConfigVersion, now: Millis): (node: Node, asked: boolean) => NodeFacts {
+    const on = this.madeOf(view, version);
+    const moment: Moment = {
+      now,
+      fleet: view.count('node'),
+      rendered: (node) => this.rendered(view, version, node, on),
+    };
+    return (node, asked) => new FactsOfNode(node, asked, moment, this.needs);
   }
 
-  /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
-  private rendered(view: Snapshot, version: ConfigVersion, node: Node): RenderedFacts {
+  private madeOf(view: Snapshot, version: ConfigVersion): MadeOf {
     const { templates } = this.needs;
-    const on = {
+    return {
       body: version.bodyHash,
       regions: view.list('region'),
       secrets: view.list('secret'),
       cores: templates.names(version).some((n) => n.startsWith('core.')) ? view.list('node') : null,
     };
+  }
+
+  /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
+  private rendered(view: Snapshot, version: ConfigVersion, node: Node, on: MadeOf): RenderedFacts {
     const known = this.known.get(node);
     if (known && same(known.on, on)) return known;
-    const rendered = templates.render(view, version, node);
+    const rendered = this.needs.templates.render(view, version, node);
     const [unfit] = unfitness(rendered, node);
     const made: RenderedFacts = {
       on,
@@ -74,24 +85,26 @@ export class RolloutFacts {
   }
 }
 
-interface Asked {
-  readonly asked: boolean;
+/** What all of them are asked at once. */
+interface Moment {
   readonly now: Millis;
   readonly fleet: number;
-  readonly rendered: () => RenderedFacts;
+  readonly rendered: (node: Node) => RenderedFacts;
 }
 
 /** Thousands of these are made a second: what is not asked for costs nothing. */
 class FactsOfNode implements NodeFacts {
   private readonly node: Node;
-  private readonly ask: Asked;
+  private readonly asked: boolean;
+  private readonly moment: Moment;
   private readonly needs: Needs;
   private is: NodeStatus | null = null;
   private made: RenderedFacts | null = null;
 
-  constructor(node: Node, ask: Asked, needs: Needs) {
+  constructor(node: Node, asked: boolean, moment: Moment, needs: Needs) {
     this.node = node;
-    this.ask = ask;
+    this.asked = asked;
+    this.moment = moment;
     this.needs = needs;
   }
 
@@ -121,7 +134,7 @@ class FactsOfNode implements NodeFacts {
   }
 
   get status() {
-    this.is ??= this.needs.sessions.status(this.node, this.ask.now, this.ask.fleet);
+    this.is ??= this.needs.sessions.status(this.node, this.moment.now, this.moment.fleet);
     return this.is;
   }
 
@@ -134,22 +147,22 @@ class FactsOfNode implements NodeFacts {
 
   get rejectedHash() {
     const { rejectedHash } = this.node;
-    return this.ask.asked && rejectedHash !== null && rejectedHash === this.hash ? null : rejectedHash;
+    return this.asked && rejectedHash !== null && rejectedHash === this.hash ? null : rejectedHash;
   }
 
   get streams() {
-    return this.needs.rings.figures(this.node.name, this.ask.now)?.streams ?? 0;
+    return this.needs.rings.figures(this.node.name, this.moment.now)?.streams ?? 0;
   }
 
   get wouldCut() {
     const { engine, effective, name } = this.node;
     // Ours swaps its chains under a listener that stays; one that goes lets its streams finish.
     if (engine?.kind !== 'gost' || this.hash === null || this.hash === effective?.hash) return 0;
-    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.ask.now));
+    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.moment.now));
   }
 
   private get rendered(): RenderedFacts {
-    this.made ??= this.ask.rendered();
+    this.made ??= this.moment.rendered(this.node);
     return this.made;
   }
 }
