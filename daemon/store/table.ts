@@ -98,18 +98,29 @@ export class TableEdit<V> {
     this.#make = make;
   }
 
-  put(key: string, value: V): void {
+  get(key: string): V | undefined {
+    const slot = this.#buckets[this.#bucketOf(key)]?.get(key);
+    return slot === undefined ? undefined : this.#chunks[slot >> CHUNK_BITS]?.[slot & MASK]?.value;
+  }
+
+  /** @returns what was there before */
+  put(key: string, value: V): V | undefined {
     const b = this.#bucketOf(key);
     let slot = this.#buckets[b]?.get(key);
     if (slot === undefined) {
       slot = this.#slots++;
       this.#size++;
       this.#ownedBucket(b).set(key, slot);
-      if (this.#size > this.#buckets.length * BUCKET_LOAD) this.#rebuild();
+      if (this.#size > this.#buckets.length * BUCKET_LOAD) {
+        this.#rebuild();
+        // Which renumbers.
+        slot = this.#buckets[this.#bucketOf(key)]?.get(key) ?? slot;
+      }
     }
-    // A rebuild renumbers, so the slot is looked up again.
-    slot = this.#buckets[this.#bucketOf(key)]?.get(key) ?? slot;
-    this.#ownedChunk(slot >> CHUNK_BITS)[slot & MASK] = { key, value };
+    const chunk = this.#ownedChunk(slot >> CHUNK_BITS);
+    const before = chunk[slot & MASK]?.value;
+    chunk[slot & MASK] = { key, value };
+    return before;
   }
 
   delete(key: string): void {
