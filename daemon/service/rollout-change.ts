@@ -193,31 +193,36 @@ export class RolloutChange {
   decision(): Decision<null> | null {
     const { view, now } = this;
     const { templates, agents } = this.needs;
-    const ops = new Map<string, Draft>();
-    const put = (op: Draft): void => void ops.set(`${op.kind} ${op.key}`, op);
+    const ops: Draft[] = [];
     const versions = [...this.versions.values()];
-    for (const v of versions) put({ op: 'put', kind: 'version', key: v.label, value: v });
+    for (const v of versions) ops.push({ op: 'put', kind: 'version', key: v.label, value: v });
     for (const id of this.changedRollouts) {
       const value = this.going.get(id)?.rollout;
-      if (value) put({ op: 'put', kind: 'rollout', key: id, value });
+      if (value) ops.push({ op: 'put', kind: 'rollout', key: id, value });
     }
-    for (const [key, value] of this.changedTargets) put({ op: 'put', kind: 'target', key, value });
+    for (const [key, value] of this.changedTargets) ops.push({ op: 'put', kind: 'target', key, value });
     const after = overlay(view, {
       versions,
       targets: [...this.changedTargets.values()],
       rollouts: [...this.going.values()].map((g) => g.rollout),
     });
     const effects: Effect[] = [];
+    /** The mark that a version ran is the same whoever makes it. */
+    const marks = new Map<string, Draft>();
     for (const name of this.reaim) {
       const before = view.get('node', name);
       if (before?.identity !== 'accepted') continue;
       const next = aimed(this.nodes.get(name) ?? before, templates, after, now);
       const settled = agents.settle(before, next, after);
-      for (const op of settled.ops) put(op);
+      for (const op of settled.ops) {
+        if (op.kind === 'meta') marks.set(op.key, op);
+        else ops.push(op);
+      }
       effects.push(...(settled.effects ?? []));
     }
-    if (ops.size === 0 && this.events.length === 0) return null;
-    return { ops: [...ops.values()], events: this.events, effects, result: null };
+    ops.push(...marks.values());
+    if (ops.length === 0 && this.events.length === 0) return null;
+    return { ops, events: this.events, effects, result: null };
   }
 }
 
