@@ -72,10 +72,10 @@ export function must(view: Snapshot, label: string): ConfigVersion {
 }
 
 /** The state as it will be with these in it. Lists of targets and rollouts stay as they are: nobody decides by them. */
-export function overlay(view: Snapshot, { versions = [], targets = [], rollouts = [] }: Overlaid): Snapshot {
+export function overlay(view: Snapshot, { versions = [], targets, rollouts = [] }: Overlaid): Snapshot {
   const put: { readonly [K in Kind]?: ReadonlyMap<string, unknown> } = {
     version: new Map(versions.map((v) => [v.label, v])),
-    target: new Map(targets.map((t) => [targetKey(t.rollout, t.node), t])),
+    ...(targets ? { target: targets } : {}),
     rollout: new Map(rollouts.map((r) => [r.id, r])),
   };
   const changed = new Set(versions.map((v) => v.label));
@@ -93,7 +93,8 @@ export function overlay(view: Snapshot, { versions = [], targets = [], rollouts 
 
 export interface Overlaid {
   readonly versions?: readonly ConfigVersion[];
-  readonly targets?: readonly Omit<RolloutTarget, 'modRevision'>[];
+  /** By key. */
+  readonly targets?: ReadonlyMap<string, Omit<RolloutTarget, 'modRevision'>>;
   readonly rollouts?: readonly Omit<Rollout, 'modRevision'>[];
 }
 

@@ -32,6 +32,7 @@ interface Going {
   rollout: StoredRollout;
   /** In their order. */
   targets: readonly StoredTarget[];
+  readonly changed: Map<NodeName, StoredTarget>;
 }
 
 /**
@@ -45,7 +46,6 @@ export class RolloutChange {
   private readonly versions = new Map<VersionLabel, ConfigVersion>();
   private readonly going = new Map<RolloutId, Going>();
   private readonly changedRollouts = new Set<RolloutId>();
-  private readonly changedTargets = new Map<string, StoredTarget>();
   /** Whose winner may be another one by this. */
   private readonly reaim = new Set<NodeName>();
   /** As they are but for this change. */
@@ -64,9 +64,8 @@ export class RolloutChange {
 
   /** A new one; `go` takes it on. */
   begin({ rollout, targets }: { rollout: StoredRollout; targets: readonly StoredTarget[] }): void {
-    this.going.set(rollout.id, { rollout, targets });
+    this.going.set(rollout.id, { rollout, targets, changed: new Map(targets.map((t) => [t.node, t])) });
     this.changedRollouts.add(rollout.id);
-    for (const t of targets) this.changedTargets.set(targetKey(t.rollout, t.node), t);
   }
 
   /** It stops where it is. */
@@ -132,10 +131,9 @@ export class RolloutChange {
     if (said.rollout !== g.rollout) this.changedRollouts.add(id);
     g.rollout = said.rollout;
     if (said.targets.length > 0) {
-      const changed = new Map(said.targets.map((t) => [t.node, t] as const));
-      g.targets = g.targets.map((t) => changed.get(t.node) ?? t);
+      for (const t of said.targets) g.changed.set(t.node, t);
+      g.targets = g.targets.map((t) => g.changed.get(t.node) ?? t);
     }
-    for (const t of said.targets) this.changedTargets.set(targetKey(id, t.node), t);
     const asked = 'release' in said ? said.release : said.retry;
     for (const name of asked) this.askAgain(g, name);
     for (const name of [...asked, ...said.takeBack]) this.reaim.add(name);
@@ -180,7 +178,8 @@ export class RolloutChange {
   private known(rollout: StoredRollout): Going {
     const known = this.going.get(rollout.id);
     if (known) return known;
-    const made: Going = { rollout, targets: this.needs.targets.of(this.view, rollout.id) };
+    const targets = this.needs.targets.of(this.view, rollout.id);
+    const made: Going = { rollout, targets, changed: new Map() };
     this.going.set(rollout.id, made);
     return made;
   }
@@ -200,12 +199,13 @@ export class RolloutChange {
       const value = this.going.get(id)?.rollout;
       if (value) ops.push({ op: 'put', kind: 'rollout', key: id, value });
     }
-    for (const [key, value] of this.changedTargets) ops.push({ op: 'put', kind: 'target', key, value });
-    const after = overlay(view, {
-      versions,
-      targets: [...this.changedTargets.values()],
-      rollouts: [...this.going.values()].map((g) => g.rollout),
-    });
+    const targets = new Map<string, StoredTarget>();
+    for (const { rollout, changed } of this.going.values()) {
+      for (const t of changed.values()) targets.set(targetKey(rollout.id, t.node), t);
+    }
+    for (const [key, value] of targets) ops.push({ op: 'put', kind: 'target', key, value });
+    const rollouts = [...this.going.values()].map((g) => g.rollout);
+    const after = overlay(view, { versions, targets, rollouts });
     const effects: Effect[] = [];
     /** The mark that a version ran is the same whoever makes it. */
     const marks = new Map<string, Draft>();

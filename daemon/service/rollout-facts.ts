@@ -7,6 +7,7 @@ import { targets } from '../core/config-version/target.ts';
 import type { NodeFacts, StoredRollout, StoredTarget } from '../core/rollout/facts.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
 import { type Templates, unfitness } from './rendering.ts';
+import { sameFacts } from './scope.ts';
 import type { Sessions } from './sessions.ts';
 
 interface Needs {
@@ -18,7 +19,8 @@ interface Needs {
 /** What a rollout is told of its nodes. What costs something is worked out when it is asked for. */
 export class RolloutFacts {
   private readonly needs: Needs;
-  private readonly known = new WeakMap<Node, RenderedFacts>();
+  /** Of a node whatever it runs: its config changes with each rollout, what is rendered for it does not. */
+  private readonly known = new Map<NodeName, Known>();
 
   constructor(needs: Needs) {
     this.needs = needs;
@@ -50,9 +52,12 @@ export class RolloutFacts {
    */
   of(view: Snapshot, version: ConfigVersion, now: Millis): (node: Node, asked: boolean) => NodeFacts {
     const on = this.madeOf(view, version);
+    const fleet = view.count('node');
+    // Some have left.
+    if (this.known.size > 2 * fleet) this.known.clear();
     const moment: Moment = {
       now,
-      fleet: view.count('node'),
+      fleet,
       rendered: (node) => this.rendered(view, version, node, on),
     };
     return (node, asked) => new FactsOfNode(node, asked, moment, this.needs);
@@ -70,17 +75,16 @@ export class RolloutFacts {
 
   /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
   private rendered(view: Snapshot, version: ConfigVersion, node: Node, on: MadeOf): RenderedFacts {
-    const known = this.known.get(node);
-    if (known && same(known.on, on)) return known;
+    const known = this.known.get(node.name);
+    if (known && same(known.on, on) && sameFacts(known.node, node)) return known.made;
     const rendered = this.needs.templates.render(view, version, node);
     const [unfit] = unfitness(rendered, node);
     const made: RenderedFacts = {
-      on,
       hash: rendered.ok && !unfit ? rendered.hash : null,
       unfit: unfit ? formatRefusal(unfit) : null,
       text: rendered.ok && !unfit ? rendered.text : '',
     };
-    this.known.set(node, made);
+    this.known.set(node.name, { on, node, made });
     return made;
   }
 }
@@ -178,8 +182,13 @@ interface MadeOf {
 const same = (a: MadeOf, b: MadeOf): boolean =>
   a.body === b.body && a.regions === b.regions && a.secrets === b.secrets && a.cores === b.cores;
 
-interface RenderedFacts {
+interface Known {
   readonly on: MadeOf;
+  readonly node: Node;
+  readonly made: RenderedFacts;
+}
+
+interface RenderedFacts {
   readonly hash: ConfigHash | null;
   readonly unfit: string | null;
   readonly text: string;
