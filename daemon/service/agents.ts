@@ -36,6 +36,7 @@ interface Needs {
   readonly link: AgentLink;
   readonly clock: Clock;
   readonly log: Log;
+  readonly moment?: (() => Promise<void>) | undefined;
 }
 
 const MOST_EVENTS = 50;
