@@ -66,8 +66,7 @@ it('reads the same as a walk over all of them, whatever state is asked about', a
         } else if (s.what === 'earlier') {
           check(seen[s.back % seen.length] ?? view);
           expect(targets.of(view, '999' as RolloutId)).toEqual([]);
-        }
-        else if (s.what === 'forget') {
+        } else if (s.what === 'forget') {
           const old = view.list('target').slice(0, s.most);
           await commit(old.map((t) => ({ op: 'del', kind: 'target', key: `${t.rollout}/${t.node}` })));
         } else if (all.length > 0) {
