@@ -36,6 +36,7 @@ interface Needs {
   readonly link: AgentLink;
   readonly clock: Clock;
   readonly log: Log;
+  readonly moment?: (() => Promise<void>) | undefined;
 }
 
 const MOST_EVENTS = 50;
@@ -141,7 +142,7 @@ export class AgentsService implements AgentEvents {
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
       const events = [...configEvents(node, safe, this.why(view, node)), ...driftEvents(node, next)];
-      return merge(this.settle(node, next, view), { ...nothing(), events });
+      return { ...this.settle(node, next, view), events };
     });
   }
 
@@ -342,6 +343,8 @@ function standOf(n: Node) {
 }
 
 function saysNothingNew(before: Node, after: Node): boolean {
+  if (before.configSync !== after.configSync || before.effective?.hash !== after.effective?.hash)
+    return false;
   return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
 }
 

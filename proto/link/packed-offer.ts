@@ -17,15 +17,23 @@ const COMMIT = (6 << 3) | 2;
 /** Packs each offer once for all who get the same: the same body, by identity, and the same words around it. */
 export class OfferPacker {
   private readonly known = new WeakMap<Uint8Array, { readonly offer: Offered; readonly bytes: Uint8Array }>();
+  /** Empty between two: what it has room for is not asked for again with each offer. */
+  private readonly writer = new BinaryWriter();
 
   /** A ConnectResponse, as `encodeDown` and the generated encoder would make it. */
   pack({ nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered }): Buffer {
     const shared = this.shared(body);
-    const commit = body.commit && new BinaryWriter().uint32(COMMIT).bytes(commitOf(body.commit)).finish();
-    const head = new BinaryWriter().uint32(NONCE).bytes(w.unhex(nonce));
+    const commit = body.commit && this.commitOf(body.commit);
+    const head = this.writer.uint32(NONCE).bytes(w.unhex(nonce));
     if (leaderEpoch !== 0) head.uint32(LEADER_EPOCH).uint64(w.big(leaderEpoch, 'leader_epoch'));
     head.uint32(REMOTE_CONFIG).uint32(shared.length + (commit?.length ?? 0));
-    return Buffer.concat([head.finish(), ...(commit ? [commit] : []), shared]);
+    if (commit) head.raw(commit);
+    return Buffer.concat([head.finish(), shared]);
+  }
+
+  private commitOf({ id, rollbackMs }: NonNullable<Offered['commit']>): Uint8Array {
+    const message = { id, rollbackDuration: w.span(rollbackMs) };
+    return Commit.encode(message, this.writer.uint32(COMMIT).fork()).join().finish();
   }
 
   private shared(offer: Offered): Uint8Array {
@@ -43,10 +51,6 @@ export class OfferPacker {
 function configOf(m: ConnectResponse): RemoteConfig {
   if (m.body?.$case !== 'remoteConfig') throw w.invalid('remote_config', 'is missing');
   return m.body.value;
-}
-
-function commitOf({ id, rollbackMs }: NonNullable<Offered['commit']>): Uint8Array {
-  return Commit.encode({ id, rollbackDuration: w.span(rollbackMs) }).finish();
 }
 
 /** But for the commit, and for what is sealed: there is none. */
