@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { ConfigHash, VersionLabel } from '../vocab/ids.ts';
 import { decodeDown } from './codec-agent.ts';
-import { type Offered, OfferPacker } from './packed-offer.ts';
+import { type Offered, OfferPacker, type PackedOffer } from './packed-offer.ts';
 
 const offer: Offered = {
   kind: 'remote_config',
@@ -14,7 +14,11 @@ const offer: Offered = {
   sealed: [],
   retry: 3,
 };
-const read = (bytes: Buffer) => decodeDown(ConnectResponse.decode(bytes));
+const read = (packed: PackedOffer) => {
+  const bytes = Buffer.alloc(packed.byteLength + 5);
+  expect(packed.copy(bytes, 5)).toBe(packed.byteLength);
+  return decodeDown(ConnectResponse.decode(bytes.subarray(5)));
+};
 const of = (body: Offered, nonce: string) => ({ nonce, leaderEpoch: 1, body });
 
 test('what is packed once says to each agent what was meant for it', () => {

@@ -9,7 +9,7 @@ import {
 import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
-import { OfferPacker } from '../../../proto/link/packed-offer.ts';
+import { OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
 import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
@@ -68,8 +68,11 @@ export class AgentTransport {
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
     });
-    const serialize = (v: ConnectResponse | Buffer): Buffer =>
-      Buffer.isBuffer(v) ? v : Buffer.from(ConnectResponse.encode(v).finish());
+    const serialize = (v: ConnectResponse | Buffer | PackedOffer): Buffer => {
+      // It has of a buffer what is asked of one.
+      if (v instanceof PackedOffer) return v as unknown as Buffer;
+      return Buffer.isBuffer(v) ? v : Buffer.from(ConnectResponse.encode(v).finish());
+    };
     this.grpc.addService(
       { ...AgentServiceService, connect: { ...AgentServiceService.connect, responseSerialize: serialize } },
       {

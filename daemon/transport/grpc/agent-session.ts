@@ -2,7 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { type ConnectRequest, ConnectResponse } from '../../../proto/gen/aicdn/v1/agent.ts';
 import { decodeUp, encodeDown } from '../../../proto/link/codec-agent.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
-import type { Offered, OfferPacker } from '../../../proto/link/packed-offer.ts';
+import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
 import { buffer } from '../../../proto/link/wire.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
@@ -12,7 +12,7 @@ import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import type { Due, FanOut } from './fan-out.ts';
 
-export type AgentCall = ServerDuplexStream<ConnectRequest, ConnectResponse | Buffer>;
+export type AgentCall = ServerDuplexStream<ConnectRequest, ConnectResponse | Buffer | PackedOffer>;
 
 export interface SessionSettings {
   readonly storeId: string;
