@@ -18,7 +18,7 @@ import { createExposition } from './drivers/exposition.ts';
 import type { KeptRings } from './drivers/rings/rings.ts';
 import { RingSaver } from './drivers/rings/saver.ts';
 import { fewRandom } from './few-random.ts';
-import type { Clock, Log, Random } from './service/ports.ts';
+import type { Clock, Log, Random, Turns } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
 import { openAuditFile } from './store/audit-file.ts';
@@ -60,6 +60,7 @@ export interface Master {
 }
 
 const clock: Clock = { now: () => Date.now() };
+const turns: Turns = { next: () => new Promise((next) => setImmediate(next)) };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
@@ -126,6 +127,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         dialler: createDialler({ allow: settings.outboundAllow }),
         rings,
         clock,
+        turns,
         random,
         log,
         moment: () => sleep(MOMENT_MS),

@@ -114,10 +114,9 @@ export class AgentsService implements AgentEvents {
   ): void {
     const { sessions, clock, writer } = this.needs;
     const now = clock.now();
-    sessions.heard(name, now, health);
-    if (sentAt !== undefined) sessions.said(name, sentAt - now);
+    sessions.beat(name, now, health, sentAt);
     if (!engine) return;
-    const known = writer.view().get('node', name);
+    const known = sessions.nodeOf(name, writer.view());
     if (!known || known.configSync === 'applying') {
       sessions.oddReading(name, false);
       return;
@@ -180,11 +179,11 @@ export class AgentsService implements AgentEvents {
   }
 
   metrics(name: NodeName, report: MetricsReport): void {
-    const now = this.needs.clock.now();
-    this.needs.sessions.heard(name, now);
-    this.needs.rings.addLog(name, report.log.map(madeSafe));
-    const node = this.needs.writer.view().get('node', name);
-    this.needs.rings.take(name, report, now, node);
+    const { sessions, clock, rings, writer } = this.needs;
+    const now = clock.now();
+    sessions.heard(name, now);
+    if (report.log.length > 0) rings.addLog(name, report.log.map(madeSafe));
+    rings.take(name, report, now, sessions.nodeOf(name, writer.view()));
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {

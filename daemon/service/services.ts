@@ -28,6 +28,7 @@ import type {
   Passwords,
   Random,
   Store,
+  Turns,
   Vault,
 } from './ports.ts';
 import { Publisher, type PublisherSettings } from './publisher.ts';
@@ -83,6 +84,7 @@ export interface ServiceNeeds {
   readonly dialler: Dialler;
   readonly rings: MetricsRings;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly random: Random;
   readonly log: Log;
   /** A moment goes by in which more agents may speak, before what they say is written together. Not given: none. */
@@ -204,7 +206,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     agents,
     nodes: told('nodes', nodes),
     figures: new FiguresService({ rings, clock }),
-    configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
+    configs: told('configs', new ConfigsService({ ...needs, writer, templates, publisher })),
     rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
     alerts,

@@ -62,7 +62,7 @@ export class Load {
 }
 
 /** Each over a connection of its own: a stream stays with the route that it began on. Whether it was answered. */
-function ask(port: number): Promise<boolean> {
+export function ask(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const req = request({ port, host: '127.0.0.1', path: '/', agent: false }, (res) => {
       res.resume();

@@ -1,4 +1,4 @@
-import type { BlastRadius } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius } from '../../proto/vocab/blast.ts';
 import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';

@@ -246,6 +246,7 @@ export const EN = {
   'gate.fail': 'fail',
   'gate.inconclusive': 'inconclusive',
   'publish.blast': 'Blast radius',
+  'publish.checked': 'Checked',
   'publish.warns': 'Warns',
   'publish.diff': 'Diff to {label}',
   'publish.base': 'base',

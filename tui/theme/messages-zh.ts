@@ -246,6 +246,7 @@ export const ZH: Readonly<Record<WordKey, string>> = {
   'gate.fail': '不通过',
   'gate.inconclusive': '无法判断',
   'publish.blast': '影响范围',
+  'publish.checked': '已查',
   'publish.warns': '注意',
   'publish.diff': '到 {label} 的差异',
   'publish.base': '基准',

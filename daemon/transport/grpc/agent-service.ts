@@ -2,14 +2,13 @@ import type { AddressInfo } from 'node:net';
 import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedHandleCall } from '@grpc/grpc-js';
 import {
   AgentServiceService,
-  ConnectResponse,
   type EnrollRequest,
   type EnrollResponse,
 } from '../../../proto/gen/aicdn/v1/agent.ts';
 import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
-import { OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
+import { OfferPacker } from '../../../proto/link/packed-offer.ts';
 import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
@@ -68,13 +67,15 @@ export class AgentTransport {
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
     });
-    const serialize = (v: ConnectResponse | Buffer | PackedOffer): Buffer => {
-      // It has of a buffer what is asked of one.
-      if (v instanceof PackedOffer) return v as unknown as Buffer;
-      return Buffer.isBuffer(v) ? v : Buffer.from(ConnectResponse.encode(v).finish());
+    // Each session reads and packs its own; a packed offer has of a buffer what is asked of one.
+    const asItIs = (message: unknown): Buffer => message as Buffer;
+    const connect = {
+      ...AgentServiceService.connect,
+      requestDeserialize: asItIs,
+      responseSerialize: asItIs,
     };
     this.grpc.addService(
-      { ...AgentServiceService, connect: { ...AgentServiceService.connect, responseSerialize: serialize } },
+      { ...AgentServiceService, connect },
       {
         enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
         connect: ((call: AgentCall) => this.connect(call)) as UntypedHandleCall,

@@ -111,12 +111,12 @@ describe('the notice row', () => {
 });
 
 describe('publish', () => {
-  const open = (state: State): State => {
+  const open = (state: State, preview = blast43): State => {
     const asked = play(state, meant({ kind: 'publish', label: 'v43', target: { regions: ['hk'] } }));
     const id = asked.sheet?.id ?? -1;
     const said = play(
       asked,
-      { kind: 'publish-preview', sheet: id, chosen: 0, pace: 0, preview: blast43 },
+      { kind: 'publish-preview', sheet: id, chosen: 0, pace: 0, preview },
       {
         kind: 'publish-diff',
         sheet: id,
@@ -138,6 +138,53 @@ describe('publish', () => {
     ['publish-zh-80x24', ui(80, 24, { locale: { lang: 'zh' } })],
   ])('%s', (name, u) => {
     expect(frame(open(state31()), u)).toEqual(golden(name));
+  });
+
+  test('who is hit and how stands as designed, but for what nobody measures', () => {
+    const got = frame(open(state31()), ui(120, 40));
+    const want = golden('publish-120x40');
+    const row = (rows: readonly string[], label: string) => rows.find((r) => r.startsWith(`  ${label} `));
+    for (const label of ['nodes', 'listeners', 'routes', 'supersedes'])
+      expect(row(got, label)).toBe(row(want, label));
+    // How long the oldest is open is told of a drain only; the figures of the fixture are those of its nodes.
+    expect(row(got, 'streams')).toMatch(
+      /40,344 live {3}0 cut {3}1,204 on edge-wss :8443 finish where they are before it closes/,
+    );
+    // What the strategy makes it take, and no estimate of what nodes take.
+    expect(row(got, 'steps')).toMatch(
+      /1 node, you promote {3}10 % = 7 {3}50 % = 32 {3}100 % = 64 {3}8 at once {3}at least 17 min/,
+    );
+    expect(got.filter((r) => r.startsWith(' Checked')).join('')).toMatch(
+      /schema ● {3}variables ● .*64 of 64 render/,
+    );
+  });
+
+  test('what cannot be, and what is cut, is said first and loud; a master of before says less', () => {
+    const bad = blast43.nodes.map((n, i) =>
+      i < 2 ? { ...n, change: 'unfit' as const, why: 'this node lacks selector.least' } : n,
+    );
+    const worse = {
+      ...blast43,
+      nodes: bad,
+      streamsCut: 212,
+      routes: [],
+      routesUnknown: 3,
+      checks: blast43.checks.map((c) =>
+        c.check === 'engines'
+          ? { ...c, verdict: 'fail' as const, bad: 2, passed: 62, why: 'hk-01: it lacks selector.least' }
+          : c,
+      ),
+    };
+    const text = frame(open(state31(), worse), ui(120, 40)).join('\n');
+    expect(text).toMatch(/63 get it in steps, 2 of them would refuse/);
+    expect(text).toMatch(/cannot +hk-01, hk-02: this node lacks selector\.least/);
+    expect(text).toMatch(/212 would be cut: their nodes wait until they are over/);
+    expect(text).toMatch(/routes +3 run what is no version here any more: not compared/);
+    expect(text).toMatch(/engines ✗ 2 of 64 not: hk-01: it lacks selector\.least/);
+    const before = { ...blast43, listeners: [], routes: [], checks: [], warnings: [] };
+    const old = frame(open(state31(), before), ui(120, 40)).join('\n');
+    expect(old).toMatch(/closes edge-wss :8443 on 28/);
+    expect(old).not.toMatch(/0 cut|Checked| routes /);
   });
 
   test('the diff is drawn as designed: both numbers, what is the same by its length', () => {

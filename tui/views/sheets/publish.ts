@@ -1,4 +1,4 @@
-import { BLANK, ends, type Row, row, type Seg, seg } from '../../theme/row.ts';
+import { BLANK, clip, ends, type Row, row, type Seg, seg, segsWidth } from '../../theme/row.ts';
 import type { Verdict } from '../../theme/symbols.ts';
 import { cutEnd, padTo, width } from '../../theme/width.ts';
 import { wrapped } from '../describe-body.ts';
@@ -32,6 +32,8 @@ export interface PublishPageProps {
     readonly lines: readonly string[] | null;
     readonly scroll: number;
   } | null;
+  /** What was looked at, and how it was found. */
+  readonly checks: readonly { readonly verdict: Verdict; readonly name: string; readonly text: string }[];
   readonly warns: readonly { readonly verdict: Verdict; readonly text: string }[];
   readonly choices: readonly ChoiceRow[];
   readonly reason: { readonly label: string; readonly typed: string; readonly focused: boolean };
@@ -55,9 +57,8 @@ export function publishPageRows(p: PublishPageProps, ui: Ui): readonly Row[] {
   const foot = fieldRows(p, ui);
   const low = ui.height < LOW;
   const facts = p.facts.flatMap((f, i) => factRows(f, low && i < p.facts.length - 1 ? 1 : 3, ui));
-  // What is superseded stands among the facts already.
-  const warns = p.warns.length === 0 || low ? [] : [warnRow(p, ui)];
-  const head = [titleRow(p, ui), row(' ', seg(say('publish.blast'), 'strong')), ...facts];
+  const warns = low ? shortRows(p, ui) : [...checkRows(p, ui), ...warnRows(p, ui)];
+  const head = [titleRow(p, ui), ...(low ? [] : [row(' ', seg(say('publish.blast'), 'strong'))]), ...facts];
   const fixed = head.length + warns.length + foot.length;
   const roomy = room - fixed > 12;
   const gap = roomy ? [BLANK] : [];
@@ -77,8 +78,8 @@ function titleRow(p: PublishPageProps, ui: Ui): Row {
 function factRows(f: PublishPageProps['facts'][number], most: number, ui: Ui): readonly Row[] {
   const { text } = ui.theme;
   const token = f.loud === true ? 'crit' : 'text';
-  const room = ui.width - TEXT_AT - 1;
-  const parts = most === 1 ? [cutEnd(text(f.text), room, ui.theme.sym.cut)] : wrapped(text(f.text), room);
+  const room = ui.width - TEXT_AT;
+  const parts = most === 1 ? [cutEnd(text(f.text), room, ui.theme.sym.cut)] : inParts(text(f.text), room);
   return parts
     .slice(0, most)
     .map((part, i) =>
@@ -86,10 +87,72 @@ function factRows(f: PublishPageProps['facts'][number], most: number, ui: Ui): r
     );
 }
 
-function warnRow(p: PublishPageProps, ui: Ui): Row {
+const BETWEEN = '   ';
+
+/** Broken between parts where that will do, else at spaces. */
+function inParts(line: string, room: number): readonly string[] {
+  const out: string[] = [];
+  for (const part of line.split(BETWEEN)) {
+    const now = out.at(-1);
+    const longer = now === undefined ? part : `${now}${BETWEEN}${part}`;
+    if (width(longer) <= room) out.splice(Math.max(0, out.length - 1), 1, longer);
+    else out.push(...wrapped(part, room));
+  }
+  return out;
+}
+
+/** ` Checked   schema ●   variables ● …`: over as many rows as it takes, three at most. */
+function checkRows(p: PublishPageProps, ui: Ui): readonly Row[] {
   const { say, text } = ui.theme;
-  const segs = p.warns.flatMap((w) => [verdictSeg(w.verdict, ui), seg(` ${text(w.text)}   `)]);
-  return row(' ', seg(padTo(say('publish.warns'), 10), 'quiet'), ...segs);
+  const items = p.checks.map((c): readonly Seg[] => [
+    seg(`${text(c.name)} `),
+    verdictSeg(c.verdict, ui),
+    ...(c.text === '' ? [] : [seg(` ${text(c.text)}`)]),
+  ]);
+  return flowing(say('publish.checked'), items, ui);
+}
+
+function warnRows(p: PublishPageProps, ui: Ui): readonly Row[] {
+  const { say, text } = ui.theme;
+  const items = p.warns.map((w): readonly Seg[] => [verdictSeg(w.verdict, ui), seg(` ${text(w.text)}`)]);
+  return flowing(say('publish.warns'), items, ui);
+}
+
+/** One row for both where rows are few: verdicts by name, and what is loud in words as far as it goes. */
+function shortRows(p: PublishPageProps, ui: Ui): readonly Row[] {
+  const { say, text, sym } = ui.theme;
+  if (p.checks.length + p.warns.length === 0) return [];
+  const quiet = p.checks.map((c) => [seg(`${text(c.name)} `), verdictSeg(c.verdict, ui)]);
+  const loud = [
+    ...p.checks.filter((c) => c.verdict === 'wrong'),
+    ...p.warns,
+    ...p.checks.filter((c) => c.verdict === 'warning'),
+  ].map((c) => [verdictSeg(c.verdict, ui), seg(` ${text(c.text)}`)]);
+  const items = [...quiet, ...loud.slice(0, 1)];
+  const label = seg(padTo(say('publish.checked'), LABELLED), 'quiet');
+  const segs = items.flatMap((item, i) => [...(i > 0 ? [seg('  ')] : []), ...item]);
+  const more = loud.length > 1 ? [seg(` +${loud.length - 1}`, 'quiet')] : [];
+  return [ends([seg(' '), label, ...segs], more, ui.width, sym.cut)];
+}
+
+const LABELLED = 10;
+const MOST_ROWS = 3;
+
+/** Items in a row, on the next one where they do not fit; the last row is cut. */
+function flowing(label: string, items: readonly (readonly Seg[])[], ui: Ui): readonly Row[] {
+  if (items.length === 0) return [];
+  const { sym } = ui.theme;
+  const room = ui.width - LABELLED - 2;
+  const lines: Seg[][] = [[]];
+  for (const item of items) {
+    const now = lines.at(-1) ?? [];
+    const wants = segsWidth(now) + segsWidth(item) + (now.length > 0 ? 3 : 0);
+    if (now.length > 0 && wants > room && lines.length < MOST_ROWS) lines.push([...item]);
+    else now.push(...(now.length > 0 ? [seg('   ')] : []), ...item);
+  }
+  return lines.map((segs, i) =>
+    row(' ', seg(padTo(i === 0 ? label : '', LABELLED), 'quiet'), ...clip(segs, room, sym.cut)),
+  );
 }
 
 function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
