@@ -32,6 +32,16 @@ test('what is packed once says to each agent what was meant for it', () => {
   expect(Buffer.from((read(packer.pack(b)).body as Offered).body)).toEqual(offer.body);
 });
 
+test('a message between two offers says what it was to say, and leaves nothing behind', () => {
+  const packer = new OfferPacker();
+  const confirm = { nonce: '0c', leaderEpoch: 1, body: { kind: 'commit_confirm', id: 'c1' } } as const;
+  for (let i = 0; i < 2; i++) {
+    expect(() => packer.pack({ ...of(offer, '0e'), leaderEpoch: Number.NaN })).toThrow('leader_epoch');
+    expect(decodeDown(ConnectResponse.decode(packer.message(confirm)))).toEqual(confirm);
+    expect(read(packer.pack(of(offer, '0d')))).toMatchObject({ nonce: '0d', body: { revision: 41 } });
+  }
+});
+
 test.each<[string, Partial<Offered>]>([
   ['revision', { revision: 42 }],
   ['version', { version: 'v8' as VersionLabel }],
