@@ -67,7 +67,7 @@ export class AgentTransport {
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
     });
-    // Each session reads and packs its own.
+    // Each session reads and packs its own; a packed offer has of a buffer what is asked of one.
     const asItIs = (message: unknown): Buffer => message as Buffer;
     const connect = {
       ...AgentServiceService.connect,

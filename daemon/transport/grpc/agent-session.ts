@@ -1,10 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { ConnectResponse } from '../../../proto/gen/aicdn/v1/agent.ts';
-import { encodeDown } from '../../../proto/link/codec-agent.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
-import type { Offered, OfferPacker } from '../../../proto/link/packed-offer.ts';
+import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
 import { UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
-import { buffer } from '../../../proto/link/wire.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { NodeName } from '../../../proto/vocab/ids.ts';
@@ -14,7 +11,7 @@ import type { Clock, Log, Random } from '../../service/ports.ts';
 import type { Due, FanOut } from './fan-out.ts';
 
 /** Both ways messages as they are on the wire: each session reads and packs them itself. */
-export type AgentCall = ServerDuplexStream<Buffer, Buffer>;
+export type AgentCall = ServerDuplexStream<Buffer, Buffer | PackedOffer>;
 
 export interface SessionSettings {
   readonly storeId: string;
@@ -311,9 +308,8 @@ export class AgentSession implements Due {
   }
 
   private write(body: AgentDown): void {
-    const nonce = this.needs.random.hex(8);
-    const message = ConnectResponse.encode(encodeDown({ nonce, leaderEpoch: 1, body })).finish();
-    this.writable = this.needs.call.write(buffer(message));
+    const { random, packer, call } = this.needs;
+    this.writable = call.write(packer.message({ nonce: random.hex(8), leaderEpoch: 1, body }));
   }
 
   private writeConfig(config: Offered): void {
