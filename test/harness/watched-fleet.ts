@@ -136,6 +136,17 @@ export class WatchedFleet extends RestRollouts {
     await this.fleet.inSync(this.names, 60_000);
   }
 
+  /** How often its agent was offered each version, by its own log. */
+  offers(name: string): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const line of readFileSync(this.fleet.agents.get(name)?.logFile ?? '', 'utf8').split('\n')) {
+      if (!line.includes('a config is offered')) continue;
+      const { version } = JSON.parse(line) as { version: string };
+      counts[version] = (counts[version] ?? 0) + 1;
+    }
+    return counts;
+  }
+
   /** By REST: the process of its engine. */
   async enginePid(name: string): Promise<number> {
     const node = await this.well<{ engine: { pid: number } | null }>('GET', `/nodes/${name}`);

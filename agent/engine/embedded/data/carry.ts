@@ -166,7 +166,7 @@ class UpSide implements LegEvents {
     const { c, turns } = this.#joined;
     turns?.originEnd();
     if (turns?.answering && c.doubtUp) {
-      this.#joined.lost(c.far, c.up, 'ended in the middle of an answer');
+      this.#joined.lost(this.#joined.left ? 'client' : c.far, c.up, 'ended in the middle of an answer');
       return;
     }
     if (turns?.outstanding) this.#joined.blame(c.up.sealed ? 'origin' : c.far);

@@ -208,8 +208,8 @@ describe.each(WAYS)('two hops, %o', (way) => {
       const blamed = { abortedClient: 1, abortedTunnel: 0, abortedOrigin: 0 };
       expect(await core.stats('svc')).toMatchObject(blamed);
       // Bare TCP between them does not say who broke it.
-      // Bare TCP between them does not say who broke it.
-      const bare = way.tunnel === 'tcp';
+      // Bare TCP between them does not say who reset it.
+      const bare = way.tunnel === 'tcp' && how === 'resets';
       expect(await edge.stats('in')).toMatchObject(bare ? { abortedTunnel: 1, abortedOrigin: 0 } : blamed);
     },
   );
