@@ -178,7 +178,7 @@ function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
 
 /** A unified diff with the number of each line on both sides; what is the same between is told by its length. */
 export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
-  const { text, say, sym } = ui.theme;
+  const { text, sym } = ui.theme;
   const out: Row[] = [];
   let old = 1;
   let now = 1;
@@ -188,8 +188,7 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
     const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (hunk !== null) {
       const at = Number(hunk[1]);
-      if (at > old)
-        out.push(row(seg(`            ${sym.cut} ${say('publish.same', { n: at - old })}`, 'quiet')));
+      if (at > old) out.push(row(seg(`            ${sym.cut} ${sameLines(at - old, ui)}`, 'quiet')));
       old = at;
       now = Number(hunk[2]);
       continue;
@@ -207,6 +206,9 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
   }
   return out;
 }
+
+const sameLines = (n: number, { theme }: Ui): string =>
+  n === 1 ? theme.say('publish.same1') : theme.say('publish.same', { n });
 
 /** Each removed line's index with the added one that takes its place, and the other way round. */
 function partners(lines: readonly string[]): ReadonlyMap<number, string> {
