@@ -7,7 +7,7 @@ import {
   type TargetState,
 } from '../../../proto/vocab/rollout.ts';
 import { targetWords } from '../../store/configs-view.ts';
-import { kindWords, rolloutVerdict, stateWords, stepSize } from '../../store/rollout-words.ts';
+import { kindWords, rolloutVerdict, stateWords, stepSize, whyOf } from '../../store/rollout-words.ts';
 import {
   isOver,
   onNew,
@@ -178,7 +178,8 @@ export function rolloutProps(r: Rollout, state: State, ui: Ui): RolloutProps {
     id: r.id,
     what: say(`${r.version} to ${targetWords(r.target)}`, `${r.version} 到 ${targetWords(r.target)}`),
     verdict: rolloutVerdict(r),
-    state: persons(speak(stateWords(r), ui.theme)),
+    // What ended it has a line of its own: in the title it would be cut.
+    state: persons(speak(whyOf(r) === '' ? stateWords(r) : kindWords(r), ui.theme)),
     by: by(r, now, ui),
     steps: steps(r, now, ui),
     lines: rolloutLines(r, { targets, has: released(v, r).n }, now, ui),

@@ -143,9 +143,10 @@ function listenersFact(p: BlastRadius, say: Pick2): Fact {
   const label = say('listeners', '监听');
   const closes = closesOf(p);
   const of = (change: ListenerBlast['change']) => p.listeners.filter((l) => l.change === change);
+  // Where all run the same it need not be said of each.
+  const alike = new Set(p.nodes.map((n) => n.from)).size < 2;
   const closing = closes.map((c) => {
-    const those =
-      c.from === null || c.nodes === p.nodes.length ? '' : say(` (those on ${c.from})`, `（${c.from} 的）`);
+    const those = c.from === null || alike ? '' : say(` (those on ${c.from})`, `（${c.from} 的）`);
     return say(
       `closes ${c.service} ${c.addr} on ${c.nodes}${those}`,
       `${c.nodes} 台关闭 ${c.service} ${c.addr}${those}`,
