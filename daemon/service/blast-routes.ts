@@ -145,5 +145,5 @@ function rankOf(c: RouteChange): number {
 
 /** New connections are led away from it. */
 function isLeft(c: RouteChange): boolean {
-  return c.change === 'removed' || c.fields.some((f) => f.key === 'backup' && f.to === 'true');
+  return c.change === 'removed' || c.fields.some((f) => f.key === 'backup' && f.from === 'false');
 }

@@ -70,6 +70,13 @@ test('nodes that come and go, and how one is chosen', () => {
   ]);
 });
 
+test('a node that comes as a backup says so', () => {
+  const spare = `  - {name: sh9, addr: "198.51.100.19:8443", connector: {type: relay}, dialer: {type: tls}, metadata: {backup: true}}\n`;
+  expect(routeChanges(read(EDGE), read(EDGE + spare))).toMatchObject([
+    { node: 'sh9', change: 'added', takers: 2, fields: [{ key: 'backup', from: '', to: 'true' }] },
+  ]);
+});
+
 test('a whole hop that comes in the place of another', () => {
   const got = change(
     EDGE,

@@ -141,6 +141,9 @@ class Secret {
   }
 }
 
+/** Of one that comes: it takes connections only when the others do not. */
+const BACKUP = [{ key: 'backup', from: '', to: 'true' }];
+
 type NodeChange = Pick<RouteChange, 'node' | 'addr' | 'change' | 'fields' | 'takers'>;
 
 function nodeChanges<N extends HopNode | ForwardNode>(
@@ -154,7 +157,7 @@ function nodeChanges<N extends HopNode | ForwardNode>(
   for (const [node, n] of after) {
     const was = before.get(node);
     const base = { node, addr: n.addr, takers: takers(node) };
-    if (!was) out.push({ ...base, change: 'added', fields: [] });
+    if (!was) out.push({ ...base, change: 'added', fields: of(n)['backup'] === true ? BACKUP : [] });
     else {
       const fields = fieldsOf(of(was), of(n));
       if (fields.length > 0) out.push({ ...base, change: 'changed', fields });

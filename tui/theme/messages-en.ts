@@ -252,6 +252,7 @@ export const EN = {
   'publish.base': 'base',
   'publish.written': 'variables as written',
   'publish.same': '{n} lines the same',
+  'publish.same1': '1 line the same',
   'publish.count': 'type',
   'publish.type': '{n}   to publish to {n} nodes',
   'before.title': 'Before',

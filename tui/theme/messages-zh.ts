@@ -252,6 +252,7 @@ export const ZH: Readonly<Record<WordKey, string>> = {
   'publish.base': '基准',
   'publish.written': '变量按原文',
   'publish.same': '{n} 行相同',
+  'publish.same1': '1 行相同',
   'publish.count': '输入',
   'publish.type': '{n}   即发布到 {n} 台',
   'before.title': '之前',

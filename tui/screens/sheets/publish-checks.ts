@@ -18,7 +18,13 @@ const MOST_NAMED = 3;
 export function publishChecks(p: BlastRadius, say: Pick2): PublishPageProps['checks'] {
   const out = p.checks.flatMap((c) => (c.check === 'reach' ? [] : [itemOf(c, say)]));
   if (out.length > 0 && !p.checks.some((c) => c.check === 'ports')) {
-    out.push({ verdict: 'well', name: say('ports', '端口'), text: say('none is opened', '不打开新端口') });
+    const ports = {
+      verdict: 'well',
+      name: say('ports', '端口'),
+      text: say('none is opened', '不打开新端口'),
+    } as const;
+    const engines = p.checks.filter((c) => c.check === 'engines').length;
+    out.splice(out.length - engines, 0, ports);
   }
   return out;
 }

@@ -143,30 +143,40 @@ function listenersFact(p: BlastRadius, say: Pick2): Fact {
   const label = say('listeners', '监听');
   const closes = closesOf(p);
   const of = (change: ListenerBlast['change']) => p.listeners.filter((l) => l.change === change);
-  const parts = closes.map((c) => {
-    const those =
-      c.from === null || c.nodes === p.nodes.length ? '' : say(` (those on ${c.from})`, `（${c.from} 的）`);
+  // Where all run the same it need not be said of each.
+  const alike = new Set(p.nodes.map((n) => n.from)).size < 2;
+  const closing = closes.map((c) => {
+    const those = c.from === null || alike ? '' : say(` (those on ${c.from})`, `（${c.from} 的）`);
     return say(
       `closes ${c.service} ${c.addr} on ${c.nodes}${those}`,
       `${c.nodes} 台关闭 ${c.service} ${c.addr}${those}`,
     );
   });
-  for (const o of of('opens')) {
-    parts.push(say(`opens ${o.service} ${o.addr} on ${o.nodes}`, `${o.nodes} 台打开 ${o.service} ${o.addr}`));
-  }
-  for (const c of of('changes')) {
-    parts.push(
-      say(
-        `${c.service} ${c.addr} becomes ${c.type} on ${c.nodes}`,
-        `${c.nodes} 台 ${c.service} ${c.addr} 改为 ${c.type}`,
-      ),
-    );
-  }
+  const opening = of('opens').map((o) =>
+    say(`opens ${o.service} ${o.addr} on ${o.nodes}`, `${o.nodes} 台打开 ${o.service} ${o.addr}`),
+  );
+  const changing = of('changes').map((c) =>
+    say(
+      `${c.service} ${c.addr} becomes ${c.type} on ${c.nodes}`,
+      `${c.nodes} 台 ${c.service} ${c.addr} 改为 ${c.type}`,
+    ),
+  );
+  const parts = [closing, opening, changing].flatMap((all) => firstOf(all, say));
   const keeps = [...new Set(of('keeps').map((k) => k.addr))];
-  if (keeps.length > 0) parts.push(say(`keeps ${keeps.join(' ')}`, `保留 ${keeps.join(' ')}`));
+  if (keeps.length > 0) {
+    parts.push(say(`keeps ${firstOf(keeps, say).join(' ')}`, `保留 ${firstOf(keeps, say).join(' ')}`));
+  }
   if (closes.length === 0 && of('opens').length === 0)
     parts.unshift(say('none closes or opens', '无监听关闭或打开'));
   return { label, text: parts.join(BETWEEN), loud: closes.length > 0 };
+}
+
+/** Where each node has a port of its own there are as many as nodes. */
+const MOST_TOLD = 4;
+
+function firstOf(all: readonly string[], say: Pick2): readonly string[] {
+  const more = all.length - MOST_TOLD;
+  return more > 1 ? [...all.slice(0, MOST_TOLD), say(`and ${more} more`, `另 ${more} 项`)] : all;
 }
 
 function supersedesFacts(plan: RolloutPlan, say: Pick2): readonly Fact[] {

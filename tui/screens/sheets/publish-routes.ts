@@ -73,12 +73,14 @@ function coreText(r: RouteBlast, say: Pick2): string {
 }
 
 function comesOrGoes(what: string, r: RouteBlast, say: Pick2): string {
-  return r.change === 'added'
-    ? say(
-        `${what} comes on ${r.nodes}, beside ${r.takers ?? 0}`,
-        `${r.nodes} 台新增${what}，另有 ${r.takers ?? 0} 台`,
-      )
-    : say(`${what} goes on ${r.nodes}: ${left(r, say)}`, `${r.nodes} 台移除${what}：${left(r, say)}`);
+  if (r.change === 'removed') {
+    return say(`${what} goes on ${r.nodes}: ${left(r, say)}`, `${r.nodes} 台移除${what}：${left(r, say)}`);
+  }
+  const backup = r.fields.some((f) => f.key === 'backup' && f.to === 'true');
+  return say(
+    `${what} comes${backup ? ' as backup' : ''} on ${r.nodes}, beside ${r.takers ?? 0}`,
+    `${r.nodes} 台新增${what}${backup ? '（备用）' : ''}，另有 ${r.takers ?? 0} 台`,
+  );
 }
 
 function left(r: RouteBlast, say: Pick2): string {

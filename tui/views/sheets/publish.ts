@@ -6,7 +6,7 @@ import { type KeyHint, keybarRow } from '../foot.ts';
 import { count } from '../format.ts';
 import { type Ui, WIDE } from '../ui.ts';
 import { verdictSeg } from '../verdict.ts';
-import { errorRow, field, ruleRow } from './parts.ts';
+import { errorRow, errorRows, field, ruleRow } from './parts.ts';
 
 /** A row of choices: Left and Right move among them while it has the focus. */
 export interface ChoiceRow {
@@ -158,7 +158,8 @@ function flowing(label: string, items: readonly (readonly Seg[])[], ui: Ui): rea
 function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
   const { say, text, sym } = ui.theme;
   const d = p.diff;
-  if (d === null) return [row(seg(` ${say('diff.asking')}`, 'quiet'))];
+  // Nobody is asked what differs for what cannot be.
+  if (d === null) return p.error === null ? [row(seg(` ${say('diff.asking')}`, 'quiet'))] : [];
   const bases = d.bases.flatMap((b, i): Seg[] => {
     const words = b.chosen ? `[${text(b.text)}]` : text(b.text);
     return [...(i > 0 ? [seg('  ')] : []), seg(words, 'text', { accent: b.chosen && d.focused })];
@@ -178,7 +179,7 @@ function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
 
 /** A unified diff with the number of each line on both sides; what is the same between is told by its length. */
 export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
-  const { text, say, sym } = ui.theme;
+  const { text, sym } = ui.theme;
   const out: Row[] = [];
   let old = 1;
   let now = 1;
@@ -188,8 +189,7 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
     const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (hunk !== null) {
       const at = Number(hunk[1]);
-      if (at > old)
-        out.push(row(seg(`            ${sym.cut} ${say('publish.same', { n: at - old })}`, 'quiet')));
+      if (at > old) out.push(row(seg(`            ${sym.cut} ${sameLines(at - old, ui)}`, 'quiet')));
       old = at;
       now = Number(hunk[2]);
       continue;
@@ -207,6 +207,9 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
   }
   return out;
 }
+
+const sameLines = (n: number, { theme }: Ui): string =>
+  n === 1 ? theme.say('publish.same1') : theme.say('publish.same', { n });
 
 /** Each removed line's index with the added one that takes its place, and the other way round. */
 function partners(lines: readonly string[]): ReadonlyMap<number, string> {
@@ -289,6 +292,8 @@ function fieldRows(p: PublishPageProps, ui: Ui): readonly Row[] {
       ),
     );
   }
-  out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last }, ui));
+  // With no answer there is room for all that was said.
+  const errors = p.type === null ? errorRows(p.error, ui) : [errorRow(p.error, ui)];
+  out.push(...errors, keybarRow({ keys: p.keys, last: p.last }, ui));
   return out;
 }
