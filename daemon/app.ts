@@ -3,6 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MasterSettings } from '../config/master.ts';
 import { keptSecret } from '../config/secret.ts';
 import { AppError } from '../proto/vocab/errors.ts';
@@ -17,7 +18,7 @@ import { createExposition } from './drivers/exposition.ts';
 import type { KeptRings } from './drivers/rings/rings.ts';
 import { RingSaver } from './drivers/rings/saver.ts';
 import { fewRandom } from './few-random.ts';
-import type { Clock, Log, Random } from './service/ports.ts';
+import type { Clock, Log, Random, Turns } from './service/ports.ts';
 import type { createServices } from './service/services.ts';
 import { createArchive } from './store/archive.ts';
 import { openAuditFile } from './store/audit-file.ts';
@@ -30,6 +31,8 @@ import { isLoopback } from './transport/rest/root.ts';
 import { RestTransport } from './transport/rest/server.ts';
 
 const TICK_MS = 1000;
+/** Thousands of agents that answer at once are written some dozens at a time, and no answer is later by more. */
+const MOMENT_MS = 25;
 const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8 days
 
 export interface AppNeeds {
@@ -57,6 +60,7 @@ export interface Master {
 }
 
 const clock: Clock = { now: () => Date.now() };
+const turns: Turns = { next: () => new Promise((next) => setImmediate(next)) };
 
 /**
  * Builds all and starts it in order: store, CA, services, console socket, REST, agents' port. What was started is
@@ -123,8 +127,10 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         dialler: createDialler({ allow: settings.outboundAllow }),
         rings,
         clock,
+        turns,
         random,
         log,
+        moment: () => sleep(MOMENT_MS),
       },
     );
     await services.start();

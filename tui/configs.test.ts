@@ -110,8 +110,13 @@ describe('publish', () => {
     r.type('3');
     r.meant({ kind: 'submit' });
     await r.settle();
-    expect(r.master.asked.at(-1)).toBe('publish v2 {}');
+    expect(r.master.asked).toContain('publish v2 {}');
     expect(r.state().sheet).toBeNull();
+    // What it began is looked at, from wherever it was asked for.
+    expect(r.state()).toMatchObject({
+      place: { kind: 'screen', screen: 'rollouts' },
+      rollouts: { pane: 'rollout', chosen: '1' },
+    });
   });
 
   test('another target empties what was typed, and an answer about the one before is none', async () => {

@@ -1,6 +1,7 @@
 import type { AgentHello, ConfigStatusReport, FollowedLines } from '../../proto/vocab/agent-link.ts';
 import type { AlertView } from '../../proto/vocab/alert.ts';
 import type { AuditRecord, AuditVerdict } from '../../proto/vocab/audit.ts';
+import type { BlastRadius } from '../../proto/vocab/blast.ts';
 import type { Action, Caller, Role } from '../../proto/vocab/can.ts';
 import type {
   CommandOptions,
@@ -9,7 +10,7 @@ import type {
   CommandType,
   TaskState,
 } from '../../proto/vocab/command.ts';
-import type { BlastRadius, ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
+import type { ConfigVersion, Target } from '../../proto/vocab/config-version.ts';
 import type {
   CommandId,
   Fingerprint,

@@ -8,7 +8,7 @@ import type { Refusal } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { nextLabel } from '../core/config-version/select.ts';
 import type { ConfigsService as Api, Mutation } from './api.ts';
-import type { Clock, MetricsRings, Snapshot, Store } from './ports.ts';
+import type { Clock, MetricsRings, Snapshot, Store, Turns } from './ports.ts';
 import { confirmed, must, targetOf, undone } from './published.ts';
 import { LONGEST_TEXT, type PublishedNow, type Publisher } from './publisher.ts';
 import { refuseUnfit, type StoredVersion } from './publishing.ts';
@@ -23,6 +23,7 @@ interface Needs {
   readonly publisher: Publisher;
   readonly rings: MetricsRings;
   readonly clock: Clock;
+  readonly turns: Turns;
 }
 
 export class ConfigsService implements Api {

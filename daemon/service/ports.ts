@@ -34,6 +34,11 @@ export interface Clock {
   now(): Millis;
 }
 
+/** A long answer is worked out in slices: others have their turn between two of them. */
+export interface Turns {
+  next(): Promise<void>;
+}
+
 export interface Random {
   /** n random bytes, hex. */
   hex(n: number): string;

@@ -1,10 +1,11 @@
 import type { Publication, Target } from '../../proto/vocab/config-version.ts';
 import type { Millis, NodeName, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
-import type { Rollout, RolloutPlan, Strategy } from '../../proto/vocab/rollout.ts';
+import { type Rollout, type RolloutPlan, type Strategy, stepAtLeastMs } from '../../proto/vocab/rollout.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
 import { nextLabel } from '../core/config-version/select.ts';
 import { describeTarget } from '../core/config-version/target.ts';
+import type { NodeFacts } from '../core/rollout/facts.ts';
 import { begin } from '../core/rollout/rollout.ts';
 import { strategyNamed } from '../core/rollout/strategies.ts';
 import type { Mutation, Pace } from './api.ts';
@@ -61,22 +62,35 @@ export class Publisher {
     return planOf(this.needs.templates, view, version, target, { actor: m.caller.actor, reason, at });
   }
 
-  /** In which steps it would go. */
-  steps(view: Snapshot, plan: Plan, strategy: Strategy, now: Millis): RolloutPlan {
-    const { rollout } = this.begun(plan, strategy, { createdBy: '', reason: '', reverts: null }, now);
+  /** What its rollout would be told of the nodes that it hits. */
+  factsOf(plan: Plan, now: Millis): (node: Node) => NodeFacts {
+    const of = this.needs.facts.of(plan.after, plan.value, now);
+    return (node) => of(node, true);
+  }
+
+  /** In which steps it would go. @param nodes facts of those it hits, where somebody has them */
+  steps(
+    view: Snapshot,
+    plan: Plan,
+    strategy: Strategy,
+    now: Millis,
+    nodes = plan.hit.map(this.factsOf(plan, now)),
+  ): RolloutPlan {
+    const by = { createdBy: '', reason: '', reverts: null };
+    const { rollout, targets: all } = this.begun(plan, strategy, by, now, nodes);
     const merged = rollout.strategy;
+    const here = rollout.steps.map(() => 0);
+    // Who is away, or cannot take it, is not waited for.
+    for (const t of all) if (t.state === 'waiting') here[t.step] = (here[t.step] ?? 0) + 1;
     const steps = rollout.steps.flatMap(({ targets }, i) => {
       const step = merged.steps[i];
-      return step ? [{ step, targets }] : [];
+      return step ? [{ step, targets, atLeastMs: stepAtLeastMs(merged, step, here[i] ?? 0) }] : [];
     });
     return {
       strategy: merged,
       steps,
       supersedes: this.inItsWay(view, plan.hit).map((r) => this.stops(view, r)),
-      aboutMs: aboutMs(
-        merged,
-        steps.map((s) => s.targets),
-      ),
+      atLeastMs: steps.reduce((ms, s) => ms + s.atLeastMs, 0),
     };
   }
 
@@ -158,8 +172,8 @@ export class Publisher {
     strategy: Strategy,
     by: { readonly createdBy: string; readonly reason: string; readonly reverts: RolloutId | null },
     now: Millis,
+    nodes = plan.hit.map(this.factsOf(plan, now)),
   ) {
-    const { facts } = this.needs;
     const publication = plan.value.publications.at(-1);
     return begin({
       id: plan.rollout,
@@ -167,7 +181,7 @@ export class Publisher {
       target: publication?.target ?? {},
       revision: plan.revision,
       strategy,
-      nodes: plan.hit.map((n) => facts.of(plan.after, plan.value, n, now, true)),
+      nodes,
       ...by,
       now,
     });
@@ -194,16 +208,4 @@ export class Publisher {
       regions: [...regions.values()].toSorted((a, b) => (a.region < b.region ? -1 : 1)),
     };
   }
-}
-
-/** Soaks, readings and pauses, as far as they are given: what a node takes to switch comes on top. */
-function aboutMs(strategy: Strategy, targets: readonly number[]): Millis {
-  let all = 0;
-  strategy.steps.forEach((step, i) => {
-    const more = (targets[i] ?? 0) - (targets[i - 1] ?? 0);
-    all += Math.ceil(more / Math.max(1, strategy.maxParallel)) * strategy.minHealthyMs;
-    if (step.analysis) all += strategy.gates.readings * strategy.gates.intervalMs;
-    if (typeof step.pause === 'number') all += step.pause;
-  });
-  return all;
 }

@@ -1,17 +1,11 @@
-import { parseAddress } from '../../proto/document/address.ts';
-import type {
-  BlastRadius,
-  ConfigVersion,
-  NodeBlast,
-  Publication,
-  Target,
-} from '../../proto/vocab/config-version.ts';
+import type { NodeBlast } from '../../proto/vocab/blast.ts';
+import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
 import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { Millis, Revision, RolloutId } from '../../proto/vocab/ids.ts';
 import type { Node, Refusal } from '../../proto/vocab/node.ts';
-import type { RolloutPlan } from '../../proto/vocab/rollout.ts';
 import { tieWith } from '../core/config-version/select.ts';
 import { describeTarget } from '../core/config-version/target.ts';
+import { listenerChange } from './blast-listeners.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
 import { overlay, winnersOf } from './published.ts';
 import { type Rendered, type Templates, unfitness } from './rendering.ts';
@@ -91,73 +85,16 @@ export function refuseUnfit(templates: Templates, plan: Plan, node: Node): void 
   });
 }
 
-/** What it would do, node by node. */
-export function blastRadius(
-  templates: Templates,
-  rings: Pick<MetricsRings, 'figures' | 'services'>,
-  plan: Plan,
-  how: RolloutPlan,
-  now: Millis,
-): BlastRadius {
-  const nodes = plan.hit.map((n) => blastOf(templates, rings, plan, n, now));
-  const regions = new Map<string, { region: string; nodes: number; streams: number }>();
-  for (const n of nodes) {
-    const r = regions.get(n.region) ?? { region: n.region, nodes: 0, streams: 0 };
-    regions.set(n.region, { ...r, nodes: r.nodes + 1, streams: r.streams + n.streams });
-  }
-  return {
-    toLabel: plan.value.label,
-    nodes,
-    regions: [...regions.values()].toSorted((a, b) => (a.region < b.region ? -1 : 1)),
-    streams: nodes.reduce((n, x) => n + x.streams, 0),
-    listenersClosed: nodes.reduce((n, x) => n + x.closes.length, 0),
-    plan: how,
-  };
-}
-
-function blastOf(
-  templates: Templates,
-  rings: Pick<MetricsRings, 'figures' | 'services'>,
-  plan: Plan,
-  node: Node,
-  now: Millis,
-): NodeBlast {
-  const { name, region, nodeType } = node;
-  const from = node.effective?.version ?? null;
-  const base = { name, region, nodeType, from, streams: rings.figures(name, now)?.streams ?? 0 };
-  const rendered = templates.render(plan.after, plan.value, node);
-  const [first] = unfitness(rendered, node);
-  if (first) return { ...base, change: 'unfit', why: formatRefusal(first), closes: [] };
-  const hash = rendered.ok ? rendered.hash : null;
-  if (node.effective?.hash === hash) {
-    return { ...base, change: 'unchanged', why: 'it runs this very document', closes: [] };
-  }
-  const closes = closedBy(rendered, node, rings.services(name, now));
-  const again =
-    node.rejectedHash === hash ? 'it has refused this document before: it is tried once more' : '';
-  if (!node.effective) return { ...base, change: 'first', why: again || 'it runs nothing yet', closes };
-  const was = from === null ? 'something that is no version here' : from;
-  return { ...base, change: 'update', why: again || `it runs ${was}`, closes };
-}
-
-/** Listeners whose address is not in the new document: those that stay keep their port open whatever else changes. */
+/** Listeners whose address is not in the new document, with what is live on them. */
 export function closedBy(
   rendered: Rendered,
   node: Node,
   services: ReturnType<MetricsRings['services']>,
 ): NodeBlast['closes'] {
   if (!rendered.ok) return [];
-  const stay = rendered.listens
-    .map((l) => parseAddress(l.addr, 'listen'))
-    .filter((a) => typeof a !== 'string');
-  return (node.engine?.listeners ?? [])
-    .filter((l) => {
-      const at = parseAddress(l.addr, 'listen');
-      return typeof at !== 'string' && !stay.some((s) => s.port === at.port && s.host === at.host);
-    })
-    .map(({ service, addr }) => ({
-      service,
-      addr,
-      streams: services.find((s) => s.service === service)?.streams ?? null,
-    }));
+  return listenerChange(node.engine?.listeners ?? [], rendered.listens).closes.map(({ service, addr }) => ({
+    service,
+    addr,
+    streams: services.find((s) => s.service === service)?.streams ?? null,
+  }));
 }

@@ -1,3 +1,4 @@
+import type { TunnelDocument } from '../../proto/document/document.ts';
 import { configHash } from '../../proto/document/hash.ts';
 import { Lines } from '../../proto/document/lines.ts';
 import { readDocument } from '../../proto/document/read.ts';
@@ -7,7 +8,7 @@ import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash, ConfigHash, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
-import type { Node, Refusal } from '../../proto/vocab/node.ts';
+import type { ListenerInfo, Node, Refusal } from '../../proto/vocab/node.ts';
 import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vocab/secret.ts';
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
@@ -18,20 +19,29 @@ import { isFreeName, scopeOf, standInScope } from './scope.ts';
 
 /** A refusal's place is one of the template. */
 export type Rendered =
+  | RenderedDocument
   | {
-      readonly ok: true;
-      readonly hash: ConfigHash;
-      readonly text: string;
-      /** The same as it is sent: one for all nodes that share the rendering. */
-      readonly body: Uint8Array;
-      /** What a node must be able to carry. */
-      readonly requires: readonly string[];
-      /** What the document names and the node must have. */
-      readonly sealed: readonly SealedRef[];
-      /** Where it listens. */
-      readonly listens: readonly { readonly service: string; readonly addr: string }[];
-    }
-  | { readonly ok: false; readonly refusals: readonly Refusal[] };
+      readonly ok: false;
+      /** What it fell for: a name without a value, the document itself, or what it names. */
+      readonly at: 'variables' | 'schema' | 'sealed';
+      readonly refusals: readonly Refusal[];
+    };
+
+export interface RenderedDocument {
+  readonly ok: true;
+  readonly hash: ConfigHash;
+  readonly text: string;
+  /** The same as it is sent: one for all nodes that share the rendering. */
+  readonly body: Uint8Array;
+  /** What a node must be able to carry. */
+  readonly requires: readonly string[];
+  /** What the document names and the node must have. */
+  readonly sealed: readonly SealedRef[];
+  /** Where it listens. */
+  readonly listens: readonly Pick<ListenerInfo, 'service' | 'addr' | 'type'>[];
+  /** What its reader warns of. */
+  readonly warnings: readonly Refusal[];
+}
 
 /** Renderings kept: nodes with equal values of the variables that are used share one. */
 const MOST_RENDERED = 512;
@@ -41,10 +51,10 @@ const MOST_BYTES = 240 * 1024;
 
 function render(template: string, scope: Scope): Rendered {
   const r = renderTemplate(template, scope);
-  if (!r.ok) return r;
+  if (!r.ok) return { ...r, at: 'variables' };
   const read = readDocument(r.text);
-  if (!read.ok) return { ok: false, refusals: read.refusals.map(r.toTemplate) };
-  const { document } = read;
+  if (!read.ok) return { ok: false, at: 'schema', refusals: read.refusals.map(r.toTemplate) };
+  const { document, warnings } = read;
   return {
     ok: true,
     hash: configHash(document),
@@ -52,7 +62,8 @@ function render(template: string, scope: Scope): Rendered {
     body: new TextEncoder().encode(r.text),
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
-    listens: document.services.map((s) => ({ service: s.name, addr: s.addr })),
+    listens: document.services.map((s) => ({ service: s.name, addr: s.addr, type: s.listener.type })),
+    warnings: warnings.map(r.toTemplate),
   };
 }
 
@@ -137,6 +148,8 @@ export class Templates {
   private readonly texts = new Map<BodyHash, string>();
   private readonly named = new Map<BodyHash, readonly string[]>();
   private readonly rendered = new Map<string, Rendered>();
+  /** Of renderings that somebody has looked into; they go with them. */
+  private readonly read = new WeakMap<RenderedDocument, TunnelDocument>();
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
 
@@ -187,16 +200,27 @@ export class Templates {
   render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
     const template = this.loaded(version);
     const names = this.names(version);
-    const scope = scopeOf(view, node, names);
     // Without names it is the same for everybody.
-    const values = names.length === 0 ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
+    const scope = names.length === 0 ? null : scopeOf(view, node, names);
+    const values = scope === null ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
     const known = `${version.bodyHash} ${values}`;
-    const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
+    const made =
+      this.rendered.get(known) ?? this.checked(render(template, scope ?? scopeOf(view, node, names)), view);
     this.rendered.delete(known);
     this.rendered.set(known, made);
     const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;
     if (oldest && !oldest.done) this.rendered.delete(oldest.value);
     return made;
+  }
+
+  /** What was rendered, as a document. */
+  document(rendered: RenderedDocument): TunnelDocument {
+    const known = this.read.get(rendered);
+    if (known) return known;
+    const read = readDocument(rendered.text);
+    if (!read.ok) throw new AppError('internal', 'a document was read once, and is not read again');
+    this.read.set(rendered, read.document);
+    return read.document;
   }
 
   standing(view: Snapshot): readonly Standing[] {
@@ -254,12 +278,13 @@ export class Templates {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;
       all += stored.bytes;
-      if (!this.opens(ref, stored)) return { ok: false, refusals: [keyIsGone(ref.name)] };
+      if (!this.opens(ref, stored)) return { ok: false, at: 'sealed', refusals: [keyIsGone(ref.name)] };
     }
     if (all <= MOST_BYTES) return rendered;
     const message = `the document and what it names are ${Math.ceil(all / 1024)} KiB together`;
     return {
       ok: false,
+      at: rendered.sealed.length > 0 ? 'sealed' : 'schema',
       refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
     };
   }

@@ -4,12 +4,15 @@ import { AppError, formatRefusal } from '../../proto/vocab/errors.ts';
 import type { VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import { safeText } from '../../proto/vocab/safe-text.ts';
+import type { NodeFacts } from '../core/rollout/facts.ts';
 import type { ConfigReviews as Api } from './api.ts';
-import type { Clock, MetricsRings } from './ports.ts';
+import { Blast } from './blast.ts';
+import type { Clock, MetricsRings, Turns } from './ports.ts';
 import { must } from './published.ts';
 import type { Publisher } from './publisher.ts';
-import { blastRadius, planOf, unfit } from './publishing.ts';
+import { planOf, unfit } from './publishing.ts';
 import { type Templates, templateRefusals } from './rendering.ts';
+import { Slices } from './slices.ts';
 import { authorise, type Writer } from './write.ts';
 
 interface Needs {
@@ -18,6 +21,7 @@ interface Needs {
   readonly publisher: Publisher;
   readonly rings: MetricsRings;
   readonly clock: Clock;
+  readonly turns: Turns;
 }
 
 const MOST_BYTES = 256 * 1024;
@@ -86,7 +90,24 @@ export class Reviews implements Api {
     const view = writer.view();
     const now = clock.now();
     const plan = publisher.plan({ caller, reason: '' }, view, must(view, args.label), args.target, now);
-    return blastRadius(templates, rings, plan, publisher.steps(view, plan, strategy, now), now);
+    // What they run now is compared with it.
+    for (const label of new Set(plan.hit.flatMap((n) => n.effective?.version ?? []))) {
+      const version = view.get('version', label);
+      if (version) await templates.body(version);
+    }
+    const blast = new Blast({ templates, rings }, plan, now);
+    const slices = new Slices(this.needs);
+    const facts: NodeFacts[] = [];
+    const factsOf = publisher.factsOf(plan, now);
+    for (const node of plan.hit) {
+      const own = factsOf(node);
+      blast.add(node, own);
+      facts.push(own);
+      if (slices.over) await slices.next();
+    }
+    const steps = publisher.steps(view, plan, strategy, now, facts);
+    await slices.next();
+    return blast.told(steps);
   }
 
   private async side(label: string, node: Node | null) {

@@ -28,6 +28,7 @@ import type {
   Passwords,
   Random,
   Store,
+  Turns,
   Vault,
 } from './ports.ts';
 import { Publisher, type PublisherSettings } from './publisher.ts';
@@ -83,8 +84,11 @@ export interface ServiceNeeds {
   readonly dialler: Dialler;
   readonly rings: MetricsRings;
   readonly clock: Clock;
+  readonly turns: Turns;
   readonly random: Random;
   readonly log: Log;
+  /** A moment goes by in which more agents may speak, before what they say is written together. Not given: none. */
+  readonly moment?: () => Promise<void>;
 }
 
 /** The services, and what drives them. */
@@ -122,7 +126,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const follows = new FollowedLogs({ link, clock, random });
 
   const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
-  const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
+  const { moment } = needs;
+  const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log, moment });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
   const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];
@@ -201,7 +206,7 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
     agents,
     nodes: told('nodes', nodes),
     figures: new FiguresService({ rings, clock }),
-    configs: told('configs', new ConfigsService({ writer, store, templates, publisher, rings, clock })),
+    configs: told('configs', new ConfigsService({ ...needs, writer, templates, publisher })),
     rollouts: told('rollouts', new RolloutsService({ writer, publisher, change, rings, clock })),
     commands: told('commands', commands),
     alerts,

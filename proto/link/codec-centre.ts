@@ -1,25 +1,15 @@
-import type {
-  NodeBlast as WireBlast,
-  PreviewPublishResponse as WireRadius,
-  RegionVariables as WireRegion,
-  Secret as WireSecret,
-} from '../gen/aicdn/v1/console.ts';
-import type { BlastRadius, NodeBlast } from '../vocab/config-version.ts';
-import { NODE_TYPES, type Refusal } from '../vocab/node.ts';
+import type { RegionVariables as WireRegion, Secret as WireSecret } from '../gen/aicdn/v1/console.ts';
+import type { Refusal } from '../vocab/node.ts';
 import { SECRET_KINDS, type SecretView } from '../vocab/secret.ts';
 import type { RegionVariables } from '../vocab/variables.ts';
 import { decodeRefusal, encodeRefusal } from './codec-common.ts';
-import { MOST_NODES } from './codec-console.ts';
-import { decodePlan, encodePlan } from './codec-rollouts.ts';
 import * as w from './wire.ts';
 
-// What comes before a publication, variables and secrets, wire ⇄ vocab. Decoders throw AppError `invalid`.
+// What is wrong with a document, variables and secrets, wire ⇄ vocab. Decoders throw AppError `invalid`.
 
 const MOST_PROBLEMS = 64;
-const MOST_CLOSED = 256;
 const MOST_REGIONS = 4096;
 const MOST_SECRETS = 10_000;
-const CHANGES = ['update', 'first', 'unchanged', 'unfit'] as const;
 
 export function encodeProblems(problems: readonly Refusal[]) {
   return problems.slice(0, MOST_PROBLEMS).map(encodeRefusal);
@@ -27,62 +17,6 @@ export function encodeProblems(problems: readonly Refusal[]) {
 
 export function decodeProblems(problems: readonly Parameters<typeof decodeRefusal>[0][], field: string) {
   return w.bounded(problems, MOST_PROBLEMS, field).map((p) => decodeRefusal(p, field));
-}
-
-function encodeBlast(n: NodeBlast): WireBlast {
-  return {
-    name: n.name,
-    region: n.region,
-    nodeType: n.nodeType,
-    streams: n.streams,
-    from: n.from ?? '',
-    change: n.change,
-    why: w.head(n.why, w.LONGEST.line),
-    closes: n.closes.map((c) => ({
-      service: c.service,
-      addr: c.addr,
-      streams: w.wholeOut(c.streams, 'closes.streams'),
-    })),
-  };
-}
-
-export function encodeRadius(b: BlastRadius): WireRadius {
-  return {
-    toLabel: b.toLabel,
-    nodes: b.nodes.map(encodeBlast),
-    regions: b.regions.map((r) => ({ ...r })),
-    streams: b.streams,
-    listenersClosed: b.listenersClosed,
-    plan: encodePlan(b.plan),
-  };
-}
-
-export function decodeRadius(b: WireRadius): BlastRadius {
-  return {
-    toLabel: w.versionLabel(b.toLabel, 'to_label'),
-    nodes: w.bounded(b.nodes, MOST_NODES, 'nodes').map((n) => ({
-      name: w.nodeName(n.name, 'nodes.name'),
-      region: w.text(n.region, 'nodes.region', w.LONGEST.word),
-      nodeType: w.oneOf(n.nodeType, NODE_TYPES, 'nodes.node_type'),
-      streams: n.streams,
-      from: w.versionLabelOrNull(n.from, 'nodes.from'),
-      change: w.oneOf(n.change, CHANGES, 'nodes.change'),
-      why: w.text(n.why, 'nodes.why', w.LONGEST.line),
-      closes: w.bounded(n.closes, MOST_CLOSED, 'nodes.closes').map((c) => ({
-        service: w.text(c.service, 'closes.service', w.LONGEST.word),
-        addr: w.text(c.addr, 'closes.addr', w.LONGEST.word),
-        streams: w.figure(c.streams, 'closes.streams'),
-      })),
-    })),
-    regions: w.bounded(b.regions, MOST_REGIONS, 'regions').map((r) => ({
-      region: w.text(r.region, 'regions.region', w.LONGEST.word),
-      nodes: r.nodes,
-      streams: r.streams,
-    })),
-    streams: b.streams,
-    listenersClosed: b.listenersClosed,
-    plan: decodePlan(w.present(b.plan, 'plan')),
-  };
 }
 
 export function encodeRegion(r: RegionVariables): WireRegion {

@@ -454,9 +454,13 @@ export function decodeLegal(list: readonly WireLegal[]): readonly LegalVerb[] {
 export function encodePlan(p: RolloutPlan): WirePlan {
   return {
     strategy: encodeStrategy(p.strategy),
-    steps: p.steps.map((s) => ({ step: encodeStep(s.step), targets: w.whole(s.targets, 'plan.targets') })),
+    steps: p.steps.map((s) => ({
+      step: encodeStep(s.step),
+      targets: w.whole(s.targets, 'plan.targets'),
+      atLeastMs: w.big(s.atLeastMs, 'plan.at_least_ms'),
+    })),
     supersedes: p.supersedes.map((s) => ({ ...s, regions: s.regions.map((r) => ({ ...r })) })),
-    aboutMs: w.big(p.aboutMs, 'plan.about_ms'),
+    aboutMs: w.big(p.atLeastMs, 'plan.about_ms'),
   };
 }
 
@@ -466,6 +470,7 @@ export function decodePlan(p: WirePlan): RolloutPlan {
     steps: w.bounded(p.steps, MOST_STEPS, 'plan.steps').map((s) => ({
       step: decodeStep(w.present(s.step, 'plan.step')),
       targets: s.targets,
+      atLeastMs: w.int(s.atLeastMs, 'plan.at_least_ms'),
     })),
     supersedes: w.bounded(p.supersedes, MOST_NODES, 'plan.supersedes').map((s) => ({
       id: rolloutId(s.id, 'supersedes.id'),
@@ -478,7 +483,7 @@ export function decodePlan(p: WirePlan): RolloutPlan {
         targets: r.targets,
       })),
     })),
-    aboutMs: w.int(p.aboutMs, 'plan.about_ms'),
+    atLeastMs: w.int(p.aboutMs, 'plan.about_ms'),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { AlertView } from '../vocab/alert.ts';
+import type { BlastRadius } from '../vocab/blast.ts';
 import type { CommandOptions, CommandTask, CommandType, TaskState } from '../vocab/command.ts';
-import type { BlastRadius, ConfigVersion, Target } from '../vocab/config-version.ts';
+import type { ConfigVersion, Target } from '../vocab/config-version.ts';
 import type {
   CommandId,
   Fingerprint,

@@ -1,5 +1,6 @@
 import type { CallOptions, ClientUnaryCall, Metadata, ServiceError } from '@grpc/grpc-js';
 import type { ConsoleServiceClient } from '../gen/aicdn/v1/console.ts';
+import { decodeRadius } from './codec-blast.ts';
 import * as centre from './codec-centre.ts';
 import * as c from './codec-console.ts';
 import { encodeOverrides } from './codec-rollouts.ts';
@@ -84,7 +85,7 @@ export function centreCalls({ client, call, write, readMs, writeMs }: Caller): C
           overrides: encodeOverrides(a.overrides),
         },
         readMs,
-        centre.decodeRadius,
+        decodeRadius,
       ),
     listRegionVariables: () =>
       call(client.listRegionVariables, {}, readMs, (r) => centre.decodeRegions(r.regions)),

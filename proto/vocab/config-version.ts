@@ -1,6 +1,5 @@
 import type { BodyHash, Millis, NodeName, Revision, RolloutId, VersionLabel } from './ids.ts';
 import type { NodeType } from './node.ts';
-import type { RolloutPlan } from './rollout.ts';
 
 /**
  * Who should run a version. An empty target is everybody. All given parts must hold (and), a list is one of (or).
@@ -42,34 +41,4 @@ export interface ConfigVersion {
   readonly createdAt: Millis;
   readonly publications: readonly Publication[];
   readonly modRevision: Revision;
-}
-
-/** What a publication would do to one node. `why` says it in words, for `unfit` what is wrong and where. */
-export interface NodeBlast {
-  readonly name: NodeName;
-  readonly region: string;
-  readonly nodeType: NodeType;
-  /** Live on it now; unknown counts as 0. */
-  readonly streams: number;
-  /** What it runs now. */
-  readonly from: VersionLabel | null;
-  readonly change: 'update' | 'first' | 'unchanged' | 'unfit';
-  readonly why: string;
-  /** Listeners that would close; their streams finish where they are. */
-  readonly closes: readonly {
-    readonly service: string;
-    readonly addr: string;
-    readonly streams: number | null;
-  }[];
-}
-
-/** Who would be hit by a publication, worked out by the code that publishes. */
-export interface BlastRadius {
-  readonly toLabel: VersionLabel;
-  readonly nodes: readonly NodeBlast[];
-  readonly regions: readonly { readonly region: string; readonly nodes: number; readonly streams: number }[];
-  readonly streams: number;
-  readonly listenersClosed: number;
-  /** In which steps. */
-  readonly plan: RolloutPlan;
 }

@@ -60,6 +60,16 @@ export interface StrategyOverrides extends Partial<Omit<Strategy, 'name' | 'abor
   readonly gates?: Partial<Gates>;
 }
 
+/**
+ * A step takes no less: so many nodes that are here, `maxParallel` at a time, soak for `minHealthyMs` each, then come the
+ * gate's readings and the pause. What a node takes to apply it, and what a person is waited for, come on top.
+ */
+export function stepAtLeastMs(strategy: Strategy, step: RolloutStep, nodes: number): Millis {
+  const turns = Math.ceil(nodes / Math.max(1, strategy.maxParallel));
+  const read = step.analysis ? strategy.gates.readings * strategy.gates.intervalMs : 0;
+  return turns * strategy.minHealthyMs + read + (typeof step.pause === 'number' ? step.pause : 0);
+}
+
 export type PauseReason = 'manual' | 'step' | 'inconclusive' | 'master_suspect';
 
 /** What a rollout does within a step. */
@@ -234,7 +244,12 @@ export interface LegalVerb {
 export interface RolloutPlan {
   readonly strategy: Strategy;
   /** Nodes on the new version after each step, steps before included; steps that come to the same nodes are one. */
-  readonly steps: readonly { readonly step: RolloutStep; readonly targets: number }[];
+  readonly steps: readonly {
+    readonly step: RolloutStep;
+    readonly targets: number;
+    /** See `stepAtLeastMs`. */
+    readonly atLeastMs: Millis;
+  }[];
   /** Rollouts that are not over and share nodes with it: each stops where it is. */
   readonly supersedes: readonly {
     readonly id: RolloutId;
@@ -249,8 +264,8 @@ export interface RolloutPlan {
       readonly targets: number;
     }[];
   }[];
-  /** Without what a person is waited for, and if nothing goes wrong. */
-  readonly aboutMs: Millis;
+  /** All steps: it takes no less unless it ends early. */
+  readonly atLeastMs: Millis;
 }
 
 /** What taking back the last publication would do. */

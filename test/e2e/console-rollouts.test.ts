@@ -66,7 +66,10 @@ describe('a rollout, watched and steered from the console', () => {
     await tty.wait(/Rollouts \/ 2 /);
     tty.type(':publish v3 type=edge\r');
     await tty.wait(/dry run of \S+: nothing has been sent to any node/);
-    await tty.wait(/nodes +2 nodes: hk 2 +hk-1 hk-2/);
+    await tty.wait(/nodes +2 hk edge +hk-1 hk-2 +2 get it in steps, 0 of them would refuse/);
+    await tty.wait(/listeners +none closes or opens +keeps 127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+/);
+    await tty.wait(/routes +hop cores failTimeout 5s → 6s on 2/);
+    await tty.wait(/Checked +schema ● .* 2 of 2 render .*ports ● none is opened/);
     await tty.wait(/12 +- +selector: .*failTimeout: 5s/);
     await tty.wait(/12 \+ +selector: .*failTimeout: 6s/);
     await tty.typeUntil('\r', /✗ a reason is wanted/);
@@ -106,7 +109,8 @@ describe('a rollout, watched and steered from the console', () => {
     await tty.wait(/Roll back rollout 3/);
     await tty.typeUntil('\r', /✗ a reason is wanted/);
     tty.type('not this one\t1\r');
-    await tty.wait(/▲ rolled_back: root aborted it: not this one/);
+    await tty.wait(/▲ rolled_back/);
+    await tty.wait(/Because +root aborted it: not this one/);
     await tty.wait(/Targets 2 +○ \d reverted/);
     await until('v2 again', 15_000, async () =>
       Object.values(await runs()).every((v) => v === 'v2') ? true : null,

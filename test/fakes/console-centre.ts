@@ -1,7 +1,7 @@
 import { readDocument } from '../../proto/document/read.ts';
 import { redact } from '../../proto/document/redact.ts';
 import { unifiedDiff } from '../../proto/document/unified.ts';
-import type { BlastRadius } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius } from '../../proto/vocab/blast.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Node, NodeVitals } from '../../proto/vocab/node.ts';
@@ -42,6 +42,7 @@ export class CentreTwin {
       change: n.effective?.version === label ? ('unchanged' as const) : ('update' as const),
       why: n.effective?.version ? `it runs ${n.effective.version}` : 'it runs nothing yet',
       closes: [],
+      opens: [],
     }));
     const regions = [...new Set(hit.map((n) => n.region))].toSorted().map((region) => {
       const own = hit.filter((n) => n.region === region);
@@ -50,11 +51,23 @@ export class CentreTwin {
     const streams = hit.reduce((sum, n) => sum + n.streams, 0);
     const plan = {
       strategy: fakeStrategy,
-      steps: fakeStrategy.steps.map((step) => ({ step, targets: hit.length })),
+      steps: fakeStrategy.steps.map((step) => ({ step, targets: hit.length, atLeastMs: 15_000 })),
       supersedes: [],
-      aboutMs: 60_000,
+      atLeastMs: 60_000,
     };
-    return { toLabel: label, nodes: hit, regions, streams, listenersClosed: 0, plan };
+    const here = hit.filter((n) => vitals.get(n.name)?.status === 'ready');
+    const reach = {
+      ...({
+        check: 'reach',
+        verdict: here.length === hit.length ? 'pass' : 'warn',
+        passed: here.length,
+      } as const),
+      ...{ of: hit.length, bad: hit.length - here.length, about: [], nodes: [], why: '' },
+    };
+    return {
+      ...{ toLabel: label, nodes: hit, regions, streams, streamsCut: 0, listenersClosed: 0, listeners: [] },
+      ...{ routes: [], routesUnknown: 0, more: 0, checks: [reach], warnings: [], plan },
+    };
   }
 
   get regions(): readonly RegionVariables[] {

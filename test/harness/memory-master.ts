@@ -62,6 +62,8 @@ export class MemoryMaster {
   readonly log = memoryLog();
   readonly services: MasterServices;
   readonly vault = memoryVault();
+  /** How often somebody who had much to do let others have their turn. */
+  turns = 0;
   private readonly here = new Set<string>();
   private serial = 0;
   /** Ids of a master that begins anew are others. */
@@ -127,6 +129,12 @@ export class MemoryMaster {
         dialler: createDialler({ allow: ['127.0.0.0/8'] }),
         rings: createRings(),
         clock: { now: () => this.now },
+        turns: {
+          next: () => {
+            this.turns += 1;
+            return new Promise((next) => setImmediate(next));
+          },
+        },
         random: realRandom,
         log: this.log,
       },

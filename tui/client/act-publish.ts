@@ -13,8 +13,8 @@ function published(label: string, nodes: number, rollout: Rollout | null): Words
     );
   }
   return words(
-    `rollout ${rollout.id} takes ${label} to ${to.en}; 3 shows it, u there takes it back`,
-    `发布 ${rollout.id} 将 ${label} 送往 ${to.zh}；按 3 查看，在那里 u 可撤回`,
+    `rollout ${rollout.id} takes ${label} to ${to.en}; u takes it back`,
+    `发布 ${rollout.id} 将 ${label} 送往 ${to.zh}；u 可撤回`,
   );
 }
 
@@ -57,6 +57,7 @@ export const publishing: { readonly [K in Kind]: Executor<K> } = {
         kind: 'done',
         sheet: e.sheet,
         text: published(e.label, r.nodes.length, r.rollout),
+        ...(r.rollout === null ? {} : { began: r.rollout.id }),
       }),
     ),
   'preview-diff': (e, needs) => {

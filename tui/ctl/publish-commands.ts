@@ -1,9 +1,9 @@
 import { type Command, Option } from 'commander';
 import type { Pace } from '../../proto/link/console-api.ts';
-import type { BlastRadius, NodeBlast } from '../../proto/vocab/config-version.ts';
-import { formatDuration } from '../../proto/vocab/duration.ts';
+import type { BlastRadius, NodeBlast } from '../../proto/vocab/blast.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { NodeName } from '../../proto/vocab/ids.ts';
+import { blastLines, checkLines, planLine } from './blast-lines.ts';
 import { confirm, confirmReach, regionsOf } from './confirm.ts';
 import type { Ctl, CtlRun } from './ctl.ts';
 import { aims, type MutationFlags, mutates, mutation, reaches, whole } from './flags.ts';
@@ -52,19 +52,6 @@ function paceOf(f: PaceFlags): Pace {
   };
 }
 
-const AFTER = { manual: ', then you promote it' } as const;
-
-/** `steps of standard: 1 node, then you promote it; 4; 9; 15 nodes in all; about 22m; stops rollout 31 of v42` */
-function tellPlan({ io }: CtlRun, { plan }: BlastRadius): void {
-  const steps = plan.steps.map(
-    ({ step, targets }, i) =>
-      `${i === 0 ? count(targets, 'node') : targets}${step.pause === 'manual' && i < plan.steps.length - 1 ? AFTER.manual : ''}`,
-  );
-  const about = plan.aboutMs > 0 ? `; about ${formatDuration(plan.aboutMs)}` : '';
-  const stops = plan.supersedes.map((s) => `; stops rollout ${s.id} of ${s.version} where it is`).join('');
-  line(io, `steps of ${plan.strategy.name}: ${steps.join('; ')}${about}${stops}`);
-}
-
 function hits(nodes: readonly NodeName[]): string {
   if (nodes.length === 0) return 'no node yet';
   const some = nodes.slice(0, 10).join(', ');
@@ -84,19 +71,20 @@ function blastListing(blast: BlastRadius): Listing<NodeBlast> {
       { head: 'NOW', of: (n) => n.from ?? '-' },
       { head: 'CHANGE', of: (n) => n.change },
       { head: 'STREAMS', of: (n) => `${n.streams}`, right: true },
+      {
+        head: 'OPENS',
+        of: (n) => n.opens.map((o) => `${o.service} ${o.addr}`).join(', ') || '-',
+        wide: true,
+      },
       { head: 'CLOSES', of: (n) => n.closes.map((c) => `${c.service} ${c.addr}`).join(', ') || '-' },
       { head: 'WHY', of: (n) => n.why },
     ],
   };
 }
 
-function tellBlast({ io }: CtlRun, blast: BlastRadius): void {
-  const regions = blast.regions.map((r) => `${r.region} ${r.nodes}`).join(', ');
-  const unfit = blast.nodes.filter((n) => n.change === 'unfit').length;
-  line(
-    io,
-    `${blast.toLabel} to ${count(blast.nodes.length, 'node')}${regions === '' ? '' : ` (${regions})`}, ${count(blast.streams, 'live stream')} on them, ${count(blast.listenersClosed, 'listener')} would close${unfit > 0 ? `, ${unfit} cannot run it` : ''}`,
-  );
+/** Who is hit and how, what was checked, in which steps; before the list of nodes. */
+function tell({ io }: CtlRun, blast: BlastRadius): void {
+  for (const text of [...blastLines(blast), ...checkLines(blast), planLine(blast)]) line(io, text);
 }
 
 export function publishCommands(program: Command, ctl: Ctl): void {
@@ -107,15 +95,16 @@ export function publishCommands(program: Command, ctl: Ctl): void {
     aims(
       config
         .command('preview')
-        .description('who would get a version, what would close there, how many streams are on them')
+        .description(
+          'what publishing a version would do: nodes, streams, listeners, routes, what was checked, steps',
+        )
         .argument('<label>'),
     ),
   ).action((label: string, flags: TargetFlags & PaceFlags) =>
     ctl.run(async (run) => {
       const blast = await run.api.previewPublish({ label, target: targetOf(flags), ...paceOf(flags) });
       if (run.form === 'table' || run.form === 'wide') {
-        tellBlast(run, blast);
-        tellPlan(run, blast);
+        tell(run, blast);
       }
       show(run, blastListing(blast));
     }),
@@ -163,7 +152,7 @@ async function publish(run: CtlRun, label: string, flags: PublishFlags): Promise
     if (showData(run, { ...done, dryRun, blast })) return;
     if (run.form !== 'name') {
       line(io, `${label} would go to ${hits(done.nodes)}`);
-      tellPlan(run, blast);
+      tell(run, blast);
     }
     return show(run, blastListing(blast));
   }

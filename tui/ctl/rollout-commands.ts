@@ -11,7 +11,7 @@ import { confirm, confirmReach } from './confirm.ts';
 import { type Ctl, type CtlRun, noun } from './ctl.ts';
 import { type MutationFlags, mutates, mutation, reaches, watches, whole } from './flags.ts';
 import { count, type Listing, line, moment, showData, showDone, since, table } from './output.ts';
-import { follow, stateWords, stepWords } from './rollout-following.ts';
+import { follow, stateAndWhy, stateWords, stepWords } from './rollout-following.ts';
 import { duration, formatTarget } from './target.ts';
 import { list } from './watching.ts';
 
@@ -43,7 +43,7 @@ function listing(rollouts: readonly Rollout[], now: number): Listing<Rollout> {
       { head: 'ID', of: (r) => r.id, right: true },
       { head: 'VERSION', of: (r) => r.version },
       { head: 'TARGET', of: (r) => formatTarget(r.target) },
-      { head: 'STATE', of: stateWords },
+      { head: 'STATE', of: (r) => stateAndWhy(r)[0] },
       { head: 'STEP', of: (r) => `${r.step + 1} of ${r.steps.length}`, right: true },
       { head: 'HEALTHY', of: (r) => `${r.counts.healthy} of ${sum(r)}`, right: true },
       { head: 'FAILED', of: (r) => `${r.counts.failed}`, right: true },
@@ -51,6 +51,7 @@ function listing(rollouts: readonly Rollout[], now: number): Listing<Rollout> {
       { head: 'AGE', of: (r) => since(now, r.createdAt), right: true },
       { head: 'BY', of: (r) => r.createdBy },
       { head: 'REASON', of: (r) => r.reason || '-', wide: true },
+      { head: 'WHY', of: (r) => stateAndWhy(r)[1] },
     ],
   };
 }

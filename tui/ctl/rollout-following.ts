@@ -25,6 +25,13 @@ export function stateWords({ state }: Rollout): string {
   }
 }
 
+/** The state in a word or two, and why it is so, apart: a list of them keeps its columns. */
+export function stateAndWhy(r: Rollout): readonly [state: string, why: string] {
+  const { state } = r;
+  if (!('why' in state)) return [stateWords(r), ''];
+  return [state.kind === 'paused' ? `paused ${state.reason}` : state.kind, state.why];
+}
+
 /** `over`, `now`, `-` */
 export function stepWords(r: Rollout, i: number): string {
   const s = r.steps[i];

@@ -1,4 +1,5 @@
-import type { BlastRadius, ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius } from '../../proto/vocab/blast.ts';
+import type { ConfigVersion, Publication, Target } from '../../proto/vocab/config-version.ts';
 import type { VersionLabel } from '../../proto/vocab/ids.ts';
 import type { Facts } from './fleet.ts';
 import type { Words } from './words.ts';

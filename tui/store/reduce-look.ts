@@ -1,3 +1,4 @@
+import type { RolloutId } from '../../proto/vocab/ids.ts';
 import { moveAlerts } from './alerts-view.ts';
 import { moveConfigs } from './configs-view.ts';
 import { enter, onScreen, ordered } from './enter.ts';
@@ -7,7 +8,7 @@ import { moveCursor, shiftSort, toggleMark, turnSort, withFilter, withSort } fro
 import { describeCursor } from './reduce-describe.ts';
 import { askTargets, moveRollouts, openRollout, turnRollout } from './reduce-rollouts.ts';
 import { moveRegions } from './regions-view.ts';
-import { ROLLOUTS_VIEW } from './rollouts-view.ts';
+import { chosen, ROLLOUTS_VIEW } from './rollouts-view.ts';
 import type { Place, Prompt, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
 import { words } from './words.ts';
@@ -126,6 +127,12 @@ export function inPrompt(
 }
 
 const ROLLOUTS: Place = { kind: 'screen', screen: 'rollouts' };
+
+/** The rollout that was just begun, though the stream may not have told of it yet. */
+export function showRollout(state: State, id: RolloutId): Step {
+  const rollouts = chosen(state.rollouts, id);
+  return enter({ ...state, rollouts, configs: { ...state.configs, diff: null } }, ROLLOUTS);
+}
 
 /** `3` is the rollout that goes on, wherever you were on it last. */
 function openScreen(state: State, intent: Extract<Intent, { kind: 'open-screen' }>): Step {

@@ -8,7 +8,7 @@ import type { Intent } from './intent.ts';
 import { addMessage, SUCCESS_MS, settleTasks, WARNING_MS } from './message.ts';
 import { refit, regroup } from './nodes-view.ts';
 import { inCommand } from './reduce-command.ts';
-import { inPrompt, look } from './reduce-look.ts';
+import { inPrompt, look, showRollout } from './reduce-look.ts';
 import { askTargets, gotTargets, withoutTargets } from './reduce-rollouts.ts';
 import { answered, inSheet, openSheet, previewAgain, previewed, refused } from './reduce-sheet.ts';
 import { regroupRegions } from './regions-view.ts';
@@ -214,8 +214,11 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
       const messages = addMessage(state.messages, { at: now, body, until: 'running' });
       return stay({ ...state, messages: settleTasks(messages, state.fleet.facts.command, now) });
     }
-    case 'done':
-      return stay(answered(state, event.sheet, event.text));
+    case 'done': {
+      const mine = state.sheet !== null && state.sheet.id === event.sheet;
+      const next = answered(state, event.sheet, event.text);
+      return mine && event.began !== undefined ? showRollout(next, event.began) : stay(next);
+    }
     case 'failed':
       return stay(refused(state, event.sheet, event.what, event.failure));
     case 'token': {

@@ -59,6 +59,11 @@ function stepOf(r: Rollout): Words {
   return words(`step ${at} of ${all}`, `第 ${at}/${all} 步`);
 }
 
+/** Why it is as it is, where its state says so; a pause says it among what is waited for. */
+export function whyOf({ state }: Rollout): string {
+  return 'why' in state && state.kind !== 'paused' ? state.why : '';
+}
+
 /** `progressing, step 3 of 4, soaking` */
 export function stateWords(r: Rollout): Words {
   const { state } = r;

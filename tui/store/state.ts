@@ -1,6 +1,6 @@
-import type { BlastRadius } from '../../proto/vocab/config-version.ts';
+import type { BlastRadius } from '../../proto/vocab/blast.ts';
 import type { ErrorCode } from '../../proto/vocab/errors.ts';
-import type { CommandId, Millis } from '../../proto/vocab/ids.ts';
+import type { CommandId, Millis, RolloutId } from '../../proto/vocab/ids.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { RevertPreview } from '../../proto/vocab/rollout.ts';
@@ -162,7 +162,13 @@ export type ConsoleEvent =
     }
   | { readonly kind: 'diff-failed'; readonly label: string; readonly failure: Failure }
   | { readonly kind: 'command-taken'; readonly command: CommandId }
-  | { readonly kind: 'done'; readonly sheet: number | null; readonly text: Words }
+  | {
+      readonly kind: 'done';
+      readonly sheet: number | null;
+      readonly text: Words;
+      /** What it began: the screen goes there, if whoever asked still looks at the question. */
+      readonly began?: RolloutId;
+    }
   | {
       readonly kind: 'failed';
       readonly sheet: number | null;

@@ -4,8 +4,9 @@ import type { NodeType } from '../../../proto/vocab/node.ts';
 import { type CellPart, CellReader, type Packed, REST, SUM_PARTS } from './cell.ts';
 import { TEN_MINUTES } from './day.ts';
 import { clearPart } from './gather.ts';
-import { MINUTE, SECOND, type Tools } from './node-ring.ts';
+import { MINUTE, SECOND } from './node-ring.ts';
 import { addPart, addSlice, COUNTS, HISTOGRAMS, newPart, type Part } from './part.ts';
+import type { Tools } from './tools.ts';
 
 const MINUTES = 60;
 const TENS = 144;
@@ -42,6 +43,9 @@ export class GroupRing {
   private readonly all = newPart();
   private readonly byService = new Map<string, Part>();
   /** The last minute by the second in which reports came. */
+  private readonly pending = new Map<string, Part>();
+  private isPending = false;
+  private second: Part | null = null;
   private readonly seconds: { second: number; readonly part: Part }[] = [];
   private lastAt: Millis = 0;
   private firstAt: Millis = Number.POSITIVE_INFINITY;
@@ -58,24 +62,40 @@ export class GroupRing {
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
     const minute = Math.floor(at / MINUTE);
-    if (this.open?.minute !== minute) this.turn(minute, tools);
-    const open = this.open as Open;
-    const second = this.secondOf(at, report.sliceMs);
+    if (this.open?.minute !== minute) {
+      this.settle();
+      this.turn(minute, tools);
+    }
+    this.secondOf(at, report.sliceMs);
     for (const s of report.services) {
-      const name = this.nameOf(s.service);
-      const part = of(open.parts, name);
+      const part = of(this.pending, this.nameOf(s.service));
       addSlice(part, s);
       // The mean of the minute, once it is divided by it.
       part.streams += s.streams * report.sliceMs;
-      addSlice(this.all, s);
-      addSlice(second, s);
+    }
+    this.isPending = true;
+  }
+
+  /** Adds the reports of the second that goes on wherever they count; before anything is read, and once it is over. */
+  private settle(): void {
+    const { open, second } = this;
+    if (!this.isPending || open === null || second === null) return;
+    this.isPending = false;
+    for (const [name, part] of this.pending) {
+      addPart(of(open.parts, name), part);
+      // They are not added up over time.
+      part.streams = 0;
+      addPart(this.all, part);
+      addPart(second, part);
       const total = of(this.byService, name);
-      for (const c of COUNTS) total[c] += s[c];
+      for (const c of COUNTS) total[c] += part[c];
+      clearPart(part);
     }
   }
 
   /** Reports that came in the last `ms`, added to `into`. */
   addLast(into: Part, now: Millis, ms: number): void {
+    this.settle();
     const last = Math.floor(now / SECOND);
     const first = Math.floor((now - ms) / SECOND) + 1;
     for (const s of this.seconds) if (s && s.second >= first && s.second <= last) addPart(into, s.part);
@@ -97,6 +117,7 @@ export class GroupRing {
 
   /** Minutes of [first, last], all services or one, added to `into`; how many there were. */
   addMinutes(into: Part, first: number, last: number, service: string | null = null): number {
+    this.settle();
     let found = 0;
     for (const cell of this.minutes) found += this.add(cell, MINUTE, into, first, last, service);
     const { open } = this;
@@ -121,10 +142,12 @@ export class GroupRing {
 
   /** Only grow: all, and the counters of each service. */
   totals(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
+    this.settle();
     return { all: this.all, services: this.byService };
   }
 
   keep({ writer }: Tools): KeptGroup {
+    this.settle();
     const { open } = this;
     // What only grows is told from now on as it lies in the file: rounded down there, it would have shrunk after it.
     for (const h of HISTOGRAMS) this.all[h].sumMs = Math.ceil(this.all[h].sumMs * SUM_PARTS) / SUM_PARTS;
@@ -168,7 +191,7 @@ export class GroupRing {
     return group;
   }
 
-  private secondOf(at: Millis, reportMs: number): Part {
+  private secondOf(at: Millis, reportMs: number): void {
     if (reportMs >= this.longest || at - this.longestAt > MINUTE || at < this.longestAt) {
       this.longest = reportMs;
       this.longestAt = at;
@@ -179,11 +202,12 @@ export class GroupRing {
     const i = second % SECONDS;
     this.seconds[i] ??= { second, part: newPart() };
     const slot = this.seconds[i];
+    if (this.second !== slot.part || slot.second !== second) this.settle();
     if (slot.second !== second) {
       clearPart(slot.part);
       slot.second = second;
     }
-    return slot.part;
+    this.second = slot.part;
   }
 
   /** Its open minute is over; with the last of ten, so are they. */

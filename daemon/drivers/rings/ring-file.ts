@@ -7,7 +7,8 @@ import type { HostFigures } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
 import type { Packed } from './cell.ts';
 import { GroupRing } from './group-ring.ts';
-import { NodeRing, type Tools } from './node-ring.ts';
+import { NodeRing } from './node-ring.ts';
+import type { Tools } from './tools.ts';
 
 // Rings in a file, beside the journal: figures are worth keeping over a restart, not a sync each. A line that says what it
 // is, then records: length, crc32 and content, which is a line of JSON and the packed texts that it counts.
@@ -26,6 +27,9 @@ interface NodeLine {
   readonly host: HostFigures;
   readonly recent: number;
   readonly minutes: number;
+  readonly since: number;
+  readonly uncounted: number;
+  readonly unfolded: number;
   readonly day: boolean;
 }
 interface GroupLine {
@@ -135,7 +139,8 @@ async function markRunning(file: string): Promise<boolean> {
 }
 
 function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
-  const { names, recent, minutes, totals, day, lastAt, lastMs, host } = ring.keep();
+  const { names, recent, minutes, since, uncounted, unfolded, totals, day, lastAt, lastMs, host } =
+    ring.keep();
   const line: NodeLine = {
     node,
     names,
@@ -144,10 +149,13 @@ function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
     host,
     recent: recent.length,
     minutes: minutes.length,
+    since: since.length,
+    uncounted,
+    unfolded,
     day: day !== null,
   };
   const bytes = day === null ? [] : [Buffer.from(day.buffer, day.byteOffset, day.byteLength)];
-  return record(line, [...recent, ...minutes, totals], bytes);
+  return record(line, [...recent, ...minutes, ...since, totals], bytes);
 }
 
 function groupRecord(group: GroupRing, tools: Tools): Buffer {
@@ -190,15 +198,13 @@ function readRecord(
       return text;
     });
   if ('node' in line) {
-    const { node, names, lastAt, lastMs, host, day } = line;
-    const [recent, minutes, [totals = '']] = [texts(line.recent), texts(line.minutes), texts(1)];
-    const words = day
+    const [recent, minutes, since] = [texts(line.recent), texts(line.minutes), texts(line.since)];
+    const [totals = ''] = texts(1);
+    const day = line.day
       ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
       : null;
-    nodes.set(
-      node,
-      NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }, ended),
-    );
+    const kept = { ...line, recent, minutes, since, totals, day };
+    nodes.set(line.node, NodeRing.from(kept, ended));
   } else {
     const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
     groups.push(GroupRing.from({ ...line, minutes, tens, totals }, ended));

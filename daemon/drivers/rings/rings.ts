@@ -12,10 +12,11 @@ import type {
 import { CellWriter } from './cell.ts';
 import { clearPart, Gather } from './gather.ts';
 import { GroupRing } from './group-ring.ts';
-import { MINUTE, NodeRing, SECOND, type Tools } from './node-ring.ts';
+import { MINUTE, NodeRing, SECOND } from './node-ring.ts';
 import { newPart, type Part } from './part.ts';
 import { groupPoint, nodePoint } from './points.ts';
 import { readRings, writeRings } from './ring-file.ts';
+import type { Tools } from './tools.ts';
 
 /** What a live list may show: an older figure is no figure. */
 const STALE_MS = MINUTE;
@@ -49,8 +50,15 @@ class Rings implements KeptRings {
   private readonly second = newPart();
 
   take(...[name, report, at, place]: Parameters<MetricsRings['take']>): void {
-    this.ring(name).take(report, at, this.tools);
-    if (place) this.group(place.region, place.nodeType).take(report, at, this.tools);
+    const ring = this.ring(name);
+    ring.take(report, at, this.tools);
+    if (!place) return;
+    let { group } = ring;
+    if (group?.region !== place.region || group.nodeType !== place.nodeType) {
+      group = this.group(place.region, place.nodeType);
+      ring.group = group;
+    }
+    group.take(report, at, this.tools);
   }
 
   figures(name: NodeName, now: Millis): NodeFigures | null {
@@ -313,9 +321,11 @@ class Rings implements KeptRings {
   }
 
   private ring(name: NodeName): NodeRing {
-    const known = this.nodes.get(name) ?? new NodeRing();
-    this.nodes.set(name, known);
-    return known;
+    const known = this.nodes.get(name);
+    if (known) return known;
+    const made = new NodeRing();
+    this.nodes.set(name, made);
+    return made;
   }
 
   private live(name: NodeName, now: Millis): NodeRing | null {

@@ -1,5 +1,6 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type * as g from '../../../proto/gen/aicdn/v1/console.ts';
+import { encodeRadius } from '../../../proto/link/codec-blast.ts';
 import * as centre from '../../../proto/link/codec-centre.ts';
 import * as c from '../../../proto/link/codec-console.ts';
 import * as w from '../../../proto/link/wire.ts';
@@ -29,7 +30,7 @@ export function centreHandlers(
       }),
     ),
     previewPublish: u('watch', 'previewPublish', async (q: g.PreviewPublishRequest, caller) =>
-      centre.encodeRadius(
+      encodeRadius(
         await s.configs.previewPublish(caller, {
           label: w.required(q.label, 'label'),
           target: c.decodeTarget(q.target),

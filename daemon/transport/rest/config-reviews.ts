@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { BlastRadius, blastJson } from './blast-shape.ts';
 import { Aim, aimOf, Body, ByVersion, bytesOf } from './config-request.ts';
-import { BlastRadius, blastJson } from './config-shape.ts';
 import { route } from './route.ts';
 import type { RouteNeeds } from './routes.ts';
 import { Refusal, Target, targetOf } from './shapes.ts';
@@ -62,7 +62,7 @@ export function addConfigReviews(app: FastifyInstance, { services }: RouteNeeds)
     may: 'watch',
     noun: 'configs',
     summary:
-      'Whom publishing it would hit: nodes, regions, streams, listeners that close, and in which steps',
+      'What publishing it would do: nodes, regions, streams, listeners, routes, what was checked, and in which steps',
     params: ByVersion,
     body: z.preprocess((v) => v ?? {}, Aim.omit({ reason: true }).extend(PaceIn)),
     problems: ['conflict', 'unsupported'],

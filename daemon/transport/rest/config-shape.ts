@@ -1,13 +1,9 @@
 import { z } from 'zod';
-import type {
-  BlastRadius as VocabBlast,
-  ConfigVersion as VocabVersion,
-} from '../../../proto/vocab/config-version.ts';
+import type { ConfigVersion as VocabVersion } from '../../../proto/vocab/config-version.ts';
 import type { Revision as VocabRevision } from '../../../proto/vocab/ids.ts';
 import type { Rollout as VocabRollout } from '../../../proto/vocab/rollout.ts';
 import { Rollout, rolloutJson } from './rollout-shape.ts';
-import { iso, NodeTypeWord, Revision, Stamp, Target, targetJson } from './shapes.ts';
-import { planJson, RolloutPlan } from './strategy-shape.ts';
+import { iso, Revision, Stamp, Target, targetJson } from './shapes.ts';
 
 export const ConfigVersion = z
   .object({
@@ -87,47 +83,5 @@ export function publishedJson(r: {
     config: configItem(r.version),
     nodes: [...r.nodes],
     rollout: r.rollout && rolloutJson(r.rollout),
-  };
-}
-
-export const BlastRadius = z
-  .object({
-    to_version: z.string(),
-    nodes: z.array(
-      z.object({
-        name: z.string(),
-        region: z.string(),
-        node_type: NodeTypeWord,
-        streams: z.int(),
-        from: z.string().nullable(),
-        change: z.enum(['update', 'first', 'unchanged', 'unfit']),
-        why: z.string(),
-        closes: z.array(z.object({ service: z.string(), addr: z.string(), streams: z.int().nullable() })),
-      }),
-    ),
-    regions: z.array(z.object({ region: z.string(), nodes: z.int(), streams: z.int() })),
-    streams: z.int(),
-    listeners_closed: z.int(),
-    plan: RolloutPlan.describe('in which steps'),
-  })
-  .meta({ id: 'BlastRadius' });
-
-export function blastJson(b: VocabBlast): z.output<typeof BlastRadius> {
-  return {
-    to_version: b.toLabel,
-    nodes: b.nodes.map((n) => ({
-      name: n.name,
-      region: n.region,
-      node_type: n.nodeType,
-      streams: n.streams,
-      from: n.from,
-      change: n.change,
-      why: n.why,
-      closes: n.closes.map((c) => ({ ...c })),
-    })),
-    regions: b.regions.map((r) => ({ ...r })),
-    streams: b.streams,
-    listeners_closed: b.listenersClosed,
-    plan: planJson(b.plan),
   };
 }

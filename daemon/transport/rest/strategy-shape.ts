@@ -154,7 +154,15 @@ export const RolloutPlan = z
   .object({
     strategy: Strategy,
     steps: z.array(
-      z.object({ step: Step, targets: z.int().describe('on it after this step, all before included') }),
+      z.object({
+        step: Step,
+        targets: z.int().describe('on it after this step, all before included'),
+        at_least_ms: z
+          .int()
+          .describe(
+            'soaks, readings and a pause, as far as they are given; what nodes take to apply it comes on top',
+          ),
+      }),
     ),
     supersedes: z
       .array(
@@ -167,19 +175,29 @@ export const RolloutPlan = z
         }),
       )
       .describe('rollouts that are not over and share nodes with it: each stops where it is'),
-    about_ms: z.int().describe('without what a person is waited for, and if nothing goes wrong'),
+    at_least_ms: z
+      .int()
+      .describe(
+        'of all steps; what a person is waited for comes on top, and less it is only if it ends early',
+      ),
+    about_ms: z.int().describe('at_least_ms, by its name of before').meta({ deprecated: true }),
   })
   .meta({ id: 'RolloutPlan' });
 
 export function planJson(p: VocabPlan): z.output<typeof RolloutPlan> {
   return {
     strategy: strategyJson(p.strategy),
-    steps: p.steps.map(({ step, targets }) => ({ step: stepJson(step), targets })),
+    steps: p.steps.map(({ step, targets, atLeastMs }) => ({
+      step: stepJson(step),
+      targets,
+      at_least_ms: atLeastMs,
+    })),
     supersedes: p.supersedes.map((s) => ({
       ...s,
       step: s.step + 1,
       regions: s.regions.map((r) => ({ ...r })),
     })),
-    about_ms: p.aboutMs,
+    at_least_ms: p.atLeastMs,
+    about_ms: p.atLeastMs,
   };
 }

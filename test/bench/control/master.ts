@@ -61,6 +61,7 @@ const services = createServices(
     link: new AgentSessions(),
     rings: createRings(),
     clock,
+    turns: { next: () => new Promise((next) => setImmediate(next)) },
     random,
     log,
   },

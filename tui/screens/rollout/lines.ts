@@ -1,6 +1,7 @@
 import { formatDuration } from '../../../proto/vocab/duration.ts';
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { Rollout, RolloutTarget } from '../../../proto/vocab/rollout.ts';
+import { whyOf } from '../../store/rollout-words.ts';
 import { isOver } from '../../store/rollouts-view.ts';
 import type { RolloutProps } from '../../views/rollout/screen.ts';
 import type { Ui } from '../../views/ui.ts';
@@ -136,12 +137,14 @@ export function rolloutLines(
   now: Millis,
   ui: Ui,
 ): readonly Line[] {
-  if (isOver(r)) return [];
   const say = picker(ui);
+  const because = whyOf(r) === '' ? [] : [{ label: say('Because', '因为'), text: persons(whyOf(r)) }];
+  if (isOver(r)) return because;
   const waiting = waits(r, targets, now, say);
   const next = then(r, has, say);
   const limit = limits(r, now, say);
   return [
+    ...because,
     ...(waiting === '' ? [] : [{ label: say('Waits for', '等待'), text: waiting }]),
     ...(next === null ? [] : [{ label: say('Then', '然后'), text: next }]),
     ...(limit === '' ? [] : [{ label: say('Limits', '限度'), text: limit }]),

@@ -1,8 +1,13 @@
 import { formatDuration } from '../../../proto/vocab/duration.ts';
 import type { Millis } from '../../../proto/vocab/ids.ts';
-import type { Rollout, TARGET_STATES, TargetState } from '../../../proto/vocab/rollout.ts';
+import {
+  type Rollout,
+  stepAtLeastMs,
+  type TARGET_STATES,
+  type TargetState,
+} from '../../../proto/vocab/rollout.ts';
 import { targetWords } from '../../store/configs-view.ts';
-import { kindWords, rolloutVerdict, stateWords, stepSize } from '../../store/rollout-words.ts';
+import { kindWords, rolloutVerdict, stateWords, stepSize, whyOf } from '../../store/rollout-words.ts';
 import {
   isOver,
   onNew,
@@ -23,8 +28,9 @@ import type { BeforeRow } from '../../views/rollout/before.ts';
 import { noRolloutRows, type RolloutProps, rolloutRows } from '../../views/rollout/screen.ts';
 import type { StepRow } from '../../views/rollout/steps.ts';
 import type { StateCount, TargetRow } from '../../views/rollout/targets.ts';
-import type { Ui } from '../../views/ui.ts';
+import { type Ui, WIDE } from '../../views/ui.ts';
 import { keybar, messageOrPrompt } from '../foot.ts';
+import { roughly } from '../sheets/publish-facts.ts';
 import { picker } from '../sheets/words.ts';
 import { clock, dayAndTime, person, persons, speak } from '../words.ts';
 import { gateProps } from './gate.ts';
@@ -50,6 +56,31 @@ function counts(r: Rollout): readonly StateCount[] {
   );
 }
 
+/** `70 more nodes; at least 7m30s at 8 at once` */
+function futureOf(r: Rollout, i: number, more: number, ui: Ui): string {
+  const say = picker(ui);
+  const step = r.strategy.steps[i];
+  const ms = step === undefined ? 0 : stepAtLeastMs(r.strategy, step, surely(r, i));
+  const pace = say(`${r.strategy.maxParallel} at once`, `同时 ${r.strategy.maxParallel} 台`);
+  const wide = ui.width >= WIDE;
+  const nodes = say(`${more} more${wide ? (more === 1 ? ' node' : ' nodes') : ''}`, `再 ${more} 台`);
+  if (ms < 1000) return say(`${nodes}, ${pace}`, `${nodes}，${pace}`);
+  const least = say(`at least ${roughly(ms)}`, `至少 ${roughly(ms)}`);
+  if (!wide) return say(`${nodes}; ${least}`, `${nodes}；${least}`);
+  return say(`${nodes}; ${least} at ${pace}`, `${nodes}；${pace}，${least}`);
+}
+
+/** Of the nodes of a step that has not begun, how many are here and wait, wherever the others are that are away by now. */
+function surely(r: Rollout, i: number): number {
+  const before = (k: number) => (k <= 0 ? 0 : (r.steps[k - 1]?.targets ?? 0));
+  const { waiting, deferred_offline, excluded, held_by_streams, ...begun } = r.counts;
+  const has = Object.values(begun).reduce((a, b) => a + b, 0);
+  const inThisStep = Math.max(0, before(r.step + 1) - has);
+  const later = Math.max(0, waiting - inThisStep);
+  const away = (r.steps.at(-1)?.targets ?? 0) - before(r.step + 1) - later;
+  return Math.max(0, (r.steps[i]?.targets ?? 0) - before(i) - Math.max(0, away));
+}
+
 /** What the last step in progress became decides over its sign; those before it are done, those after wait. */
 function steps(r: Rollout, now: Millis, ui: Ui): readonly StepRow[] {
   const say = picker(ui);
@@ -62,10 +93,7 @@ function steps(r: Rollout, now: Millis, ui: Ui): readonly StepRow[] {
     const over = ended !== null || (isOver(r) && started !== null);
     const more = targets - (r.steps[i - 1]?.targets ?? 0);
     const note = here && ended === null && !isOver(r) ? say('now', '进行中') : '';
-    const future = say(
-      `${more} more ${more === 1 ? 'node' : 'nodes'}, ${r.strategy.maxParallel} at once`,
-      `再 ${more} 台，同时 ${r.strategy.maxParallel} 台`,
-    );
+    const future = futureOf(r, i, more, ui);
     return {
       verdict: here && ended === null ? rolloutVerdict(r) : over ? 'well' : isOver(r) ? 'aside' : 'waiting',
       what: speak(stepSize(s), ui.theme),
@@ -150,7 +178,8 @@ export function rolloutProps(r: Rollout, state: State, ui: Ui): RolloutProps {
     id: r.id,
     what: say(`${r.version} to ${targetWords(r.target)}`, `${r.version} 到 ${targetWords(r.target)}`),
     verdict: rolloutVerdict(r),
-    state: persons(speak(stateWords(r), ui.theme)),
+    // What ended it has a line of its own: in the title it would be cut.
+    state: persons(speak(whyOf(r) === '' ? stateWords(r) : kindWords(r), ui.theme)),
     by: by(r, now, ui),
     steps: steps(r, now, ui),
     lines: rolloutLines(r, { targets, has: released(v, r).n }, now, ui),

@@ -22,9 +22,16 @@ function failureOf(r: Rollout, node: Node | undefined): ConfigFailure | null {
   return f !== null && node?.configSync === 'failed' && f.at >= r.createdAt ? f : null;
 }
 
+/** Where it failed: its node says so until it has gone back, then only the words of the target do. */
+function failedIn(t: RolloutTarget, f: ConfigFailure | null): number {
+  if (f !== null) return PHASES.indexOf(f.phase);
+  const said = t.state === 'failed' ? /^[A-Z]+(?=:)/.exec(t.why)?.[0].toLowerCase() : undefined;
+  return PHASES.findIndex((p) => p === said);
+}
+
 function phases(t: RolloutTarget, f: ConfigFailure | null): readonly (readonly [ConfigPhase, Verdict])[] {
-  const failed = f === null ? -1 : PHASES.indexOf(f.phase);
-  const done = t.switchedAt !== null && f === null;
+  const failed = failedIn(t, f);
+  const done = t.switchedAt !== null && failed < 0;
   return PHASES.map((p, i) => {
     if (done || (failed >= 0 && i < failed)) return [p, 'well'] as const;
     if (i === failed) return [p, 'wrong'] as const;
@@ -40,6 +47,11 @@ function props(r: Rollout, name: string, state: State, ui: Ui): TargetPageProps 
   const f = failureOf(r, node);
   const now = masterNow(state.picture);
   const at = (ms: number | null | undefined) => (ms == null ? '-' : clock(ms));
+  // An offer that was taken back is forgotten: that it never came would be a lie.
+  const back = t?.offeredAt === null && (t.state === 'failed' || t.state === 'reverted');
+  const offered = back
+    ? say('offer taken back', '下发已撤回')
+    : say(`offered ${at(t?.offeredAt)}`, `下发 ${at(t?.offeredAt)}`);
   const v = node === undefined ? null : (state.picture.vitals.get(name) ?? null);
   return {
     rollout: r.id,
@@ -55,8 +67,8 @@ function props(r: Rollout, name: string, state: State, ui: Ui): TargetPageProps 
       [
         say('times', '时间'),
         say(
-          `offered ${at(t?.offeredAt)}   switched ${at(t?.switchedAt)}   in this state since ${at(t?.since)}`,
-          `下发 ${at(t?.offeredAt)}   切换 ${at(t?.switchedAt)}   此状态自 ${at(t?.since)}`,
+          `${offered}   switched ${at(t?.switchedAt)}   in this state since ${at(t?.since)}`,
+          `${offered}   切换 ${at(t?.switchedAt)}   此状态自 ${at(t?.since)}`,
         ),
       ],
       [

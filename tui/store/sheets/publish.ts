@@ -1,4 +1,5 @@
-import type { BlastRadius, ConfigVersion, Target } from '../../../proto/vocab/config-version.ts';
+import type { BlastRadius } from '../../../proto/vocab/blast.ts';
+import type { ConfigVersion, Target } from '../../../proto/vocab/config-version.ts';
 import type { Millis, VersionLabel } from '../../../proto/vocab/ids.ts';
 import { lookedAt, publishChoices, targetWords } from '../configs-view.ts';
 import type { Effect } from '../effect.ts';

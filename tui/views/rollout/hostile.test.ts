@@ -109,6 +109,7 @@ function everyView(bad: string, u: Ui): readonly Row[] {
           lines: ['@@ -1,2 +1,2 @@', `-${bad}`, `+${bad}${bad}`, ` ${bad}`, bad],
           scroll: 1,
         },
+        checks: [{ verdict: 'well', name: bad, text: bad }],
         warns: [{ verdict: 'warning', text: bad }],
         choices: [{ label: bad, options: [bad, bad], chosen: 1, focused: true }],
         reason: { label: bad, typed: bad, focused: true },

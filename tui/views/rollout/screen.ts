@@ -1,6 +1,6 @@
-import { BLANK, ends, type Row, row, type Seg, seg } from '../../theme/row.ts';
+import { BLANK, ends, type Row, row, type Seg, seg, segsWidth } from '../../theme/row.ts';
 import type { Verdict } from '../../theme/symbols.ts';
-import { padTo } from '../../theme/width.ts';
+import { cutEnd, padTo } from '../../theme/width.ts';
 import { wrapped } from '../describe-body.ts';
 import { count } from '../format.ts';
 import { greyed } from '../grey.ts';
@@ -108,13 +108,14 @@ function titleRow(p: RolloutProps, ui: Ui): Row {
     verdictSeg(p.verdict, ui),
     seg(` ${text(p.state)}`, verdictToken(p.verdict)),
   ];
-  return ends(
-    left,
-    [seg(`  ${text(ui.width >= WIDE ? p.by.long : p.by.short)} `, 'quiet')],
-    ui.width,
-    sym.cut,
-  );
+  // Who began it gives way to what it does, but for its first words.
+  const by = text(ui.width >= WIDE ? p.by.long : p.by.short);
+  const room = Math.max(LEAST_BY, ui.width - segsWidth(left) - 3);
+  return ends(left, [seg(`  ${cutEnd(by, room, sym.cut)} `, 'quiet')], ui.width, sym.cut);
 }
+
+/** Cells of who began it that stay. */
+const LEAST_BY = 8;
 
 /** `whole`: wrapped where a row is too short; otherwise cut. */
 function lineRows(p: RolloutProps, ui: Ui, whole: boolean): readonly Row[] {

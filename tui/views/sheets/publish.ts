@@ -1,4 +1,4 @@
-import { BLANK, ends, type Row, row, type Seg, seg } from '../../theme/row.ts';
+import { BLANK, clip, ends, type Row, row, type Seg, seg, segsWidth } from '../../theme/row.ts';
 import type { Verdict } from '../../theme/symbols.ts';
 import { cutEnd, padTo, width } from '../../theme/width.ts';
 import { wrapped } from '../describe-body.ts';
@@ -6,7 +6,7 @@ import { type KeyHint, keybarRow } from '../foot.ts';
 import { count } from '../format.ts';
 import { type Ui, WIDE } from '../ui.ts';
 import { verdictSeg } from '../verdict.ts';
-import { errorRow, field, ruleRow } from './parts.ts';
+import { errorRow, errorRows, field, ruleRow } from './parts.ts';
 
 /** A row of choices: Left and Right move among them while it has the focus. */
 export interface ChoiceRow {
@@ -32,6 +32,8 @@ export interface PublishPageProps {
     readonly lines: readonly string[] | null;
     readonly scroll: number;
   } | null;
+  /** What was looked at, and how it was found. */
+  readonly checks: readonly { readonly verdict: Verdict; readonly name: string; readonly text: string }[];
   readonly warns: readonly { readonly verdict: Verdict; readonly text: string }[];
   readonly choices: readonly ChoiceRow[];
   readonly reason: { readonly label: string; readonly typed: string; readonly focused: boolean };
@@ -55,9 +57,8 @@ export function publishPageRows(p: PublishPageProps, ui: Ui): readonly Row[] {
   const foot = fieldRows(p, ui);
   const low = ui.height < LOW;
   const facts = p.facts.flatMap((f, i) => factRows(f, low && i < p.facts.length - 1 ? 1 : 3, ui));
-  // What is superseded stands among the facts already.
-  const warns = p.warns.length === 0 || low ? [] : [warnRow(p, ui)];
-  const head = [titleRow(p, ui), row(' ', seg(say('publish.blast'), 'strong')), ...facts];
+  const warns = low ? shortRows(p, ui) : [...checkRows(p, ui), ...warnRows(p, ui)];
+  const head = [titleRow(p, ui), ...(low ? [] : [row(' ', seg(say('publish.blast'), 'strong'))]), ...facts];
   const fixed = head.length + warns.length + foot.length;
   const roomy = room - fixed > 12;
   const gap = roomy ? [BLANK] : [];
@@ -77,8 +78,8 @@ function titleRow(p: PublishPageProps, ui: Ui): Row {
 function factRows(f: PublishPageProps['facts'][number], most: number, ui: Ui): readonly Row[] {
   const { text } = ui.theme;
   const token = f.loud === true ? 'crit' : 'text';
-  const room = ui.width - TEXT_AT - 1;
-  const parts = most === 1 ? [cutEnd(text(f.text), room, ui.theme.sym.cut)] : wrapped(text(f.text), room);
+  const room = ui.width - TEXT_AT;
+  const parts = most === 1 ? [cutEnd(text(f.text), room, ui.theme.sym.cut)] : inParts(text(f.text), room);
   return parts
     .slice(0, most)
     .map((part, i) =>
@@ -86,16 +87,79 @@ function factRows(f: PublishPageProps['facts'][number], most: number, ui: Ui): r
     );
 }
 
-function warnRow(p: PublishPageProps, ui: Ui): Row {
+const BETWEEN = '   ';
+
+/** Broken between parts where that will do, else at spaces. */
+function inParts(line: string, room: number): readonly string[] {
+  const out: string[] = [];
+  for (const part of line.split(BETWEEN)) {
+    const now = out.at(-1);
+    const longer = now === undefined ? part : `${now}${BETWEEN}${part}`;
+    if (width(longer) <= room) out.splice(Math.max(0, out.length - 1), 1, longer);
+    else out.push(...wrapped(part, room));
+  }
+  return out;
+}
+
+/** ` Checked   schema ●   variables ● …`: over as many rows as it takes, three at most. */
+function checkRows(p: PublishPageProps, ui: Ui): readonly Row[] {
   const { say, text } = ui.theme;
-  const segs = p.warns.flatMap((w) => [verdictSeg(w.verdict, ui), seg(` ${text(w.text)}   `)]);
-  return row(' ', seg(padTo(say('publish.warns'), 10), 'quiet'), ...segs);
+  const items = p.checks.map((c): readonly Seg[] => [
+    seg(`${text(c.name)} `),
+    verdictSeg(c.verdict, ui),
+    ...(c.text === '' ? [] : [seg(` ${text(c.text)}`)]),
+  ]);
+  return flowing(say('publish.checked'), items, ui);
+}
+
+function warnRows(p: PublishPageProps, ui: Ui): readonly Row[] {
+  const { say, text } = ui.theme;
+  const items = p.warns.map((w): readonly Seg[] => [verdictSeg(w.verdict, ui), seg(` ${text(w.text)}`)]);
+  return flowing(say('publish.warns'), items, ui);
+}
+
+/** One row for both where rows are few: verdicts by name, and what is loud in words as far as it goes. */
+function shortRows(p: PublishPageProps, ui: Ui): readonly Row[] {
+  const { say, text, sym } = ui.theme;
+  if (p.checks.length + p.warns.length === 0) return [];
+  const quiet = p.checks.map((c) => [seg(`${text(c.name)} `), verdictSeg(c.verdict, ui)]);
+  const loud = [
+    ...p.checks.filter((c) => c.verdict === 'wrong'),
+    ...p.warns,
+    ...p.checks.filter((c) => c.verdict === 'warning'),
+  ].map((c) => [verdictSeg(c.verdict, ui), seg(` ${text(c.text)}`)]);
+  const items = [...quiet, ...loud.slice(0, 1)];
+  const label = seg(padTo(say('publish.checked'), LABELLED), 'quiet');
+  const segs = items.flatMap((item, i) => [...(i > 0 ? [seg('  ')] : []), ...item]);
+  const more = loud.length > 1 ? [seg(` +${loud.length - 1}`, 'quiet')] : [];
+  return [ends([seg(' '), label, ...segs], more, ui.width, sym.cut)];
+}
+
+const LABELLED = 10;
+const MOST_ROWS = 3;
+
+/** Items in a row, on the next one where they do not fit; the last row is cut. */
+function flowing(label: string, items: readonly (readonly Seg[])[], ui: Ui): readonly Row[] {
+  if (items.length === 0) return [];
+  const { sym } = ui.theme;
+  const room = ui.width - LABELLED - 2;
+  const lines: Seg[][] = [[]];
+  for (const item of items) {
+    const now = lines.at(-1) ?? [];
+    const wants = segsWidth(now) + segsWidth(item) + (now.length > 0 ? 3 : 0);
+    if (now.length > 0 && wants > room && lines.length < MOST_ROWS) lines.push([...item]);
+    else now.push(...(now.length > 0 ? [seg('   ')] : []), ...item);
+  }
+  return lines.map((segs, i) =>
+    row(' ', seg(padTo(i === 0 ? label : '', LABELLED), 'quiet'), ...clip(segs, room, sym.cut)),
+  );
 }
 
 function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
   const { say, text, sym } = ui.theme;
   const d = p.diff;
-  if (d === null) return [row(seg(` ${say('diff.asking')}`, 'quiet'))];
+  // Nobody is asked what differs for what cannot be.
+  if (d === null) return p.error === null ? [row(seg(` ${say('diff.asking')}`, 'quiet'))] : [];
   const bases = d.bases.flatMap((b, i): Seg[] => {
     const words = b.chosen ? `[${text(b.text)}]` : text(b.text);
     return [...(i > 0 ? [seg('  ')] : []), seg(words, 'text', { accent: b.chosen && d.focused })];
@@ -115,7 +179,7 @@ function diffRows(p: PublishPageProps, room: number, ui: Ui): readonly Row[] {
 
 /** A unified diff with the number of each line on both sides; what is the same between is told by its length. */
 export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
-  const { text, say, sym } = ui.theme;
+  const { text, sym } = ui.theme;
   const out: Row[] = [];
   let old = 1;
   let now = 1;
@@ -125,8 +189,7 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
     const hunk = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@/.exec(line);
     if (hunk !== null) {
       const at = Number(hunk[1]);
-      if (at > old)
-        out.push(row(seg(`            ${sym.cut} ${say('publish.same', { n: at - old })}`, 'quiet')));
+      if (at > old) out.push(row(seg(`            ${sym.cut} ${sameLines(at - old, ui)}`, 'quiet')));
       old = at;
       now = Number(hunk[2]);
       continue;
@@ -144,6 +207,9 @@ export function numbered(lines: readonly string[], ui: Ui): readonly Row[] {
   }
   return out;
 }
+
+const sameLines = (n: number, { theme }: Ui): string =>
+  n === 1 ? theme.say('publish.same1') : theme.say('publish.same', { n });
 
 /** Each removed line's index with the added one that takes its place, and the other way round. */
 function partners(lines: readonly string[]): ReadonlyMap<number, string> {
@@ -226,6 +292,8 @@ function fieldRows(p: PublishPageProps, ui: Ui): readonly Row[] {
       ),
     );
   }
-  out.push(errorRow(p.error, ui), keybarRow({ keys: p.keys, last: p.last }, ui));
+  // With no answer there is room for all that was said.
+  const errors = p.type === null ? errorRows(p.error, ui) : [errorRow(p.error, ui)];
+  out.push(...errors, keybarRow({ keys: p.keys, last: p.last }, ui));
   return out;
 }

@@ -1091,7 +1091,21 @@ export interface PreviewPublishResponse {
   regions: RegionBlast[];
   streams: number;
   listenersClosed: number;
-  plan: RolloutPlan | undefined;
+  plan:
+    | RolloutPlan
+    | undefined;
+  /** what closes first */
+  listeners: ListenerBlast[];
+  /** of most nodes first */
+  routes: RouteBlast[];
+  /** nodes whose routes cannot be compared */
+  routesUnknown: number;
+  /** listeners and routes beyond those that are told */
+  more: number;
+  checks: BlastCheck[];
+  warnings: BlastWarning[];
+  /** of streams */
+  streamsCut: number;
 }
 
 export interface NodeBlast {
@@ -1105,6 +1119,70 @@ export interface NodeBlast {
   change: string;
   why: string;
   closes: ClosedListener[];
+  opens: OpenedListener[];
+}
+
+export interface OpenedListener {
+  service: string;
+  addr: string;
+}
+
+export interface ListenerBlast {
+  /** closes | opens | changes | keeps */
+  change: string;
+  service: string;
+  addr: string;
+  type: string;
+  nodes: number;
+  /** absent: not known, or it does not close */
+  streams?: number | undefined;
+}
+
+export interface RouteBlast {
+  /** hop | forwarder | service */
+  of: string;
+  name: string;
+  /** empty: all of it */
+  node: string;
+  addr: string;
+  /** added | removed | changed */
+  change: string;
+  fields: ChangedField[];
+  services: string[];
+  /** take new connections afterwards, beside it */
+  takers?: number | undefined;
+  nodes: number;
+  /** on the core of that name; absent: there is none, or not known */
+  streams?: number | undefined;
+}
+
+export interface ChangedField {
+  key: string;
+  /** passwords read `*` */
+  from: string;
+  to: string;
+}
+
+export interface BlastCheck {
+  /** schema | variables | sealed | ports | engines | reach */
+  check: string;
+  /** pass | warn | fail | unknown */
+  verdict: string;
+  passed: number;
+  of: number;
+  about: string[];
+  /** the first of those that the verdict is about */
+  nodes: string[];
+  why: string;
+  /** nodes that the verdict is about */
+  bad: number;
+}
+
+export interface BlastWarning {
+  code: string;
+  nodes: number;
+  names: string[];
+  text: string;
 }
 
 export interface ClosedListener {
@@ -1444,12 +1522,15 @@ export interface RolloutPlan {
   strategy: Strategy | undefined;
   steps: PlannedStep[];
   supersedes: Superseded[];
+  /** at least, if nothing ends it early */
   aboutMs: bigint;
 }
 
 export interface PlannedStep {
   step: RolloutStep | undefined;
   targets: number;
+  /** of this step */
+  atLeastMs: bigint;
 }
 
 export interface Superseded {
@@ -13684,7 +13765,21 @@ export const PreviewPublishRequest: MessageFns<PreviewPublishRequest> = {
 };
 
 function createBasePreviewPublishResponse(): PreviewPublishResponse {
-  return { toLabel: "", nodes: [], regions: [], streams: 0, listenersClosed: 0, plan: undefined };
+  return {
+    toLabel: "",
+    nodes: [],
+    regions: [],
+    streams: 0,
+    listenersClosed: 0,
+    plan: undefined,
+    listeners: [],
+    routes: [],
+    routesUnknown: 0,
+    more: 0,
+    checks: [],
+    warnings: [],
+    streamsCut: 0,
+  };
 }
 
 export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
@@ -13706,6 +13801,27 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
     }
     if (message.plan !== undefined) {
       RolloutPlan.encode(message.plan, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.listeners) {
+      ListenerBlast.encode(v!, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.routes) {
+      RouteBlast.encode(v!, writer.uint32(66).fork()).join();
+    }
+    if (message.routesUnknown !== 0) {
+      writer.uint32(72).uint32(message.routesUnknown);
+    }
+    if (message.more !== 0) {
+      writer.uint32(80).uint32(message.more);
+    }
+    for (const v of message.checks) {
+      BlastCheck.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.warnings) {
+      BlastWarning.encode(v!, writer.uint32(98).fork()).join();
+    }
+    if (message.streamsCut !== 0) {
+      writer.uint32(104).uint32(message.streamsCut);
     }
     return writer;
   },
@@ -13771,6 +13887,62 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
             message.plan = RolloutPlan.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.listeners.push(ListenerBlast.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.routes.push(RouteBlast.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.routesUnknown = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.more = reader.uint32();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.checks.push(BlastCheck.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.warnings.push(BlastWarning.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.streamsCut = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -13796,12 +13968,19 @@ export const PreviewPublishResponse: MessageFns<PreviewPublishResponse> = {
     message.plan = (object.plan !== undefined && object.plan !== null)
       ? RolloutPlan.fromPartial(object.plan)
       : undefined;
+    message.listeners = object.listeners?.map((e) => ListenerBlast.fromPartial(e)) || [];
+    message.routes = object.routes?.map((e) => RouteBlast.fromPartial(e)) || [];
+    message.routesUnknown = object.routesUnknown ?? 0;
+    message.more = object.more ?? 0;
+    message.checks = object.checks?.map((e) => BlastCheck.fromPartial(e)) || [];
+    message.warnings = object.warnings?.map((e) => BlastWarning.fromPartial(e)) || [];
+    message.streamsCut = object.streamsCut ?? 0;
     return message;
   },
 };
 
 function createBaseNodeBlast(): NodeBlast {
-  return { name: "", region: "", nodeType: "", streams: 0, from: "", change: "", why: "", closes: [] };
+  return { name: "", region: "", nodeType: "", streams: 0, from: "", change: "", why: "", closes: [], opens: [] };
 }
 
 export const NodeBlast: MessageFns<NodeBlast> = {
@@ -13829,6 +14008,9 @@ export const NodeBlast: MessageFns<NodeBlast> = {
     }
     for (const v of message.closes) {
       ClosedListener.encode(v!, writer.uint32(66).fork()).join();
+    }
+    for (const v of message.opens) {
+      OpenedListener.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -13910,6 +14092,14 @@ export const NodeBlast: MessageFns<NodeBlast> = {
             message.closes.push(ClosedListener.decode(reader, reader.uint32()));
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.opens.push(OpenedListener.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -13935,6 +14125,672 @@ export const NodeBlast: MessageFns<NodeBlast> = {
     message.change = object.change ?? "";
     message.why = object.why ?? "";
     message.closes = object.closes?.map((e) => ClosedListener.fromPartial(e)) || [];
+    message.opens = object.opens?.map((e) => OpenedListener.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOpenedListener(): OpenedListener {
+  return { service: "", addr: "" };
+}
+
+export const OpenedListener: MessageFns<OpenedListener> = {
+  encode(message: OpenedListener, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.service !== "") {
+      writer.uint32(10).string(message.service);
+    }
+    if (message.addr !== "") {
+      writer.uint32(18).string(message.addr);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OpenedListener {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOpenedListener();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.addr = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<OpenedListener>, I>>(base?: I): OpenedListener {
+    return OpenedListener.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<OpenedListener>, I>>(object: I): OpenedListener {
+    const message = createBaseOpenedListener();
+    message.service = object.service ?? "";
+    message.addr = object.addr ?? "";
+    return message;
+  },
+};
+
+function createBaseListenerBlast(): ListenerBlast {
+  return { change: "", service: "", addr: "", type: "", nodes: 0, streams: undefined };
+}
+
+export const ListenerBlast: MessageFns<ListenerBlast> = {
+  encode(message: ListenerBlast, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.change !== "") {
+      writer.uint32(10).string(message.change);
+    }
+    if (message.service !== "") {
+      writer.uint32(18).string(message.service);
+    }
+    if (message.addr !== "") {
+      writer.uint32(26).string(message.addr);
+    }
+    if (message.type !== "") {
+      writer.uint32(34).string(message.type);
+    }
+    if (message.nodes !== 0) {
+      writer.uint32(40).uint32(message.nodes);
+    }
+    if (message.streams !== undefined) {
+      writer.uint32(48).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListenerBlast {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListenerBlast();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.service = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.addr = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.type = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.nodes = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListenerBlast>, I>>(base?: I): ListenerBlast {
+    return ListenerBlast.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListenerBlast>, I>>(object: I): ListenerBlast {
+    const message = createBaseListenerBlast();
+    message.change = object.change ?? "";
+    message.service = object.service ?? "";
+    message.addr = object.addr ?? "";
+    message.type = object.type ?? "";
+    message.nodes = object.nodes ?? 0;
+    message.streams = object.streams ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRouteBlast(): RouteBlast {
+  return {
+    of: "",
+    name: "",
+    node: "",
+    addr: "",
+    change: "",
+    fields: [],
+    services: [],
+    takers: undefined,
+    nodes: 0,
+    streams: undefined,
+  };
+}
+
+export const RouteBlast: MessageFns<RouteBlast> = {
+  encode(message: RouteBlast, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.of !== "") {
+      writer.uint32(10).string(message.of);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message.node !== "") {
+      writer.uint32(26).string(message.node);
+    }
+    if (message.addr !== "") {
+      writer.uint32(34).string(message.addr);
+    }
+    if (message.change !== "") {
+      writer.uint32(42).string(message.change);
+    }
+    for (const v of message.fields) {
+      ChangedField.encode(v!, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.services) {
+      writer.uint32(58).string(v!);
+    }
+    if (message.takers !== undefined) {
+      writer.uint32(64).uint32(message.takers);
+    }
+    if (message.nodes !== 0) {
+      writer.uint32(72).uint32(message.nodes);
+    }
+    if (message.streams !== undefined) {
+      writer.uint32(80).uint32(message.streams);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RouteBlast {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRouteBlast();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.of = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.addr = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.change = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fields.push(ChangedField.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.services.push(reader.string());
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.takers = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.nodes = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.streams = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RouteBlast>, I>>(base?: I): RouteBlast {
+    return RouteBlast.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RouteBlast>, I>>(object: I): RouteBlast {
+    const message = createBaseRouteBlast();
+    message.of = object.of ?? "";
+    message.name = object.name ?? "";
+    message.node = object.node ?? "";
+    message.addr = object.addr ?? "";
+    message.change = object.change ?? "";
+    message.fields = object.fields?.map((e) => ChangedField.fromPartial(e)) || [];
+    message.services = object.services?.map((e) => e) || [];
+    message.takers = object.takers ?? undefined;
+    message.nodes = object.nodes ?? 0;
+    message.streams = object.streams ?? undefined;
+    return message;
+  },
+};
+
+function createBaseChangedField(): ChangedField {
+  return { key: "", from: "", to: "" };
+}
+
+export const ChangedField: MessageFns<ChangedField> = {
+  encode(message: ChangedField, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.from !== "") {
+      writer.uint32(18).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(26).string(message.to);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangedField {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangedField();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ChangedField>, I>>(base?: I): ChangedField {
+    return ChangedField.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ChangedField>, I>>(object: I): ChangedField {
+    const message = createBaseChangedField();
+    message.key = object.key ?? "";
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    return message;
+  },
+};
+
+function createBaseBlastCheck(): BlastCheck {
+  return { check: "", verdict: "", passed: 0, of: 0, about: [], nodes: [], why: "", bad: 0 };
+}
+
+export const BlastCheck: MessageFns<BlastCheck> = {
+  encode(message: BlastCheck, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== "") {
+      writer.uint32(10).string(message.check);
+    }
+    if (message.verdict !== "") {
+      writer.uint32(18).string(message.verdict);
+    }
+    if (message.passed !== 0) {
+      writer.uint32(24).uint32(message.passed);
+    }
+    if (message.of !== 0) {
+      writer.uint32(32).uint32(message.of);
+    }
+    for (const v of message.about) {
+      writer.uint32(42).string(v!);
+    }
+    for (const v of message.nodes) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.why !== "") {
+      writer.uint32(58).string(message.why);
+    }
+    if (message.bad !== 0) {
+      writer.uint32(64).uint32(message.bad);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlastCheck {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlastCheck();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.verdict = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.passed = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.of = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.about.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.nodes.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.bad = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BlastCheck>, I>>(base?: I): BlastCheck {
+    return BlastCheck.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlastCheck>, I>>(object: I): BlastCheck {
+    const message = createBaseBlastCheck();
+    message.check = object.check ?? "";
+    message.verdict = object.verdict ?? "";
+    message.passed = object.passed ?? 0;
+    message.of = object.of ?? 0;
+    message.about = object.about?.map((e) => e) || [];
+    message.nodes = object.nodes?.map((e) => e) || [];
+    message.why = object.why ?? "";
+    message.bad = object.bad ?? 0;
+    return message;
+  },
+};
+
+function createBaseBlastWarning(): BlastWarning {
+  return { code: "", nodes: 0, names: [], text: "" };
+}
+
+export const BlastWarning: MessageFns<BlastWarning> = {
+  encode(message: BlastWarning, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.code !== "") {
+      writer.uint32(10).string(message.code);
+    }
+    if (message.nodes !== 0) {
+      writer.uint32(16).uint32(message.nodes);
+    }
+    for (const v of message.names) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.text !== "") {
+      writer.uint32(34).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlastWarning {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlastWarning();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.code = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nodes = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<BlastWarning>, I>>(base?: I): BlastWarning {
+    return BlastWarning.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlastWarning>, I>>(object: I): BlastWarning {
+    const message = createBaseBlastWarning();
+    message.code = object.code ?? "";
+    message.nodes = object.nodes ?? 0;
+    message.names = object.names?.map((e) => e) || [];
+    message.text = object.text ?? "";
     return message;
   },
 };
@@ -17855,7 +18711,7 @@ export const RolloutPlan: MessageFns<RolloutPlan> = {
 };
 
 function createBasePlannedStep(): PlannedStep {
-  return { step: undefined, targets: 0 };
+  return { step: undefined, targets: 0, atLeastMs: 0n };
 }
 
 export const PlannedStep: MessageFns<PlannedStep> = {
@@ -17865,6 +18721,12 @@ export const PlannedStep: MessageFns<PlannedStep> = {
     }
     if (message.targets !== 0) {
       writer.uint32(16).uint32(message.targets);
+    }
+    if (message.atLeastMs !== 0n) {
+      if (BigInt.asUintN(64, message.atLeastMs) !== message.atLeastMs) {
+        throw new globalThis.Error("value provided for field message.atLeastMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.atLeastMs);
     }
     return writer;
   },
@@ -17898,6 +18760,14 @@ export const PlannedStep: MessageFns<PlannedStep> = {
             message.targets = reader.uint32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.atLeastMs = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -17919,6 +18789,7 @@ export const PlannedStep: MessageFns<PlannedStep> = {
       ? RolloutStep.fromPartial(object.step)
       : undefined;
     message.targets = object.targets ?? 0;
+    message.atLeastMs = (object.atLeastMs !== undefined && object.atLeastMs !== null) ? BigInt(object.atLeastMs) : 0n;
     return message;
   },
 };
