@@ -130,6 +130,13 @@ export class WatchedFleet extends RestRollouts {
     }
   }
 
+  /** Made and published once the first node is ready: one that has just missed a heartbeat would not be the first to have it. */
+  override async publish(...args: Parameters<RestRollouts['publish']>): Promise<string> {
+    const [first = ''] = this.names;
+    if (args[3] !== 'at-once') await this.fleet.inSync([first], 30_000);
+    return super.publish(...args);
+  }
+
   /** What stands before a rollout; on every node when this returns. */
   async base(config: string): Promise<void> {
     await this.publish('base', config, {}, 'at-once');
