@@ -3,6 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { MasterSettings } from '../config/master.ts';
 import { keptSecret } from '../config/secret.ts';
 import { AppError } from '../proto/vocab/errors.ts';
@@ -30,6 +31,8 @@ import { isLoopback } from './transport/rest/root.ts';
 import { RestTransport } from './transport/rest/server.ts';
 
 const TICK_MS = 1000;
+/** Thousands of agents that answer at once are written some dozens at a time, and no answer is later by more. */
+const MOMENT_MS = 25;
 const CERTIFICATE_RENEWAL_MS = 20 * 86_400_000; // of a year; a timer holds 24.8 days
 
 export interface AppNeeds {
@@ -127,6 +130,7 @@ export async function startMaster(settings: MasterSettings, needs: AppNeeds): Pr
         turns,
         random,
         log,
+        moment: () => sleep(MOMENT_MS),
       },
     );
     await services.start();

@@ -58,7 +58,16 @@ export const mayImport: Readonly<Record<string, Rule>> = {
   'daemon/store': { rooms: [...SHARED, 'daemon/service'], outside: ['lowdb', 'node:*'] },
   'daemon/ca': {
     rooms: [...SHARED, 'link', 'daemon/service'],
-    outside: ['@peculiar/x509', 'jose', 'reflect-metadata', 'node:*'],
+    outside: [
+      '@peculiar/asn1-csr',
+      '@peculiar/asn1-schema',
+      '@peculiar/asn1-x509',
+      '@peculiar/x509',
+      'asn1js',
+      'jose',
+      'reflect-metadata',
+      'node:*',
+    ],
   },
   'daemon/transport': {
     rooms: [...SHARED, 'link', 'gen', 'daemon/service'],

@@ -51,7 +51,7 @@ export class Exposition {
     this.server.maxConnections = MOST_CONNECTIONS;
   }
 
-  /** @throws AppError `precondition`: the address cannot be bound, or others could read it without a token */
+  /** @throws AppError `precondition`: others could read it without a token; `unavailable`: the address cannot be bound now */
   async start(addr: { readonly host: string; readonly port: number }): Promise<AddressInfo> {
     const where = `${addr.host || '*'}:${addr.port}`;
     if (this.token === null && !isLoopback(addr.host)) {
@@ -63,7 +63,7 @@ export class Exposition {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', (e) =>
         reject(
-          new AppError('precondition', `metrics.addr: cannot listen on ${where}: ${e.message}`, { cause: e }),
+          new AppError('unavailable', `metrics.addr: cannot listen on ${where}: ${e.message}`, { cause: e }),
         ),
       );
       this.server.listen({ port: addr.port, ...(addr.host === '' ? {} : { host: addr.host }) }, resolve);

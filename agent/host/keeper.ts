@@ -92,6 +92,8 @@ export class Keeper {
 
   /** The newest offer is the one that counts; one that is being put into force is finished first. */
   offer(offer: Offer): Promise<void> {
+    const { version, revision, hash } = offer;
+    this.#needs.log.info('a config is offered', { version, revision, hash });
     this.#offer = offer;
     this.#tries = 0;
     this.#retryAt = 0;

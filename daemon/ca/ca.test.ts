@@ -148,6 +148,23 @@ describe('node certificates', () => {
     });
   });
 
+  test.each([
+    ["another's key", EC],
+    ['a hash that nobody else here uses', { ...EC, hash: 'SHA-384' }],
+  ])('a request signed with %s is refused', async (_, algorithm) => {
+    const { keys } = await requestOf();
+    const other = await requestOf();
+    const csr = await x509.Pkcs10CertificateRequestGenerator.create({
+      name: 'CN=a',
+      keys: algorithm === EC ? { publicKey: keys.publicKey, privateKey: other.keys.privateKey } : keys,
+      signingAlgorithm: algorithm,
+    });
+    await expect(issue('a', new Uint8Array(csr.rawData))).rejects.toMatchObject({
+      code: 'invalid',
+      message: expect.stringContaining('not signed by its own key'),
+    });
+  });
+
   test('a request with a byte changed anywhere is refused', async () => {
     const { der } = await requestOf();
     for (let at = 0; at < der.length; at += 7) {

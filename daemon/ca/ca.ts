@@ -1,21 +1,21 @@
 import 'reflect-metadata';
-import { createHash, createPrivateKey, X509Certificate as NodeCertificate } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  X509Certificate,
+} from 'node:crypto';
 import path from 'node:path';
-import * as x509 from '@peculiar/x509';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { SubjectPublicKeyInfo } from '@peculiar/asn1-x509';
+import { pemOfDer } from '../../proto/link/tls.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Millis } from '../../proto/vocab/ids.ts';
 import type { Ca, Clock, Random } from '../service/ports.ts';
-import {
-  EC,
-  generateKeys,
-  hostNames,
-  type Issuer,
-  issueLeaf,
-  keyOfRequest,
-  nodeNames,
-  selfSigned,
-} from './certificates.ts';
+import { generateKeys, hostNames, keyOfRequest, nodeNames, selfSigned } from './certificates.ts';
 import { readKept, writeKept } from './kept-file.ts';
+import { type Issuer, LeafIssuer } from './leaf.ts';
 import { CA_FILES } from './rotation.ts';
 
 const CA_NAME = 'AI CDN Tunnel fleet CA';
@@ -65,9 +65,10 @@ export async function openCa(
         { cause },
       );
     });
-  const issuer = await load(file, pem, clock.now());
-  const caDer = new Uint8Array(issuer.certificate.rawData);
-  const caPem = issuer.certificate.toString('pem');
+  const current = load(file, pem, clock.now());
+  const caDer = current.certificateDer;
+  const caPem = pemOf(caDer);
+  const issuer = new LeafIssuer(current);
   const others = await beside(dir, caDer, clock.now());
 
   return {
@@ -75,59 +76,54 @@ export async function openCa(
     pin: createHash('sha256').update(caDer).digest('hex'),
     certificatePem: caPem,
     certificateDer: caDer,
-    trustedPem: [caPem, ...others.map((c) => c.toString('pem'))],
+    trustedPem: [caPem, ...others.map(pemOf)],
 
     async issueNode({ csrDer, name, now, ttlMs }) {
-      const publicKey = await keyOfRequest(csrDer);
       const serial = serialNumber(random);
-      const leaf = await issueLeaf(issuer, {
-        publicKey,
+      const { der, notAfter } = issuer.issue({
+        publicKey: keyOfRequest(csrDer),
         commonName: name,
         names: nodeNames(name),
-        uses: ['clientAuth', 'serverAuth'],
+        uses: 'client-and-server',
         serial,
         now,
         ttlMs,
       });
-      return {
-        chainDer: [new Uint8Array(leaf.rawData), caDer, ...others.map((c) => new Uint8Array(c.rawData))],
-        serial,
-        notAfter: leaf.notAfter.getTime(),
-      };
+      return { chainDer: [der, caDer, ...others], serial, notAfter };
     },
 
     async issueServer({ names, now, ttlMs }) {
-      const keys = await generateKeys();
-      const leaf = await issueLeaf(issuer, {
-        publicKey: keys.publicKey,
+      const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const spki = publicKey.export({ type: 'spki', format: 'der' });
+      const { der, notAfter } = issuer.issue({
+        publicKey: AsnConvert.parse(spki, SubjectPublicKeyInfo),
         commonName: 'ai-cdn-master',
         names: hostNames([...names, ...ALWAYS]),
-        uses: ['serverAuth'],
+        uses: 'server',
         serial: serialNumber(random),
         now,
         ttlMs: ttlMs ?? SERVER_TTL_MS,
       });
       return {
-        certificatePem: `${leaf.toString('pem')}\n${caPem}\n`,
-        keyPem: await privateKeyPem(keys.privateKey),
-        notAfter: leaf.notAfter.getTime(),
+        certificatePem: `${pemOf(der)}${caPem}`,
+        keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        notAfter,
       };
     },
   };
 }
 
 /** The one to come and the one that goes, while the fleet's CA is being replaced. One that expired is nobody's. */
-async function beside(dir: string, current: Uint8Array, now: Millis): Promise<x509.X509Certificate[]> {
-  const out: x509.X509Certificate[] = [];
+async function beside(dir: string, current: Uint8Array, now: Millis): Promise<Uint8Array[]> {
+  const out: Uint8Array[] = [];
   for (const name of [CA_FILES.next, CA_FILES.old]) {
     const file = path.join(dir, name);
     const pem = await readKept(file).catch((cause: Error) => {
       throw unusable(file, cause.message, cause);
     });
     if (pem === null) continue;
-    const { certificate } = await load(file, pem, 0);
-    const same = Buffer.from(certificate.rawData).equals(current);
-    if (!same && certificate.notAfter.getTime() > now) out.push(certificate);
+    const { certificateDer, notAfter } = load(file, pem, 0);
+    if (!Buffer.from(certificateDer).equals(current) && notAfter > now) out.push(certificateDer);
   }
   return out;
 }
@@ -146,26 +142,22 @@ export async function makeCa(now: Millis, random: Random, next = false): Promise
   return `${await privateKeyPem(keys.privateKey)}${certificate.toString('pem')}\n`;
 }
 
-async function load(file: string, pem: string, now: Millis): Promise<Issuer> {
-  let node: NodeCertificate;
-  let matches: boolean;
-  let key: CryptoKey;
-  let certificate: x509.X509Certificate;
+function load(file: string, pem: string, now: Millis): Issuer & { readonly notAfter: Millis } {
+  let certificate: X509Certificate;
+  let key: KeyObject;
   try {
-    const privateKey = createPrivateKey(pem);
-    node = new NodeCertificate(pem);
-    matches = node.checkPrivateKey(privateKey);
-    const pkcs8 = privateKey.export({ type: 'pkcs8', format: 'der' });
-    key = await crypto.subtle.importKey('pkcs8', Uint8Array.from(pkcs8), EC, false, ['sign']);
-    certificate = new x509.X509Certificate(Uint8Array.from(node.raw));
+    key = createPrivateKey(pem);
+    certificate = new X509Certificate(pem);
   } catch (cause) {
-    throw unusable(file, 'it does not hold a P-256 key and a certificate', cause);
+    throw unusable(file, 'it does not hold a key and a certificate', cause);
   }
-  if (!matches) throw unusable(file, 'its key is not that of its certificate');
-  if (!node.ca) throw unusable(file, 'its certificate is not that of an authority');
-  if (certificate.notAfter.getTime() <= now)
-    throw unusable(file, `it expired on ${certificate.notAfter.toISOString()}`);
-  return { certificate, key };
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1')
+    throw unusable(file, 'its key is none of the curve P-256');
+  if (!certificate.checkPrivateKey(key)) throw unusable(file, 'its key is not that of its certificate');
+  if (!certificate.ca) throw unusable(file, 'its certificate is not that of an authority');
+  const notAfter = certificate.validToDate.getTime();
+  if (notAfter <= now) throw unusable(file, `it expired on ${certificate.validToDate.toISOString()}`);
+  return { certificateDer: Uint8Array.from(certificate.raw), key, notAfter };
 }
 
 function unusable(file: string, why: string, cause?: unknown): AppError {
@@ -181,6 +173,10 @@ async function privateKeyPem(key: CryptoKey): Promise<string> {
   return createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
     .export({ type: 'pkcs8', format: 'pem' })
     .toString();
+}
+
+function pemOf(der: Uint8Array): string {
+  return pemOfDer([der]);
 }
 
 /** 128 bits, positive, of full length. */

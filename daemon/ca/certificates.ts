@@ -1,23 +1,20 @@
 import 'reflect-metadata';
-import { createPublicKey, type webcrypto } from 'node:crypto';
+import { createPublicKey, type KeyObject, verify, type webcrypto } from 'node:crypto';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
+import { CertificationRequest } from '@peculiar/asn1-csr';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import type { SubjectPublicKeyInfo } from '@peculiar/asn1-x509';
 import * as x509 from '@peculiar/x509';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Millis, NodeName } from '../../proto/vocab/ids.ts';
 import { dnsNameOf, spiffeOf } from '../../proto/vocab/spiffe.ts';
+import { ECDSA_WITH_SHA256, type LeafRequest, SKEW_MS } from './leaf.ts';
 
 // X.509 in and out: P-256 and SHA-256 throughout.
 
 export const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-/** Certificates begin a little in the past: clocks of nodes run late. */
-const SKEW_MS = 5 * 60_000;
 const CSR_MAX_BYTES = 8 * 1024;
-
-export interface Issuer {
-  readonly certificate: x509.X509Certificate;
-  readonly key: CryptoKey;
-}
 
 export function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return crypto.subtle.generateKey(EC, true, ['sign', 'verify']);
@@ -45,66 +42,38 @@ export async function selfSigned(args: {
   });
 }
 
-export interface LeafRequest {
-  readonly publicKey: x509.PublicKey | CryptoKey;
-  readonly commonName: string;
-  readonly names: readonly { readonly type: 'url' | 'dns' | 'ip'; readonly value: string }[];
-  readonly uses: readonly ('clientAuth' | 'serverAuth')[];
-  readonly serial: string;
-  readonly now: Millis;
-  readonly ttlMs: number;
-}
-
-/** A leaf never outlives its issuer. */
-export async function issueLeaf(issuer: Issuer, leaf: LeafRequest): Promise<x509.X509Certificate> {
-  const notAfter = Math.min(leaf.now + leaf.ttlMs, issuer.certificate.notAfter.getTime());
-  return x509.X509CertificateGenerator.create({
-    subject: [{ CN: [leaf.commonName] }],
-    issuer: issuer.certificate.subjectName,
-    publicKey: leaf.publicKey,
-    signingKey: issuer.key,
-    signingAlgorithm: EC,
-    serialNumber: leaf.serial,
-    notBefore: new Date(leaf.now - SKEW_MS),
-    notAfter: new Date(notAfter),
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension(leaf.uses.map((use) => x509.ExtendedKeyUsage[use])),
-      new x509.SubjectAlternativeNameExtension([...leaf.names]),
-      await x509.SubjectKeyIdentifierExtension.create(leaf.publicKey),
-      await x509.AuthorityKeyIdentifierExtension.create(issuer.certificate.publicKey),
-    ],
-  });
-}
-
 /**
  * The key a request asks a certificate for; everything else in it (subject, extensions) is ignored.
  * @throws AppError `invalid`: no request, another kind of key, or not signed by its own key
  */
-export async function keyOfRequest(der: Uint8Array): Promise<x509.PublicKey> {
+export function keyOfRequest(der: Uint8Array): SubjectPublicKeyInfo {
   if (der.length > CSR_MAX_BYTES) {
     throw new AppError(
       'invalid',
       `the certificate request has ${der.length} bytes, more than ${CSR_MAX_BYTES}`,
     );
   }
-  let request: x509.Pkcs10CertificateRequest;
-  let curve: string | undefined;
+  let request: CertificationRequest;
+  let key: KeyObject;
   try {
-    request = new x509.Pkcs10CertificateRequest(Uint8Array.from(der));
-    const spki = Buffer.from(request.publicKey.rawData);
-    curve = createPublicKey({ key: spki, format: 'der', type: 'spki' }).asymmetricKeyDetails?.namedCurve;
+    request = AsnConvert.parse(der, CertificationRequest);
+    const spki = AsnConvert.serialize(request.certificationRequestInfo.subjectPKInfo);
+    key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
   } catch (cause) {
     throw new AppError('invalid', 'this is not a certificate request (PKCS#10, DER)', { cause });
   }
-  if (curve !== 'prime256v1') {
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') {
     throw new AppError('invalid', 'the certificate request has another kind of key: it must be EC P-256');
   }
-  if (!(await request.verify().catch(() => false))) {
-    throw new AppError('invalid', 'the certificate request is not signed by its own key');
+  const { certificationRequestInfoRaw: said, signatureAlgorithm, signature } = request;
+  if (
+    signatureAlgorithm.algorithm !== ECDSA_WITH_SHA256.algorithm ||
+    said === undefined ||
+    !verify('sha256', new Uint8Array(said), key, new Uint8Array(signature))
+  ) {
+    throw new AppError('invalid', 'the certificate request is not signed by its own key with SHA-256');
   }
-  return request.publicKey;
+  return request.certificationRequestInfo.subjectPKInfo;
 }
 
 export function nodeNames(name: NodeName): LeafRequest['names'] {

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { isSuppressed } from '../../proto/vocab/alert.ts';
 import {
   type Counted,
   countedFamilies,
@@ -45,7 +46,11 @@ export function createExposition({ services, degraded }: Needs): Exposition {
   const ttft = gauge('ttft_p95_seconds', 'Time to first token, p95 of the last minute, edges.', ['region']);
   const errors = gauge('errors_ratio', 'Failed requests of all, last minute, edges.', ['region']);
   const version = gauge('config_version', 'Nodes by the config version that they run.', ['version']);
-  const firing = gauge('alerts_firing', 'Alerts firing, by severity.', ['severity']);
+  const firing = gauge(
+    'alerts_firing',
+    'Alerts firing; suppressed: silenced, or another alert says it already.',
+    ['severity', 'state'],
+  );
   const revision = gauge('store_revision', 'Commits of the store.');
   const ill = gauge('degraded', 'Whether the store refuses writes.');
   const all = [total, online, status, connections, rate, p99, ttft, errors, version, firing];
@@ -81,8 +86,14 @@ export function createExposition({ services, degraded }: Needs): Exposition {
       if (m.ttft95Ms !== null) ttft.set({ region }, m.ttft95Ms / 1000);
       if (m.errPct !== null) errors.set({ region }, m.errPct / 100);
     }
-    for (const severity of ['critical', 'warning'] as const) firing.set({ severity }, 0);
-    for (const a of services.alerts.list()) if (a.state === 'firing') firing.inc({ severity: a.severity });
+    // The words of Alertmanager's own `alertmanager_alerts`.
+    for (const severity of ['critical', 'warning'] as const) {
+      for (const state of ['active', 'suppressed'] as const) firing.set({ severity, state }, 0);
+    }
+    for (const a of services.alerts.list()) {
+      if (a.state !== 'firing') continue;
+      firing.inc({ severity: a.severity, state: isSuppressed(a) ? 'suppressed' : 'active' });
+    }
   }
 
   return {

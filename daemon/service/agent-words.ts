@@ -13,22 +13,33 @@ export interface Word {
 
 /** Words in one commit: what it changes must stay a change to consoles, not the whole state anew. */
 const MOST_AT_ONCE = 100;
+/** So many in one commit are a fleet that speaks: the next commit waits for what others have to say. */
+const MANY = 8;
 /** Words that wait for a disk that refuses. */
 const MOST_WAITING = 10_000;
 
+interface Needs {
+  readonly writer: Writer;
+  readonly log: Log;
+  /** A moment goes by. */
+  readonly moment?: (() => Promise<void>) | undefined;
+}
+
 /**
  * The words of agents on their way into the store, in the order they were said. One that comes while nothing is under way is
- * written at once; those that come meanwhile are written together: a fleet that answers in one second costs some
- * hundred commits instead of ten thousand. What the disk refuses is kept and tried again.
+ * written at once; those that come meanwhile are written together, and while there are many of them what comes within a
+ * moment more: a fleet that answers in one second costs some hundred commits instead of ten thousand. What the disk
+ * refuses is kept and tried again.
  */
 export class AgentWords {
-  private readonly needs: { readonly writer: Writer; readonly log: Log };
+  private readonly needs: Needs;
   private line: Word[] = [];
   private writing: Promise<void> | null = null;
   private waiting: Word[] = [];
   private readonly waitingOf = new Set<NodeName>();
+  private lastTogether = 0;
 
-  constructor(needs: { readonly writer: Writer; readonly log: Log }) {
+  constructor(needs: Needs) {
     this.needs = needs;
   }
 
@@ -66,7 +77,8 @@ export class AgentWords {
   }
 
   private async write(): Promise<void> {
-    const { writer, log } = this.needs;
+    const { writer, log, moment } = this.needs;
+    if (this.lastTogether >= MANY && this.line.length < MOST_AT_ONCE) await moment?.();
     let words: readonly Word[] = [];
     const [first] = this.line;
     try {
@@ -83,6 +95,7 @@ export class AgentWords {
         for (const { name, what } of words)
           log.error('an agent’s word was not kept', { node: name, what, error: String(e) });
     }
+    this.lastTogether = words.length;
   }
 
   /** As many of the line as can be decided on one state: each node once, and nothing that another of them changes. */

@@ -36,6 +36,7 @@ interface Needs {
   readonly link: AgentLink;
   readonly clock: Clock;
   readonly log: Log;
+  readonly moment?: (() => Promise<void>) | undefined;
 }
 
 const MOST_EVENTS = 50;
@@ -113,10 +114,9 @@ export class AgentsService implements AgentEvents {
   ): void {
     const { sessions, clock, writer } = this.needs;
     const now = clock.now();
-    sessions.heard(name, now, health);
-    if (sentAt !== undefined) sessions.said(name, sentAt - now);
+    sessions.beat(name, now, health, sentAt);
     if (!engine) return;
-    const known = writer.view().get('node', name);
+    const known = sessions.nodeOf(name, writer.view());
     if (!known || known.configSync === 'applying') {
       sessions.oddReading(name, false);
       return;
@@ -142,7 +142,7 @@ export class AgentsService implements AgentEvents {
       // Told again until the agent knows that it was heard: nothing is written for nothing.
       if (saysNothingNew(node, next)) return nothing();
       const events = [...configEvents(node, safe, this.why(view, node)), ...driftEvents(node, next)];
-      return merge(this.settle(node, next, view), { ...nothing(), events });
+      return { ...this.settle(node, next, view), events };
     });
   }
 
@@ -179,11 +179,11 @@ export class AgentsService implements AgentEvents {
   }
 
   metrics(name: NodeName, report: MetricsReport): void {
-    const now = this.needs.clock.now();
-    this.needs.sessions.heard(name, now);
-    this.needs.rings.addLog(name, report.log.map(madeSafe));
-    const node = this.needs.writer.view().get('node', name);
-    this.needs.rings.take(name, report, now, node);
+    const { sessions, clock, rings, writer } = this.needs;
+    const now = clock.now();
+    sessions.heard(name, now);
+    if (report.log.length > 0) rings.addLog(name, report.log.map(madeSafe));
+    rings.take(name, report, now, sessions.nodeOf(name, writer.view()));
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {
@@ -343,6 +343,8 @@ function standOf(n: Node) {
 }
 
 function saysNothingNew(before: Node, after: Node): boolean {
+  if (before.configSync !== after.configSync || before.effective?.hash !== after.effective?.hash)
+    return false;
   return JSON.stringify(standOf(before)) === JSON.stringify(standOf(after));
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../core/alert/node-down.ts';
 import type { AlertsService as Api } from './api.ts';
 import type { AlertRule } from './buffering.ts';
+import { Lookout } from './lookout.ts';
 import type { Clock, Draft, Snapshot } from './ports.ts';
 import type { Sessions } from './sessions.ts';
 import { subjectOf, type WhoIsDown } from './who-is-down.ts';
@@ -35,11 +36,13 @@ interface Needs {
 export class AlertsService implements Api {
   private readonly settings: AlertSettings;
   private readonly needs: Needs;
+  private readonly lookout: Lookout;
   private readonly keys = new Map<string, Fingerprint>();
 
   constructor(settings: AlertSettings, needs: Needs) {
     this.settings = settings;
     this.needs = needs;
+    this.lookout = new Lookout(needs.sessions);
   }
 
   list(): readonly AlertView[] {
@@ -74,18 +77,12 @@ export class AlertsService implements Api {
     const events: EventDraft[] = [];
     const { sessions, whoIsDown } = this.needs;
     const rule = { forMs: this.settings.nodeDownForMs };
-    const seen: SeenNode[] = [];
-    const nodes = view.list('node');
     const alerted = alertedNodes(view.list('alert'));
-    for (const node of nodes) {
-      // One that was revoked is to be away.
-      if (node.identity !== 'accepted') continue;
-      const status = sessions.status(node, now, nodes.length);
-      // Nearly all of them, each second: nothing is wrong with it and nothing was.
-      if (status !== 'down' && !alerted.has(node.name)) {
-        if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince: null });
-        continue;
-      }
+    const { calm, doubtful } = this.lookout.look(view, alerted, now);
+    const away: SeenNode[] = [];
+    const fleet = view.count('node');
+    for (const node of doubtful) {
+      const status = sessions.status(node, now, fleet);
       const { lastSeen } = sessions.presence(node.name);
       const key = this.keyOf(node);
       const old = view.get('alert', key) ?? null;
@@ -93,7 +90,7 @@ export class AlertsService implements Api {
       const is = next === 'gone' ? null : (next ?? old);
       const downSince = is === null || is.state === 'resolved' ? null : is.pendingAt;
       // One that was never ready cannot be lost.
-      if (node.initialized) seen.push({ name: node.name, region: node.region, status, downSince });
+      if (node.initialized) away.push({ name: node.name, region: node.region, status, downSince });
       if (next === null) continue;
       if (next === 'gone') ops.push({ op: 'del', kind: 'alert', key });
       else {
@@ -101,6 +98,7 @@ export class AlertsService implements Api {
         events.push(eventOf(next));
       }
     }
+    const seen = away.length === 0 ? calm : [...calm, ...away];
     for (const next of whoIsDown.evaluate(seen, view, now)) {
       ops.push({ op: 'put', kind: 'alert', key: next.fingerprint, value: next });
       // Figures in its words are no event.
@@ -123,7 +121,10 @@ export class AlertsService implements Api {
 const alertedBy = new WeakMap<readonly Alert[], ReadonlySet<string>>();
 
 function alertedNodes(alerts: readonly Alert[]): ReadonlySet<string> {
-  const known = alertedBy.get(alerts) ?? new Set(alerts.map((a) => a.labels['node'] ?? ''));
+  // What was resolved begins anew, when its node is down again.
+  const open = (): string[] =>
+    alerts.filter((a) => a.state !== 'resolved').map((a) => a.labels['node'] ?? '');
+  const known = alertedBy.get(alerts) ?? new Set(open());
   alertedBy.set(alerts, known);
   return known;
 }

@@ -23,8 +23,8 @@ const TEN_MINUTES = 10 * MINUTE;
 const NOW_MS = 5 * MINUTE;
 /** What was before is read until so long ago, and not more often than that. */
 const BEFORE_MS = 60 * MINUTE;
-/** Nodes looked at in a second: of a small fleet each every ten seconds, of 10,000 each within a minute. */
-const MOST_A_LOOK = 200;
+/** Nodes looked at in a second: of a small fleet each every ten seconds, of 10,000 each within two minutes. */
+const MOST_A_LOOK = 100;
 const LOOKS = 10;
 
 interface Known {
@@ -42,6 +42,7 @@ export class BufferingRule implements AlertRule {
   private readonly words: { readonly name: string; readonly severity: 'warning'; readonly forMs: number };
   private readonly rings: MetricsRings;
   private readonly known = new Map<NodeName, Known>();
+  private readonly holding = new Set<NodeName>();
   private readonly places = new Map<string, { readonly at: Millis; readonly flow: Flow | null }>();
   private next = 0;
 
@@ -54,7 +55,7 @@ export class BufferingRule implements AlertRule {
     const nodes = view.list('node');
     if (this.known.size > nodes.length) {
       const here = new Set(nodes.map((n) => n.name));
-      for (const name of this.known.keys()) if (!here.has(name)) this.known.delete(name);
+      for (const name of this.known.keys()) if (!here.has(name)) this.forget(name);
     }
     const many = Math.min(nodes.length, MOST_A_LOOK, Math.ceil(nodes.length / LOOKS));
     for (let i = 0; i < many; i++) {
@@ -65,9 +66,14 @@ export class BufferingRule implements AlertRule {
   }
 
   *verdicts(view: Snapshot, now: Millis): Generator<Verdict> {
-    for (const [subject, { key, labels, condition }] of this.known) {
+    // Of ten thousand next to none: those that it holds for, and those that there is an alert of.
+    const subjects = new Set<string>(this.holding);
+    for (const a of view.list('alert')) if (a.rule === BUFFERING) subjects.add(a.labels['node'] ?? '');
+    for (const subject of subjects) {
+      const known = this.known.get(subject as NodeName);
+      if (!known) continue;
+      const { key, labels, condition } = known;
       const old = view.get('alert', key) ?? null;
-      if (old === null && (condition === 'unknown' || !condition.holds)) continue;
       const next = evaluate(this.words, labels, condition, old, now);
       if (next !== null) yield { key, subject, next };
     }
@@ -87,6 +93,13 @@ export class BufferingRule implements AlertRule {
     if (found !== 'unknown') k.saidAt = now;
     // Nobody asks any more: nothing is held back either.
     k.condition = found === 'unknown' && now - k.saidAt >= TEN_MINUTES ? { holds: false } : found;
+    if (k.condition !== 'unknown' && k.condition.holds) this.holding.add(node.name);
+    else this.holding.delete(node.name);
+  }
+
+  private forget(name: NodeName): void {
+    this.known.delete(name);
+    this.holding.delete(name);
   }
 
   private knownOf(node: Node, now: Millis): Known {
@@ -97,6 +110,7 @@ export class BufferingRule implements AlertRule {
       return known;
     const nothing = { condition: 'unknown', saidAt: now, before: null, beforeAt: 0 } as const;
     const made: Known = { key: fingerprint(labels), labels, ...nothing };
+    this.forget(node.name);
     this.known.set(node.name, made);
     return made;
   }

@@ -4,7 +4,7 @@ import { type AgentsService, aimed } from './agents.ts';
 import { mergeAll } from './decisions.ts';
 import type { Snapshot } from './ports.ts';
 import type { Templates } from './rendering.ts';
-import { registryFacts } from './scope.ts';
+import { registryFacts, sameFacts } from './scope.ts';
 import type { Decision, Published, Writer } from './write.ts';
 
 // Documents depend on the registry: on the labels of their own node, on the cores there are, on the variables of a region,
@@ -52,14 +52,16 @@ const A_TURN = 200;
  */
 export class Follower {
   private readonly needs: FollowNeeds & { writer: Writer };
-  private readonly known = new Map<string, string>();
+  private readonly known = new Map<string, { readonly node: Node; readonly facts: string }>();
   private readonly due = new Set<NodeName>();
   /** The cores that are looked up are others. */
   private cores = false;
 
   constructor(needs: FollowNeeds & { writer: Writer }) {
     this.needs = needs;
-    for (const n of needs.writer.view().list('node')) this.known.set(n.name, registryFacts(n));
+    for (const node of needs.writer.view().list('node')) {
+      this.known.set(node.name, { node, facts: registryFacts(node) });
+    }
     needs.writer.onPublish((p) => this.saw(p));
   }
 
@@ -91,13 +93,18 @@ export class Follower {
     for (const op of commit.ops) {
       if (op.kind !== 'node') continue;
       const before = this.known.get(op.key);
-      const facts = op.op === 'put' ? registryFacts(op.value) : undefined;
-      if (before === facts) continue;
-      this.cores ||= op.op === 'del' || op.value.nodeType === 'core';
-      if (op.op === 'put') {
-        this.known.set(op.key, registryFacts(op.value));
-        this.due.add(op.value.name);
-      } else this.known.delete(op.key);
+      if (op.op === 'del') {
+        if (before) this.cores = true;
+        this.known.delete(op.key);
+        continue;
+      }
+      const node = op.value;
+      if (before && sameFacts(before.node, node)) continue;
+      const facts = registryFacts(node);
+      this.known.set(op.key, { node, facts });
+      if (before?.facts === facts) continue;
+      this.cores ||= node.nodeType === 'core';
+      this.due.add(node.name);
     }
   }
 

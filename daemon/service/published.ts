@@ -72,12 +72,12 @@ export function must(view: Snapshot, label: string): ConfigVersion {
 }
 
 /** The state as it will be with these in it. Lists of targets and rollouts stay as they are: nobody decides by them. */
-export function overlay(view: Snapshot, { versions = [], targets = [], rollouts = [] }: Overlaid): Snapshot {
-  const put = new Map<string, unknown>([
-    ...versions.map((v) => [`version ${v.label}`, v] as const),
-    ...targets.map((t) => [`target ${targetKey(t.rollout, t.node)}`, t] as const),
-    ...rollouts.map((r) => [`rollout ${r.id}`, r] as const),
-  ]);
+export function overlay(view: Snapshot, { versions = [], targets, rollouts = [] }: Overlaid): Snapshot {
+  const put: { readonly [K in Kind]?: ReadonlyMap<string, unknown> } = {
+    version: new Map(versions.map((v) => [v.label, v])),
+    ...(targets ? { target: targets } : {}),
+    rollout: new Map(rollouts.map((r) => [r.id, r])),
+  };
   const changed = new Set(versions.map((v) => v.label));
   const all =
     versions.length === 0
@@ -85,7 +85,7 @@ export function overlay(view: Snapshot, { versions = [], targets = [], rollouts 
       : [...view.list('version').filter((v) => !changed.has(v.label)), ...versions];
   return {
     revision: view.revision,
-    get: (kind, key) => (put.get(`${kind} ${key}`) ?? view.get(kind, key)) as never,
+    get: (kind, key) => (put[kind]?.get(key) ?? view.get(kind, key)) as never,
     list: (kind) => (kind === 'version' ? (all as never) : view.list(kind)),
     count: (kind) => view.count(kind),
   };
@@ -93,7 +93,8 @@ export function overlay(view: Snapshot, { versions = [], targets = [], rollouts 
 
 export interface Overlaid {
   readonly versions?: readonly ConfigVersion[];
-  readonly targets?: readonly Omit<RolloutTarget, 'modRevision'>[];
+  /** By key. */
+  readonly targets?: ReadonlyMap<string, Omit<RolloutTarget, 'modRevision'>>;
   readonly rollouts?: readonly Omit<Rollout, 'modRevision'>[];
 }
 

@@ -62,9 +62,10 @@ export class Publisher {
     return planOf(this.needs.templates, view, version, target, { actor: m.caller.actor, reason, at });
   }
 
-  /** What its rollout would be told of a node that it hits. */
-  factsOf(plan: Plan, node: Node, now: Millis): NodeFacts {
-    return this.needs.facts.of(plan.after, plan.value, node, now, true);
+  /** What its rollout would be told of the nodes that it hits. */
+  factsOf(plan: Plan, now: Millis): (node: Node) => NodeFacts {
+    const of = this.needs.facts.of(plan.after, plan.value, now);
+    return (node) => of(node, true);
   }
 
   /** In which steps it would go. @param nodes facts of those it hits, where somebody has them */
@@ -73,7 +74,7 @@ export class Publisher {
     plan: Plan,
     strategy: Strategy,
     now: Millis,
-    nodes = plan.hit.map((n) => this.factsOf(plan, n, now)),
+    nodes = plan.hit.map(this.factsOf(plan, now)),
   ): RolloutPlan {
     const by = { createdBy: '', reason: '', reverts: null };
     const { rollout, targets: all } = this.begun(plan, strategy, by, now, nodes);
@@ -171,7 +172,7 @@ export class Publisher {
     strategy: Strategy,
     by: { readonly createdBy: string; readonly reason: string; readonly reverts: RolloutId | null },
     now: Millis,
-    nodes = plan.hit.map((n) => this.factsOf(plan, n, now)),
+    nodes = plan.hit.map(this.factsOf(plan, now)),
   ) {
     const publication = plan.value.publications.at(-1);
     return begin({

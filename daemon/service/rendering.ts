@@ -200,11 +200,12 @@ export class Templates {
   render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
     const template = this.loaded(version);
     const names = this.names(version);
-    const scope = scopeOf(view, node, names);
     // Without names it is the same for everybody.
-    const values = names.length === 0 ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
+    const scope = names.length === 0 ? null : scopeOf(view, node, names);
+    const values = scope === null ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
     const known = `${version.bodyHash} ${values}`;
-    const made = this.rendered.get(known) ?? this.checked(render(template, scope), view);
+    const made =
+      this.rendered.get(known) ?? this.checked(render(template, scope ?? scopeOf(view, node, names)), view);
     this.rendered.delete(known);
     this.rendered.set(known, made);
     const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;

@@ -4,7 +4,7 @@ import type { Node } from '../../proto/vocab/node.ts';
 import { OVER, type RevertPreview, type Rollout, type Strategy } from '../../proto/vocab/rollout.ts';
 import { nextLabel } from '../core/config-version/select.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
-import { must, overlay, undone } from './published.ts';
+import { must, overlay, targetKey, undone } from './published.ts';
 import type { Publisher } from './publisher.ts';
 import { closedBy, type StoredVersion } from './publishing.ts';
 import type { Rendered, Templates } from './rendering.ts';
@@ -53,7 +53,9 @@ export function previewOf(view: Snapshot, needs: Needs, now: Millis): RevertPrev
 /** Those it has released get what stands without it. */
 function abortPreview(view: Snapshot, rollout: Rollout, needs: Needs, now: Millis): RevertPreview {
   const released = needs.targets.of(view, rollout.id).filter((t) => t.released);
-  const after = overlay(view, { targets: released.map((t) => ({ ...t, released: false })) });
+  const after = overlay(view, {
+    targets: new Map(released.map((t) => [targetKey(t.rollout, t.node), { ...t, released: false }])),
+  });
   const nodes = released.flatMap((t) => view.get('node', t.node) ?? []);
   const labels = new Set<string>();
   const hits = nodes.map((node): Hit => {

@@ -98,8 +98,9 @@ export class Reviews implements Api {
     const blast = new Blast({ templates, rings }, plan, now);
     const slices = new Slices(this.needs);
     const facts: NodeFacts[] = [];
+    const factsOf = publisher.factsOf(plan, now);
     for (const node of plan.hit) {
-      const own = publisher.factsOf(plan, node, now);
+      const own = factsOf(node);
       blast.add(node, own);
       facts.push(own);
       if (slices.over) await slices.next();

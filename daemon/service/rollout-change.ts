@@ -30,7 +30,9 @@ export interface ChangeNeeds {
 
 interface Going {
   rollout: StoredRollout;
-  readonly targets: Map<NodeName, StoredTarget>;
+  /** In their order. */
+  targets: readonly StoredTarget[];
+  readonly changed: Map<NodeName, StoredTarget>;
 }
 
 /**
@@ -44,7 +46,6 @@ export class RolloutChange {
   private readonly versions = new Map<VersionLabel, ConfigVersion>();
   private readonly going = new Map<RolloutId, Going>();
   private readonly changedRollouts = new Set<RolloutId>();
-  private readonly changedTargets = new Map<string, StoredTarget>();
   /** Whose winner may be another one by this. */
   private readonly reaim = new Set<NodeName>();
   /** As they are but for this change. */
@@ -63,21 +64,20 @@ export class RolloutChange {
 
   /** A new one; `go` takes it on. */
   begin({ rollout, targets }: { rollout: StoredRollout; targets: readonly StoredTarget[] }): void {
-    this.going.set(rollout.id, { rollout, targets: new Map(targets.map((t) => [t.node, t])) });
+    this.going.set(rollout.id, { rollout, targets, changed: new Map(targets.map((t) => [t.node, t])) });
     this.changedRollouts.add(rollout.id);
-    for (const t of targets) this.changedTargets.set(targetKey(t.rollout, t.node), t);
   }
 
   /** It stops where it is. */
   supersede(rollout: Rollout, by: RolloutId): void {
     const g = this.known(rollout);
-    this.took(g, supersede(g.rollout, [...g.targets.values()], by, this.now));
+    this.took(g, supersede(g.rollout, g.targets, by, this.now));
   }
 
   /** @throws AppError `precondition` */
   verb(rollout: Rollout, what: RolloutVerb, by: By): void {
     const g = this.known(rollout);
-    this.took(g, verb(g.rollout, [...g.targets.values()], what, by, this.now));
+    this.took(g, verb(g.rollout, g.targets, what, by, this.now));
   }
 
   /** Whoever has refused this rollout's document is asked once more. */
@@ -85,7 +85,7 @@ export class RolloutChange {
     const node = this.nodes.get(name) ?? this.view.get('node', name);
     const version = this.version(g.rollout.version);
     if (!node || !version || node.rejectedHash === null) return;
-    if (this.needs.facts.of(this.view, version, node, this.now, false).hash !== node.rejectedHash) return;
+    if (this.needs.facts.of(this.view, version, this.now)(node, false).hash !== node.rejectedHash) return;
     this.nodes.set(name, triedOnceMore(node, this.view.revision + 1));
     this.reaim.add(name);
   }
@@ -111,8 +111,8 @@ export class RolloutChange {
   private advance(g: Going, reading: ReturnType<typeof read> | null): Advance {
     const { facts, suspicion, since } = this.needs;
     const world = { since: since(), suspect: suspicion()?.why ?? null, reading };
-    const known = facts.all(this.withNodes(), g.rollout, g.targets.values(), this.now);
-    return advance(g.rollout, [...g.targets.values()], known, world, this.now);
+    const known = facts.all(this.withNodes(), g.rollout, g.targets, this.now);
+    return advance(g.rollout, g.targets, known, world, this.now);
   }
 
   private withNodes(): Snapshot {
@@ -130,9 +130,9 @@ export class RolloutChange {
     const { id } = g.rollout;
     if (said.rollout !== g.rollout) this.changedRollouts.add(id);
     g.rollout = said.rollout;
-    for (const t of said.targets) {
-      g.targets.set(t.node, t);
-      this.changedTargets.set(targetKey(id, t.node), t);
+    if (said.targets.length > 0) {
+      for (const t of said.targets) g.changed.set(t.node, t);
+      g.targets = g.targets.map((t) => g.changed.get(t.node) ?? t);
     }
     const asked = 'release' in said ? said.release : said.retry;
     for (const name of asked) this.askAgain(g, name);
@@ -160,7 +160,7 @@ export class RolloutChange {
     const version = this.version(rollout.version);
     if (!version?.publications.some((p) => p.rollout === rollout.id && p.open)) return;
     const whole = rollout.state.kind === 'succeeded';
-    const only = [...targets.values()].filter((t) => t.released).map((t) => t.node);
+    const only = targets.filter((t) => t.released).map((t) => t.node);
     this.putVersion({
       ...version,
       publications: version.publications.map((p) => (p.rollout === rollout.id ? closed(p, whole, only) : p)),
@@ -178,8 +178,8 @@ export class RolloutChange {
   private known(rollout: StoredRollout): Going {
     const known = this.going.get(rollout.id);
     if (known) return known;
-    const targets = new Map(this.needs.targets.of(this.view, rollout.id).map((t) => [t.node, t] as const));
-    const made: Going = { rollout, targets };
+    const targets = this.needs.targets.of(this.view, rollout.id);
+    const made: Going = { rollout, targets, changed: new Map() };
     this.going.set(rollout.id, made);
     return made;
   }
@@ -192,31 +192,37 @@ export class RolloutChange {
   decision(): Decision<null> | null {
     const { view, now } = this;
     const { templates, agents } = this.needs;
-    const ops = new Map<string, Draft>();
-    const put = (op: Draft): void => void ops.set(`${op.kind} ${op.key}`, op);
+    const ops: Draft[] = [];
     const versions = [...this.versions.values()];
-    for (const v of versions) put({ op: 'put', kind: 'version', key: v.label, value: v });
+    for (const v of versions) ops.push({ op: 'put', kind: 'version', key: v.label, value: v });
     for (const id of this.changedRollouts) {
       const value = this.going.get(id)?.rollout;
-      if (value) put({ op: 'put', kind: 'rollout', key: id, value });
+      if (value) ops.push({ op: 'put', kind: 'rollout', key: id, value });
     }
-    for (const [key, value] of this.changedTargets) put({ op: 'put', kind: 'target', key, value });
-    const after = overlay(view, {
-      versions,
-      targets: [...this.changedTargets.values()],
-      rollouts: [...this.going.values()].map((g) => g.rollout),
-    });
+    const targets = new Map<string, StoredTarget>();
+    for (const { rollout, changed } of this.going.values()) {
+      for (const t of changed.values()) targets.set(targetKey(rollout.id, t.node), t);
+    }
+    for (const [key, value] of targets) ops.push({ op: 'put', kind: 'target', key, value });
+    const rollouts = [...this.going.values()].map((g) => g.rollout);
+    const after = overlay(view, { versions, targets, rollouts });
     const effects: Effect[] = [];
+    /** The mark that a version ran is the same whoever makes it. */
+    const marks = new Map<string, Draft>();
     for (const name of this.reaim) {
       const before = view.get('node', name);
       if (before?.identity !== 'accepted') continue;
       const next = aimed(this.nodes.get(name) ?? before, templates, after, now);
       const settled = agents.settle(before, next, after);
-      for (const op of settled.ops) put(op);
+      for (const op of settled.ops) {
+        if (op.kind === 'meta') marks.set(op.key, op);
+        else ops.push(op);
+      }
       effects.push(...(settled.effects ?? []));
     }
-    if (ops.size === 0 && this.events.length === 0) return null;
-    return { ops: [...ops.values()], events: this.events, effects, result: null };
+    ops.push(...marks.values());
+    if (ops.length === 0 && this.events.length === 0) return null;
+    return { ops, events: this.events, effects, result: null };
   }
 }
 

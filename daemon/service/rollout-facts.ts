@@ -7,6 +7,7 @@ import { targets } from '../core/config-version/target.ts';
 import type { NodeFacts, StoredRollout, StoredTarget } from '../core/rollout/facts.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
 import { type Templates, unfitness } from './rendering.ts';
+import { sameFacts } from './scope.ts';
 import type { Sessions } from './sessions.ts';
 
 interface Needs {
@@ -18,7 +19,8 @@ interface Needs {
 /** What a rollout is told of its nodes. What costs something is worked out when it is asked for. */
 export class RolloutFacts {
   private readonly needs: Needs;
-  private readonly known = new WeakMap<Node, RenderedFacts>();
+  /** Of a node whatever it runs: its config changes with each rollout, what is rendered for it does not. */
+  private readonly known = new Map<NodeName, Known>();
 
   constructor(needs: Needs) {
     this.needs = needs;
@@ -33,65 +35,80 @@ export class RolloutFacts {
   ): ReadonlyMap<NodeName, NodeFacts> {
     const version = view.get('version', rollout.version);
     const facts = new Map<NodeName, NodeFacts>();
+    if (!version) return facts;
+    const of = this.of(view, version, now);
     for (const t of all) {
       const node = view.get('node', t.node);
-      if (!version || node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
-      facts.set(t.node, this.of(view, version, node, now, !t.released && t.offeredAt === null));
+      if (node?.identity !== 'accepted' || !targets(rollout.target, node)) continue;
+      facts.set(t.node, of(node, !t.released && t.offeredAt === null));
     }
     return facts;
   }
 
-  /** @param asked the publication asks it once more, whatever it has refused before: it has not been offered it yet */
-  of(view: Snapshot, version: ConfigVersion, node: Node, now: Millis, asked: boolean): NodeFacts {
-    return new FactsOfNode(
-      node,
-      { asked, now, fleet: view.count('node'), rendered: () => this.rendered(view, version, node) },
-      this.needs,
-    );
+  /**
+   * Of any node at this moment.
+   * @returns a function of the node, and of whether the publication asks it once more, whatever it has refused before: it
+   *   has not been offered it yet
+   */
+  of(view: Snapshot, version: ConfigVersion, now: Millis): (node: Node, asked: boolean) => NodeFacts {
+    const on = this.madeOf(view, version);
+    const fleet = view.count('node');
+    // Some have left.
+    if (this.known.size > 2 * fleet) this.known.clear();
+    const moment: Moment = {
+      now,
+      fleet,
+      rendered: (node) => this.rendered(view, version, node, on),
+    };
+    return (node, asked) => new FactsOfNode(node, asked, moment, this.needs);
   }
 
-  /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
-  private rendered(view: Snapshot, version: ConfigVersion, node: Node): RenderedFacts {
+  private madeOf(view: Snapshot, version: ConfigVersion): MadeOf {
     const { templates } = this.needs;
-    const on = {
+    return {
       body: version.bodyHash,
       regions: view.list('region'),
       secrets: view.list('secret'),
       cores: templates.names(version).some((n) => n.startsWith('core.')) ? view.list('node') : null,
     };
-    const known = this.known.get(node);
-    if (known && same(known.on, on)) return known;
-    const rendered = templates.render(view, version, node);
+  }
+
+  /** The same again while nothing it depends on has changed: a rollout asks for all its nodes each second. */
+  private rendered(view: Snapshot, version: ConfigVersion, node: Node, on: MadeOf): RenderedFacts {
+    const known = this.known.get(node.name);
+    if (known && same(known.on, on) && sameFacts(known.node, node)) return known.made;
+    const rendered = this.needs.templates.render(view, version, node);
     const [unfit] = unfitness(rendered, node);
     const made: RenderedFacts = {
-      on,
       hash: rendered.ok && !unfit ? rendered.hash : null,
       unfit: unfit ? formatRefusal(unfit) : null,
       text: rendered.ok && !unfit ? rendered.text : '',
     };
-    this.known.set(node, made);
+    this.known.set(node.name, { on, node, made });
     return made;
   }
 }
 
-interface Asked {
-  readonly asked: boolean;
+/** What all of them are asked at once. */
+interface Moment {
   readonly now: Millis;
   readonly fleet: number;
-  readonly rendered: () => RenderedFacts;
+  readonly rendered: (node: Node) => RenderedFacts;
 }
 
 /** Thousands of these are made a second: what is not asked for costs nothing. */
 class FactsOfNode implements NodeFacts {
   private readonly node: Node;
-  private readonly ask: Asked;
+  private readonly asked: boolean;
+  private readonly moment: Moment;
   private readonly needs: Needs;
   private is: NodeStatus | null = null;
   private made: RenderedFacts | null = null;
 
-  constructor(node: Node, ask: Asked, needs: Needs) {
+  constructor(node: Node, asked: boolean, moment: Moment, needs: Needs) {
     this.node = node;
-    this.ask = ask;
+    this.asked = asked;
+    this.moment = moment;
     this.needs = needs;
   }
 
@@ -121,7 +138,7 @@ class FactsOfNode implements NodeFacts {
   }
 
   get status() {
-    this.is ??= this.needs.sessions.status(this.node, this.ask.now, this.ask.fleet);
+    this.is ??= this.needs.sessions.status(this.node, this.moment.now, this.moment.fleet);
     return this.is;
   }
 
@@ -134,22 +151,22 @@ class FactsOfNode implements NodeFacts {
 
   get rejectedHash() {
     const { rejectedHash } = this.node;
-    return this.ask.asked && rejectedHash !== null && rejectedHash === this.hash ? null : rejectedHash;
+    return this.asked && rejectedHash !== null && rejectedHash === this.hash ? null : rejectedHash;
   }
 
   get streams() {
-    return this.needs.rings.figures(this.node.name, this.ask.now)?.streams ?? 0;
+    return this.needs.rings.figures(this.node.name, this.moment.now)?.streams ?? 0;
   }
 
   get wouldCut() {
     const { engine, effective, name } = this.node;
     // Ours swaps its chains under a listener that stays; one that goes lets its streams finish.
     if (engine?.kind !== 'gost' || this.hash === null || this.hash === effective?.hash) return 0;
-    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.ask.now));
+    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.moment.now));
   }
 
   private get rendered(): RenderedFacts {
-    this.made ??= this.ask.rendered();
+    this.made ??= this.moment.rendered(this.node);
     return this.made;
   }
 }
@@ -165,8 +182,13 @@ interface MadeOf {
 const same = (a: MadeOf, b: MadeOf): boolean =>
   a.body === b.body && a.regions === b.regions && a.secrets === b.secrets && a.cores === b.cores;
 
-interface RenderedFacts {
+interface Known {
   readonly on: MadeOf;
+  readonly node: Node;
+  readonly made: RenderedFacts;
+}
+
+interface RenderedFacts {
   readonly hash: ConfigHash | null;
   readonly unfit: string | null;
   readonly text: string;

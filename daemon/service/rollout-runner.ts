@@ -1,4 +1,5 @@
 import type { NodeName, RolloutId } from '../../proto/vocab/ids.ts';
+import type { StoredRollout } from '../core/rollout/facts.ts';
 import type { Log } from './ports.ts';
 import { type ChangeNeeds, RolloutChange } from './rollout-change.ts';
 import { openRollouts } from './rollout-targets.ts';
@@ -9,7 +10,7 @@ interface Needs extends ChangeNeeds {
   readonly log: Log;
 }
 
-/** A larger rollout is looked at once a second, however often its nodes speak. */
+/** A larger rollout is looked at once a second, however often its nodes speak, and more often only as itself goes on. */
 const SMALL = 500;
 /** Arrows that follow each other, each in its own commit, before the next tick. */
 const MOST_IN_A_ROW = 16;
@@ -59,14 +60,24 @@ export class RolloutRunner {
     }
   }
 
+  /** Whether something may follow at once. */
   private async step(id: RolloutId): Promise<boolean> {
-    const done = await this.needs.writer.write('master', 'rollout', (view, now) => {
+    let follows = false;
+    await this.needs.writer.write('master', 'rollout', (view, now) => {
       const rollout = view.get('rollout', id);
       if (!rollout) return null;
       const change = new RolloutChange(this.needs, view, now);
       change.go(rollout);
-      return change.decision();
+      const decision = change.decision();
+      const small = this.needs.targets.size(view, id) <= SMALL;
+      follows = decision !== null && (small || goesOn(rollout, change.rollout(id)));
+      return decision;
     });
-    return done !== null;
+    return follows;
   }
+}
+
+/** Not only its nodes. */
+function goesOn(before: StoredRollout, after: StoredRollout | undefined): boolean {
+  return after !== undefined && (after.state !== before.state || after.step !== before.step);
 }

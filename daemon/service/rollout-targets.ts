@@ -1,53 +1,58 @@
-import type { Millis, NodeName, RolloutId } from '../../proto/vocab/ids.ts';
+import type { NodeName, RolloutId } from '../../proto/vocab/ids.ts';
 import { OVER, type Rollout, type RolloutTarget } from '../../proto/vocab/rollout.ts';
 import type { Snapshot } from './ports.ts';
 import { targetKey } from './published.ts';
 
-/** The targets of each rollout, without a walk over those of all. Who they are is fixed when it begins. */
-export class RolloutTargets {
-  private readonly open = new Map<
-    RolloutId,
-    { readonly createdAt: Millis; readonly names: readonly NodeName[] }
-  >();
+interface Stretch {
+  readonly all: readonly RolloutTarget[];
+  readonly from: number;
+  readonly targets: readonly RolloutTarget[];
+}
 
-  private readonly last = new Map<
-    RolloutId,
-    { readonly all: readonly RolloutTarget[]; readonly targets: readonly RolloutTarget[] }
-  >();
+/**
+ * The targets of each rollout, without a walk over those of all: they were put in one commit, so they stand in one stretch
+ * of the list, and stay where they are when they change.
+ */
+export class RolloutTargets {
+  /** Of those that are not over. */
+  private readonly last = new Map<RolloutId, Stretch>();
 
   of(view: Snapshot, id: RolloutId): readonly RolloutTarget[] {
     // While no target has changed the list is the very same one.
     const all = view.list('target');
     const known = this.last.get(id);
     if (known?.all === all) return known.targets;
-    const targets = this.namesOf(view, id).flatMap((name) => view.get('target', targetKey(id, name)) ?? []);
-    if (this.open.has(id)) this.last.set(id, { all, targets });
+    const targets = (known && again(all, id, known)) ?? all.filter((t) => t.rollout === id);
+    if (known === undefined) {
+      for (const other of this.last.keys()) if (isOver(view.get('rollout', other))) this.last.delete(other);
+    }
+    const [first] = targets;
+    if (first && !isOver(view.get('rollout', id))) {
+      this.last.set(id, { all, from: all.indexOf(first), targets });
+    } else this.last.delete(id);
     return targets;
   }
 
   /** How many there are. */
   size(view: Snapshot, id: RolloutId): number {
-    return this.namesOf(view, id).length;
+    return this.of(view, id).length;
   }
 
   has(view: Snapshot, id: RolloutId, name: NodeName): boolean {
     return view.get('target', targetKey(id, name)) !== undefined;
   }
+}
 
-  private namesOf(view: Snapshot, id: RolloutId): readonly NodeName[] {
-    const rollout = view.get('rollout', id);
-    const known = this.open.get(id);
-    // One that the disk refused has left its id to another.
-    if (known && known.createdAt === rollout?.createdAt) return known.names;
-    const names = view.list('target').flatMap((t) => (t.rollout === id ? [t.node] : []));
-    for (const other of this.open.keys()) {
-      if (!isOver(view.get('rollout', other))) continue;
-      this.open.delete(other);
-      this.last.delete(other);
-    }
-    if (rollout && !isOver(rollout)) this.open.set(id, { createdAt: rollout.createdAt, names });
-    return names;
-  }
+/** The same stretch of a newer list, or `null`: others were forgotten, or the disk refused them and the id is another's. */
+function again(
+  all: readonly RolloutTarget[],
+  id: RolloutId,
+  { from, targets }: Stretch,
+): readonly RolloutTarget[] | null {
+  const to = from + targets.length;
+  if (all.length < to || all[from - 1]?.rollout === id || all[to]?.rollout === id) return null;
+  for (let i = from; i < to; i++) if (all[i]?.rollout !== id) return null;
+  return all.slice(from, to);
 }
 
 function isOver(rollout: Rollout | undefined): boolean {

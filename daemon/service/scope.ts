@@ -83,6 +83,19 @@ export function registryFacts(n: Node): string {
   return JSON.stringify([n.identity, n.region, n.nodeType, n.labels, listed, n.capabilities]);
 }
 
+/** At a glance: what a config changes of a node is none of them. `false`: look closer. */
+export function sameFacts(a: Node, b: Node): boolean {
+  return (
+    a.labels === b.labels &&
+    a.capabilities === b.capabilities &&
+    a.identity === b.identity &&
+    a.region === b.region &&
+    a.nodeType === b.nodeType &&
+    a.eligibility === b.eligibility &&
+    a.initialized === b.initialized
+  );
+}
+
 const CORE_HINT =
   'write - {name: "$\u007bcore.name}", addr: "$\u007bcore.label.addr}:8443", …} as an entry of hops[].nodes: it is repeated for each core; addr is a label of the cores';
 

@@ -87,6 +87,8 @@ export interface ServiceNeeds {
   readonly turns: Turns;
   readonly random: Random;
   readonly log: Log;
+  /** A moment goes by in which more agents may speak, before what they say is written together. Not given: none. */
+  readonly moment?: () => Promise<void>;
 }
 
 /** The services, and what drives them. */
@@ -124,7 +126,8 @@ export function createServices(settings: ServiceSettings, needs: ServiceNeeds): 
   const follows = new FollowedLogs({ link, clock, random });
 
   const nodes = new NodesService({ writer, templates, sessions, rings, link, clock, store: { degraded } });
-  const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log });
+  const { moment } = needs;
+  const agents = new AgentsService({ writer, templates, sessions, rings, follows, link, clock, log, moment });
   nodes.onAimed((before, after, view) => agents.settle(before, after, view));
   const whoIsDown = new WhoIsDown({ writer, dialler: needs.dialler, clock, log });
   const rules = [new BufferingRule({ forMs: BUFFERING_MS }, { rings })];

@@ -111,7 +111,8 @@ export class JournalAdapter implements Adapter<State> {
       const batch = this.#queue;
       this.#queue = [];
       const first = batch[0]?.state.revision ?? 0;
-      const bytes = Buffer.concat(batch.map((w) => w.line));
+      const [only] = batch;
+      const bytes = only && batch.length === 1 ? only.line : Buffer.concat(batch.map((w) => w.line));
       try {
         await this.#journal?.append(first, bytes);
       } catch (e) {

@@ -13,10 +13,12 @@ import { type Places, placesIn } from './recover.ts';
 import { State } from './state.ts';
 
 /** The form of what is on disk. A newer release migrates an older one, an older release refuses a newer one. */
-export const SCHEMA = 2;
+export const SCHEMA = 3;
 const MIGRATIONS: Migrations = new Map([
   // 2 has rollouts. A release that knows none would give a version that is being tried to everybody.
   [1, (put) => put],
+  // 3 has a journal that holds what a commit changes of an entity. A snapshot is as it was.
+  [2, (put) => put],
 ]);
 
 export interface FileStoreSettings {

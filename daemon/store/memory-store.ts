@@ -3,7 +3,7 @@ import { AppError } from '../../proto/vocab/errors.ts';
 import type { BodyHash } from '../../proto/vocab/ids.ts';
 import type { Commit, Store } from '../service/ports.ts';
 import { checkNext } from './next.ts';
-import { decodeLine, encodeRecord, isCommit } from './record.ts';
+import { decodeLine, isCommit } from './record.ts';
 import { State } from './state.ts';
 
 /** The store's twin without a disk. Values pass through the journal's codec, so what would not survive a restart shows. */
@@ -33,9 +33,9 @@ export function createMemoryStore(settings: { readonly id?: string } = {}): Memo
     async commit(commit: Commit): Promise<void> {
       if (closed || broken !== null) throw refuse();
       checkNext(head, commit);
-      const kept = decodeLine(encodeRecord(commit).subarray(0, -1));
+      const kept = decodeLine(head.apply(commit).line?.subarray(0, -1) ?? new Uint8Array());
       if (!isCommit(kept)) throw new AppError('internal', 'a commit that its own journal would not read');
-      const next = head.apply(kept);
+      const next = head.replay([kept]);
       head = next;
       const before = failures;
       await held?.promise;

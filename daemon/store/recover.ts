@@ -1,10 +1,9 @@
 import path from 'node:path';
 import { AppError } from '../../proto/vocab/errors.ts';
 import type { Revision } from '../../proto/vocab/ids.ts';
-import type { Commit } from '../service/ports.ts';
 import { type Disk, writeDurably } from './disk.ts';
 import { revisionFile, revisionsIn, type Tail } from './journal.ts';
-import { decodeLine, isCommit, linesOf } from './record.ts';
+import { decodeLine, isCommit, linesOf, type WrittenCommit } from './record.ts';
 import { readSnapshot } from './snapshot.ts';
 import { State } from './state.ts';
 
@@ -126,8 +125,8 @@ async function readSegments(
   disk: Disk,
   segments: readonly Revision[],
   known: Revision,
-): Promise<{ commits: Commit[]; tail: Tail | null; end: Revision; cut: Cut | null }> {
-  const commits: Commit[] = [];
+): Promise<{ commits: WrittenCommit[]; tail: Tail | null; end: Revision; cut: Cut | null }> {
+  const commits: WrittenCommit[] = [];
   let expected = segments[0] ?? known + 1;
   let tail: Tail | null = null;
   for (const [i, first] of segments.entries()) {

@@ -1,7 +1,8 @@
+import { AppError } from '../../proto/vocab/errors.ts';
 import type { Revision } from '../../proto/vocab/ids.ts';
 import { type Commit, KINDS, type Kind, type Kinds, type Op, type Snapshot } from '../service/ports.ts';
-import { encodeRecord } from './record.ts';
-import { Table } from './table.ts';
+import { changed, changesOf, encodeRecord, type WrittenCommit, type WrittenOp } from './record.ts';
+import { Table, type TableEdit } from './table.ts';
 
 type Tables = { readonly [K in Kind]: Table<Kinds[K]> };
 
@@ -44,28 +45,62 @@ export class State implements Snapshot {
 
   /** @throws what JSON.stringify throws, with nothing changed */
   apply(commit: Commit): State {
-    return this.#edit([commit], encodeRecord(commit));
+    const edits = this.#edits();
+    const ops = commit.ops.map((op): WrittenOp => {
+      const edit = edits.of(op.kind);
+      if (op.op === 'del') {
+        edit.delete(op.key);
+        return op;
+      }
+      const before = edit.put(op.key, op.value);
+      return before === undefined ? op : changesOf(op, before);
+    });
+    return new State(commit.rev, edits.done(), encodeRecord({ ...commit, ops }));
   }
 
-  /** Commits read back, in one edit: a journal is replayed without a snapshot a line. */
-  replay(commits: Iterable<Pick<Commit, 'rev' | 'ops'>>): State {
-    return this.#edit(commits, null);
-  }
-
-  #edit(commits: Iterable<Pick<Commit, 'rev' | 'ops'>>, line: Uint8Array | null): State {
-    const edits = new Map<Kind, ReturnType<Table<unknown>['edit']>>();
+  /**
+   * Commits read back, in one edit: a journal is replayed without a snapshot a line.
+   * @throws AppError `internal`: one changes what is not there
+   */
+  replay(commits: Iterable<Pick<WrittenCommit, 'rev' | 'ops'>>): State {
+    const edits = this.#edits();
     let revision = this.revision;
     for (const { rev, ops } of commits) {
       revision = rev;
       for (const op of ops) {
-        const edit = edits.get(op.kind) ?? (this.#tables[op.kind] as unknown as Table<unknown>).edit();
-        edits.set(op.kind, edit);
+        const edit = edits.of(op.kind);
         if (op.op === 'put') edit.put(op.key, op.value);
-        else edit.delete(op.key);
+        else if (op.op === 'del') edit.delete(op.key);
+        else {
+          const was = edit.get(op.key);
+          if (!was)
+            throw new AppError(
+              'internal',
+              `revision ${rev} changes ${op.kind} ${op.key}, which is not there`,
+            );
+          edit.put(op.key, changed(op, was));
+        }
       }
     }
-    const changed = Object.fromEntries([...edits].map(([kind, edit]) => [kind, edit.done()]));
-    return new State(revision, { ...this.#tables, ...changed } as Tables, line);
+    return new State(revision, edits.done(), null);
+  }
+
+  #edits(): { of(kind: Kind): TableEdit<object>; done(): Tables } {
+    const edits = new Map<Kind, TableEdit<object>>();
+    return {
+      of: (kind) => {
+        let edit = edits.get(kind);
+        if (!edit) {
+          edit = (this.#tables[kind] as Table<unknown> as Table<object>).edit();
+          edits.set(kind, edit);
+        }
+        return edit;
+      },
+      done: () => {
+        const made = Object.fromEntries([...edits].map(([kind, edit]) => [kind, edit.done()]));
+        return { ...this.#tables, ...made } as Tables;
+      },
+    };
   }
 
   #table<K extends Kind>(kind: K): Table<Kinds[K]> {

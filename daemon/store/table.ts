@@ -1,12 +1,12 @@
 // A persistent ordered table. Every commit makes a new snapshot and 10,000 nodes must not be copied for it, so:
 // entries live in chunks of 64 in insertion order, keys map to slots through small buckets, and an edit copies only the
-// chunks and buckets it touches. A table of 10,000 costs an update some 220 pointers. The list is built on the first
+// chunks and buckets it touches. A table of 10,000 costs an update some 2,200 pointers. The list is built on the first
 // read of each version and kept with it.
 
 const CHUNK_BITS = 6;
 const CHUNK = 1 << CHUNK_BITS;
 const MASK = CHUNK - 1;
-const BUCKET_LOAD = 32;
+const BUCKET_LOAD = 8;
 
 export interface Entry<V> {
   readonly key: string;
@@ -98,18 +98,29 @@ export class TableEdit<V> {
     this.#make = make;
   }
 
-  put(key: string, value: V): void {
+  get(key: string): V | undefined {
+    const slot = this.#buckets[this.#bucketOf(key)]?.get(key);
+    return slot === undefined ? undefined : this.#chunks[slot >> CHUNK_BITS]?.[slot & MASK]?.value;
+  }
+
+  /** @returns what was there before */
+  put(key: string, value: V): V | undefined {
     const b = this.#bucketOf(key);
     let slot = this.#buckets[b]?.get(key);
     if (slot === undefined) {
       slot = this.#slots++;
       this.#size++;
       this.#ownedBucket(b).set(key, slot);
-      if (this.#size > this.#buckets.length * BUCKET_LOAD) this.#rebuild();
+      if (this.#size > this.#buckets.length * BUCKET_LOAD) {
+        this.#rebuild();
+        // Which renumbers.
+        slot = this.#buckets[this.#bucketOf(key)]?.get(key) ?? slot;
+      }
     }
-    // A rebuild renumbers, so the slot is looked up again.
-    slot = this.#buckets[this.#bucketOf(key)]?.get(key) ?? slot;
-    this.#ownedChunk(slot >> CHUNK_BITS)[slot & MASK] = { key, value };
+    const chunk = this.#ownedChunk(slot >> CHUNK_BITS);
+    const before = chunk[slot & MASK]?.value;
+    chunk[slot & MASK] = { key, value };
+    return before;
   }
 
   delete(key: string): void {

@@ -46,7 +46,7 @@ const MOST_DER = 16 * 1024;
 export const MOST_LINES = 128;
 const MOST_SEALED = 256;
 
-const HEALTH = w.enumCodec<'ok' | 'engine_lost' | 'degraded', Health>({
+export const HEALTH = w.enumCodec<'ok' | 'engine_lost' | 'degraded', Health>({
   ok: Health.OK,
   engine_lost: Health.ENGINE_LOST,
   degraded: Health.DEGRADED,
@@ -127,12 +127,17 @@ function sumOf(drains: readonly DrainView[]): { streamsLeft: number; oldestS: nu
 }
 
 export function decodeUp(m: ConnectRequest): UpEnvelope {
-  const instanceUid = w.hex(m.instanceUid, 'instance_uid', 16);
-  if (instanceUid.length !== 32) throw w.invalid('instance_uid', 'is not 16 bytes');
+  const instanceUid = instanceOf(m.instanceUid);
   return { instanceUid, sequence: w.int(m.sequenceNum, 'sequence_num'), body: decodeUpBody(m.body) };
 }
 
-function decodeUpBody(b: ConnectRequest['body']): AgentUp {
+export function instanceOf(bytes: Uint8Array): string {
+  const instanceUid = w.hex(bytes, 'instance_uid', 16);
+  if (instanceUid.length !== 32) throw w.invalid('instance_uid', 'is not 16 bytes');
+  return instanceUid;
+}
+
+export function decodeUpBody(b: ConnectRequest['body']): AgentUp {
   switch (b?.$case) {
     case 'hello':
       return { kind: 'hello', ...decodeHello(b.value) };

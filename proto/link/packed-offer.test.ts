@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { ConfigHash, VersionLabel } from '../vocab/ids.ts';
 import { decodeDown } from './codec-agent.ts';
-import { type Offered, OfferPacker } from './packed-offer.ts';
+import { type Offered, OfferPacker, type PackedOffer } from './packed-offer.ts';
 
 const offer: Offered = {
   kind: 'remote_config',
@@ -14,7 +14,11 @@ const offer: Offered = {
   sealed: [],
   retry: 3,
 };
-const read = (bytes: Buffer) => decodeDown(ConnectResponse.decode(bytes));
+const read = (packed: PackedOffer) => {
+  const bytes = Buffer.alloc(packed.byteLength + 5);
+  expect(packed.copy(bytes, 5)).toBe(packed.byteLength);
+  return decodeDown(ConnectResponse.decode(bytes.subarray(5)));
+};
 const of = (body: Offered, nonce: string) => ({ nonce, leaderEpoch: 1, body });
 
 test('what is packed once says to each agent what was meant for it', () => {
@@ -26,6 +30,16 @@ test('what is packed once says to each agent what was meant for it', () => {
   for (const down of [a, b, a])
     expect(read(packer.pack(down))).toEqual({ ...down, body: { ...down.body, body: expect.anything() } });
   expect(Buffer.from((read(packer.pack(b)).body as Offered).body)).toEqual(offer.body);
+});
+
+test('a message between two offers says what it was to say, and leaves nothing behind', () => {
+  const packer = new OfferPacker();
+  const confirm = { nonce: '0c', leaderEpoch: 1, body: { kind: 'commit_confirm', id: 'c1' } } as const;
+  for (let i = 0; i < 2; i++) {
+    expect(() => packer.pack({ ...of(offer, '0e'), leaderEpoch: Number.NaN })).toThrow('leader_epoch');
+    expect(decodeDown(ConnectResponse.decode(packer.message(confirm)))).toEqual(confirm);
+    expect(read(packer.pack(of(offer, '0d')))).toMatchObject({ nonce: '0d', body: { revision: 41 } });
+  }
 });
 
 test.each<[string, Partial<Offered>]>([

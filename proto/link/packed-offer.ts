@@ -1,5 +1,5 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
-import { Commit, type ConnectResponse, RemoteConfig } from '../gen/aicdn/v1/agent.ts';
+import { Commit, ConnectResponse, RemoteConfig } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, DownEnvelope } from '../vocab/agent-link.ts';
 import { encodeDown } from './codec-agent.ts';
 import * as w from './wire.ts';
@@ -14,18 +14,67 @@ const LEADER_EPOCH = 2 << 3;
 const REMOTE_CONFIG = (4 << 3) | 2;
 const COMMIT = (6 << 3) | 2;
 
+/**
+ * A message in two parts that copies itself to where it is sent from. grpc-js asks no more of what a serializer returns than
+ * its `byteLength` and this `copy`: ten thousand copies of a document that only wait to be copied again are not made.
+ */
+export class PackedOffer {
+  readonly byteLength: number;
+  private readonly head: Uint8Array;
+  private readonly shared: Uint8Array;
+
+  constructor(head: Uint8Array, shared: Uint8Array) {
+    this.head = head;
+    this.shared = shared;
+    this.byteLength = head.length + shared.length;
+  }
+
+  /** @returns bytes copied */
+  copy(to: Uint8Array, at = 0): number {
+    to.set(this.head, at);
+    to.set(this.shared, at + this.head.length);
+    return this.byteLength;
+  }
+}
+
 /** Packs each offer once for all who get the same: the same body, by identity, and the same words around it. */
 export class OfferPacker {
   private readonly known = new WeakMap<Uint8Array, { readonly offer: Offered; readonly bytes: Uint8Array }>();
+  /** Empty between two: what it has room for is not asked for again with each offer. */
+  private readonly writer = new BinaryWriter();
 
   /** A ConnectResponse, as `encodeDown` and the generated encoder would make it. */
-  pack({ nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered }): Buffer {
+  pack({ nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered }): PackedOffer {
     const shared = this.shared(body);
-    const commit = body.commit && new BinaryWriter().uint32(COMMIT).bytes(commitOf(body.commit)).finish();
-    const head = new BinaryWriter().uint32(NONCE).bytes(w.unhex(nonce));
-    if (leaderEpoch !== 0) head.uint32(LEADER_EPOCH).uint64(w.big(leaderEpoch, 'leader_epoch'));
-    head.uint32(REMOTE_CONFIG).uint32(shared.length + (commit?.length ?? 0));
-    return Buffer.concat([head.finish(), ...(commit ? [commit] : []), shared]);
+    const commit = body.commit && this.commitOf(body.commit);
+    const head = this.written((to) => {
+      to.uint32(NONCE).bytes(w.unhex(nonce));
+      if (leaderEpoch !== 0) to.uint32(LEADER_EPOCH).uint64(w.big(leaderEpoch, 'leader_epoch'));
+      to.uint32(REMOTE_CONFIG).uint32(shared.length + (commit?.length ?? 0));
+      if (commit) to.raw(commit);
+    });
+    return new PackedOffer(head, shared);
+  }
+
+  /** Any other message, for one agent: small, so it is copied into a buffer that others share. */
+  message(down: DownEnvelope): Buffer {
+    return Buffer.from(this.written((to) => ConnectResponse.encode(encodeDown(down), to)));
+  }
+
+  private commitOf({ id, rollbackMs }: NonNullable<Offered['commit']>): Uint8Array {
+    const message = { id, rollbackDuration: w.span(rollbackMs) };
+    return this.written((to) => Commit.encode(message, to.uint32(COMMIT).fork()).join());
+  }
+
+  private written(write: (to: BinaryWriter) => unknown): Uint8Array {
+    try {
+      write(this.writer);
+      return this.writer.finish();
+    } catch (error) {
+      // Of what could not be written nothing goes out before the next one.
+      this.writer.finish();
+      throw error;
+    }
   }
 
   private shared(offer: Offered): Uint8Array {
@@ -43,10 +92,6 @@ export class OfferPacker {
 function configOf(m: ConnectResponse): RemoteConfig {
   if (m.body?.$case !== 'remoteConfig') throw w.invalid('remote_config', 'is missing');
   return m.body.value;
-}
-
-function commitOf({ id, rollbackMs }: NonNullable<Offered['commit']>): Uint8Array {
-  return Commit.encode({ id, rollbackDuration: w.span(rollbackMs) }).finish();
 }
 
 /** But for the commit, and for what is sealed: there is none. */

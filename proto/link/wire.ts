@@ -97,7 +97,12 @@ export function stamp(ms: Millis): Timestamp {
 
 export function millis(value: Timestamp | undefined, field: string): Millis {
   if (!value) throw invalid(field, 'is missing');
-  const ms = Number(value.seconds) * 1000 + Math.round(value.nanos / 1e6);
+  return millisOf(Number(value.seconds), value.nanos, field);
+}
+
+/** A Timestamp's two parts. */
+export function millisOf(seconds: number, nanos: number, field: string): Millis {
+  const ms = seconds * 1000 + Math.round(nanos / 1e6);
   if (!(ms >= 0 && ms <= LAST_MILLIS)) throw invalid(field, 'is not a time');
   return ms;
 }

@@ -49,7 +49,7 @@ const HISTOGRAMS = [
   // The name that dashboards of before know.
   [
     'request_duration_seconds',
-    "The tunnel's part of a request, the same as connect_seconds: how long an answer is, is no latency.",
+    'The samples of connect_seconds once more: once a stream, no whole request. How long an answer takes is in ttft_seconds and chunk_gap_seconds.',
     'connect',
   ],
   ['ttft_seconds', 'Last byte of a request to the first token of its answer.', 'ttft'],

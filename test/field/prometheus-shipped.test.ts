@@ -118,7 +118,21 @@ describe('what is shipped', () => {
     ['MasterDown', { 'up{job="ai-cdn-master",instance="m"}': '0x10' }, '1m15s', 'critical'],
     ['MasterDown', { 'up{job="ai-cdn-master",instance="m"}': '1x10' }, '5m', null],
     ['MasterDegraded', { ai_cdn_degraded: '1x10' }, '1m15s', 'critical'],
-    ['FleetAlertsFiring', { 'ai_cdn_alerts_firing{severity="critical"}': '2x20' }, '2m15s', 'warning'],
+    [
+      'FleetAlertsFiring',
+      { 'ai_cdn_alerts_firing{severity="critical",state="active"}': '2x20' },
+      '2m15s',
+      'warning',
+    ],
+    [
+      'FleetAlertsFiring',
+      {
+        'ai_cdn_alerts_firing{severity="critical",state="active"}': '0x20',
+        'ai_cdn_alerts_firing{severity="critical",state="suppressed"}': '2x20',
+      },
+      '5m',
+      null,
+    ],
     ['NodesDown', { 'ai_cdn_nodes_status{status="down"}': '1x10' }, '1m15s', 'critical'],
     ['NodesDown', { 'ai_cdn_nodes_status{status="down"}': '1x3 0x10' }, '2m', null],
     [

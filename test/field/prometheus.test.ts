@@ -1,14 +1,13 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { NodeName } from '../../proto/vocab/ids.ts';
 import { BUCKETS_MS, bucketOf } from '../../proto/vocab/metrics.ts';
-import { freePorts } from '../../scripts/demo/ports.ts';
 import { latency, reportOf, seeded, sliceOf } from '../fakes/traffic.ts';
+import { numberOf, Prometheus } from '../harness/prometheus.ts';
 import { RestMaster } from '../harness/rest-master.ts';
-import { Running } from '../harness/running.ts';
 
 // A Prometheus as Debian has it finds twenty nodes by http_sd, scrapes each and the master, and its histogram_quantile is
 // held against the samples themselves.
@@ -20,8 +19,7 @@ const families = { ttft: 'ttft_seconds', gap: 'chunk_gap_seconds', connect: 'con
 
 let dir: string;
 let rest: RestMaster;
-let prometheus: Running;
-let api = '';
+let prometheus: Prometheus;
 const raw = { ttft: [] as number[], gap: [] as number[], connect: [] as number[] };
 const ofOne = { ttft: [] as number[], gap: [] as number[], connect: [] as number[] };
 const ONE = 'hk-3';
@@ -52,7 +50,7 @@ beforeAll(async () => {
       master.services.agents.metrics(name as NodeName, reportOf([sliceOf('chat', samples, told)]));
     });
   }
-  await startPrometheus(await keyFile());
+  prometheus = await Prometheus.start(settings(await keyFile()));
 });
 
 afterAll(async () => {
@@ -69,13 +67,9 @@ async function keyFile(): Promise<string> {
 }
 
 /** That of Debian 12 (2.42) has no usual type of authorization in http_sd_configs: it has to be said there. */
-async function startPrometheus(key: string): Promise<void> {
-  const [port = 0] = await freePorts(1);
-  const file = path.join(dir, 'prometheus.yml');
+function settings(key: string): string {
   const { host } = new URL(rest.base);
-  await writeFile(
-    file,
-    `global: {scrape_interval: 1s, scrape_timeout: 1s}
+  return `global: {scrape_interval: 1s, scrape_timeout: 1s}
 scrape_configs:
 - job_name: ai-cdn
   authorization: {credentials_file: ${key}}
@@ -87,41 +81,8 @@ scrape_configs:
   - url: ${rest.base}/api/v1/prometheus/sd
     refresh_interval: 1s
     authorization: {type: Bearer, credentials_file: ${key}}
-`,
-  );
-  execFileSync('promtool', ['check', 'config', file]);
-  prometheus = new Running('prometheus', [
-    `--config.file=${file}`,
-    `--storage.tsdb.path=${path.join(dir, 'tsdb')}`,
-    `--web.listen-address=127.0.0.1:${port}`,
-  ]);
-  api = `http://127.0.0.1:${port}/api/v1`;
-  await prometheus.wrote(/Server is ready to receive web requests/);
+`;
 }
-
-interface Series {
-  readonly metric: Readonly<Record<string, string>>;
-  readonly value: readonly [at: number, value: string];
-}
-
-async function query(expression: string): Promise<readonly Series[]> {
-  const answer = await fetch(`${api}/query?query=${encodeURIComponent(expression)}`);
-  const { data, error } = (await answer.json()) as { data?: { result: Series[] }; error?: string };
-  if (!data) throw new Error(`${expression}: ${error}`);
-  return data.result;
-}
-
-/** Asked again until it holds: what is scraped, and when, is Prometheus's own affair. */
-async function until<T>(ask: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
-  for (;;) {
-    const value = await ask();
-    if (holds(value)) return value;
-    if (prometheus.exited) throw new Error(prometheus.text);
-    await new Promise((r) => setTimeout(r, 200));
-  }
-}
-
-const numberOf = (s: readonly Series[]): number => Number(s[0]?.value[1]);
 
 /** The sample that so many are not above lies in the bucket that Prometheus reads. */
 function expectExact(told: number, samples: readonly number[], q: number): void {
@@ -134,33 +95,32 @@ function expectExact(told: number, samples: readonly number[], q: number): void 
 }
 
 it('finds twenty nodes, scrapes each, and they are told apart by name, region, type and labels', async () => {
-  const up = await until(
-    () => query('up{job="ai-cdn-nodes"} == 1'),
+  const up = await prometheus.until(
+    () => prometheus.query('up{job="ai-cdn-nodes"} == 1'),
     (s) => s.length >= NODES,
   );
   expect(up).toHaveLength(NODES);
   const one = up.find((s) => s.metric['instance'] === ONE)?.metric;
   expect(one).toMatchObject({ node: ONE, region: 'hk', type: 'edge', rack: 'r1' });
-  const targets = (await (await fetch(`${api}/targets?state=active`)).json()) as {
-    data: { activeTargets: { lastError: string }[] };
-  };
-  expect(targets.data.activeTargets.map((t) => t.lastError).filter((e) => e !== '')).toEqual([]);
+  expect((await prometheus.targets()).map((t) => t.lastError).filter((e) => e !== '')).toEqual([]);
 });
 
 it.each(kinds)('%s: its quantiles over all nodes are those of the samples, to the bucket', async (of) => {
-  const count = await until(
-    () => query(`sum(ai_cdn_${families[of]}_count{job="ai-cdn-nodes"})`),
+  const count = await prometheus.until(
+    () => prometheus.query(`sum(ai_cdn_${families[of]}_count{job="ai-cdn-nodes"})`),
     (s) => numberOf(s) >= raw[of].length,
   );
   expect(numberOf(count)).toBe(raw[of].length);
   for (const q of [0.5, 0.95, 0.99]) {
     const buckets = `ai_cdn_${families[of]}_bucket`;
-    const fromNodes = await query(`histogram_quantile(${q}, sum by (le) (${buckets}{job="ai-cdn-nodes"}))`);
+    const fromNodes = await prometheus.query(
+      `histogram_quantile(${q}, sum by (le) (${buckets}{job="ai-cdn-nodes"}))`,
+    );
     expectExact(numberOf(fromNodes), raw[of], q);
-    const one = await query(`histogram_quantile(${q}, ${buckets}{node="${ONE}"})`);
+    const one = await prometheus.query(`histogram_quantile(${q}, ${buckets}{node="${ONE}"})`);
     expectExact(numberOf(one), ofOne[of], q);
-    const fromMaster = await until(
-      () => query(`histogram_quantile(${q}, sum by (le) (${buckets}{job="ai-cdn",type="edge"}))`),
+    const fromMaster = await prometheus.until(
+      () => prometheus.query(`histogram_quantile(${q}, sum by (le) (${buckets}{job="ai-cdn",type="edge"}))`),
       (s) => s.length > 0,
     );
     expect(numberOf(fromMaster)).toBeCloseTo(numberOf(fromNodes), 9);
@@ -168,9 +128,13 @@ it.each(kinds)('%s: its quantiles over all nodes are those of the samples, to th
 });
 
 it('counters are as they were counted', async () => {
-  expect(numberOf(await query(`ai_cdn_streams_aborted_total{node="${ONE}",by="tunnel"}`))).toBe(REPORTS);
-  expect(numberOf(await query('sum(ai_cdn_sent_bytes_total{job="ai-cdn"})'))).toBe(NODES * REPORTS * 1000);
-  expect(numberOf(await query('sum(ai_cdn_nodes_total{region="hk"})'))).toBe(NODES / 2);
+  expect(numberOf(await prometheus.query(`ai_cdn_streams_aborted_total{node="${ONE}",by="tunnel"}`))).toBe(
+    REPORTS,
+  );
+  expect(numberOf(await prometheus.query('sum(ai_cdn_sent_bytes_total{job="ai-cdn"})'))).toBe(
+    NODES * REPORTS * 1000,
+  );
+  expect(numberOf(await prometheus.query('sum(ai_cdn_nodes_total{region="hk"})'))).toBe(NODES / 2);
 });
 
 // A name that dashboards of before know, and prom-client's own: promtool would call them otherwise, and reads them.

@@ -1,8 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { end } from '../../scripts/demo/process.ts';
 import { SHORT } from '../harness/rest-rollouts.ts';
-import { edgeTo, Load, type SlowOrigin, slowOrigin, WatchedFleet } from '../harness/watched-fleet.ts';
+import {
+  edgeTo,
+  Load,
+  MasterPath,
+  type SlowOrigin,
+  slowOrigin,
+  WatchedFleet,
+} from '../harness/watched-fleet.ts';
 
-// Rollouts of real processes whose master is killed, that a person stops, and that another one takes the place of.
+// Rollouts of real processes whose master is killed, that a person stops, that another one takes the place of, and whose
+// nodes are away or come and go.
 
 let f: WatchedFleet;
 let origin: SlowOrigin;
@@ -26,6 +35,11 @@ const MANUAL = {
     { count: 1, per_region: true, pause: 'manual', analysis: false },
     { percent: 100, per_region: true, pause: null, analysis: false },
   ],
+};
+/** As long as a node has to be well, twice, and no more. */
+const QUICK = {
+  ...MANUAL,
+  steps: MANUAL.steps.map((s) => ({ ...s, pause: null })),
 };
 const to = (name: string): string => edgeTo(name, [origin.port]);
 
@@ -79,5 +93,46 @@ describe('a person', () => {
     await f.verb(second, 'promote');
     await f.reached(second, 'succeeded');
     await f.allRun('second');
+  });
+});
+
+describe('a node', () => {
+  it('that is away blocks nobody, and catches up when it is back', async () => {
+    await end(f.fleet.agents.get('hk-3')?.pid ?? 0);
+    const id = await f.publish('away', to('away'), QUICK);
+    const r = await f.reached(id, 'succeeded');
+    expect(r.counts).toMatchObject({ healthy: 2, deferred_offline: 1, failed: 0 });
+    expect((await f.runs())['hk-1']).toBe('away');
+    await f.fleet.startAgent('hk-3');
+    await f.allRun('away');
+  });
+
+  it('that comes and goes blocks nobody either, and has not failed', async () => {
+    let open = true;
+    const way = await MasterPath.to(f.fleet.ports.grpc, async () => open);
+    const flaps = setInterval(() => {
+      open = false;
+      setTimeout(() => {
+        open = true;
+      }, 200);
+    }, 1000);
+    try {
+      await f.through('hk-3', way);
+      const before = way.cuts;
+      const id = await f.publish('flaps', to('flaps'), {
+        ...QUICK,
+        min_healthy_ms: 1500,
+        healthy_deadline_ms: 8000,
+        rollback_ms: 6000,
+      });
+      const r = await f.reached(id, 'succeeded');
+      expect(r.counts).toMatchObject({ failed: 0, reverted: 0 });
+      expect(way.cuts - before).toBeGreaterThanOrEqual(2);
+    } finally {
+      clearInterval(flaps);
+    }
+    open = true;
+    await f.allRun('flaps');
+    way.stop();
   });
 });

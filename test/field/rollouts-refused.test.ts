@@ -105,4 +105,15 @@ describe('a config that', () => {
     const { rollout } = again.body as { rollout: { id: string } };
     await wentBack(rollout.id, /CONFIRM: chat does not reach its target any more/);
   });
+
+  it('was ever refused was offered to the first node alone, and once, but where a person published it again', async () => {
+    // Whoever comes back is looked at anew: now is when it would be offered again.
+    await f.again();
+    await f.fleet.inSync(f.names, 30_000);
+    const { base, ...bad } = f.offers('hk-1');
+    expect(base).toBeGreaterThanOrEqual(1);
+    expect(bad).toEqual({ clash: 1, hole: 2, crash: 1, cuts: 1 });
+    for (const name of ['hk-2', 'hk-3']) expect(Object.keys(f.offers(name))).toEqual(['base']);
+    await f.allRun('base');
+  });
 });

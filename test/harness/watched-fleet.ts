@@ -62,7 +62,7 @@ export class Load {
 }
 
 /** Each over a connection of its own: a stream stays with the route that it began on. Whether it was answered. */
-function ask(port: number): Promise<boolean> {
+export function ask(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const req = request({ port, host: '127.0.0.1', path: '/', agent: false }, (res) => {
       res.resume();
@@ -134,6 +134,17 @@ export class WatchedFleet extends RestRollouts {
   async base(config: string): Promise<void> {
     await this.publish('base', config, {}, 'at-once');
     await this.fleet.inSync(this.names, 60_000);
+  }
+
+  /** How often its agent was offered each version, by its own log. */
+  offers(name: string): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {};
+    for (const line of readFileSync(this.fleet.agents.get(name)?.logFile ?? '', 'utf8').split('\n')) {
+      if (!line.includes('a config is offered')) continue;
+      const { version } = JSON.parse(line) as { version: string };
+      counts[version] = (counts[version] ?? 0) + 1;
+    }
+    return counts;
   }
 
   /** By REST: the process of its engine. */

@@ -52,8 +52,8 @@ test('a publication that overtakes a hello on its way to the disk is offered onc
 });
 
 /** Nodes as numbers, in a store whose disk is as slow, or as broken, as the test says. */
-function rig() {
-  const values = new Map<string, number>([...'abc'].map((n) => [n, 0]));
+function rig(moment?: () => Promise<void>) {
+  const values = new Map<string, number>([...'abcdefghijklmnop'].map((n) => [n, 0]));
   const commits: string[][] = [];
   const disk: { refuses: Error | null } = { refuses: null };
   const view = { get: (_: string, name: string) => values.has(name) && { name, n: values.get(name) } };
@@ -68,7 +68,7 @@ function rig() {
     },
   } as unknown as Writer;
   const log = memoryLog();
-  const words = new AgentWords({ writer, log });
+  const words = new AgentWords({ writer, log, moment });
   const plus = (name: string, n: number, more: readonly string[] = []): Word => ({
     name: name as NodeName,
     what: `+${n}`,
@@ -96,7 +96,7 @@ test('words of one node are decided one after the other, those of others beside 
   ] as const)
     words.say(plus(name, n));
   await words.settled();
-  expect(Object.fromEntries(values)).toEqual({ a: 123, b: 12, c: 1 });
+  expect([...'abc'].map((n) => values.get(n))).toEqual([123, 12, 1]);
   expect(commits).toEqual([['a'], ['b', 'c', 'a'], ['b', 'a']]);
 });
 
@@ -119,8 +119,31 @@ test('one that cannot be decided, or whose node is gone, takes no other with it'
   };
   for (const w of [plus('a', 1), broken, plus('gone', 1), plus('c', 1)]) words.say(w);
   await words.settled();
-  expect(Object.fromEntries(values)).toEqual({ a: 1, b: 0, c: 1 });
+  expect([...'abc'].map((n) => values.get(n))).toEqual([1, 0, 1]);
   expect(log.lines.filter((l) => l.level === 'error').map((l) => l.fields)).toEqual([
     expect.stringContaining('no such arrow'),
   ]);
+});
+
+test('while many speak, what is said within a moment is written with them; a single word waits for nobody', async () => {
+  let asked = 0;
+  const moments: (() => void)[] = [];
+  const { words, commits, plus } = rig(() => {
+    asked += 1;
+    return new Promise((over) => moments.push(over));
+  });
+  for (const name of 'abcdefghij') words.say(plus(name, 1));
+  await words.settled();
+  expect(commits).toEqual([['a'], [...'bcdefghij']]);
+  expect(asked).toBe(0);
+  for (const name of 'klm') words.say(plus(name, 1));
+  expect(asked).toBe(1);
+  for (const name of 'nop') words.say(plus(name, 1));
+  moments.shift()?.();
+  await words.settled();
+  expect(commits.slice(2)).toEqual([[...'klmnop']]);
+  words.say(plus('a', 2));
+  await words.settled();
+  expect(commits.slice(3)).toEqual([['a']]);
+  expect(asked).toBe(1);
 });

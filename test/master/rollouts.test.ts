@@ -427,3 +427,21 @@ describe('what is kept', () => {
     expect(await publish('v3' as VersionLabel)).toBe('3');
   });
 });
+
+it('a rollout of hundreds is looked at as time passes, not again for each node that answers', async () => {
+  const many = Array.from({ length: 501 }, (_, i) => `us-${i}`);
+  for (const n of many) await m.join(n, {}, { region: 'us' });
+  const id = await publish(
+    'v2',
+    { regions: ['us'] },
+    { ...STEPS, maxParallel: 1000, steps: STEPS.steps?.slice(1) ?? [] },
+  );
+  const looks = (): number => rollout(id).modRevision;
+  const begun = looks();
+  for (const n of many) await m.ack(n, m.offers(n).at(-1)?.hash as never);
+  expect(looks()).toBe(begun);
+  expect(rollout(id).counts).toMatchObject({ offered: 501 });
+  await m.pass(2, [...NODES, ...many]);
+  expect(stateOf(id)).toBe('succeeded');
+  expect(rollout(id).counts).toMatchObject({ healthy: 501 });
+});

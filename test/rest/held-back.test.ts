@@ -30,6 +30,19 @@ test('what a region says already is marked, and can be left out', async () => {
       rule: 'NodeDown',
       inhibited_by: [region?.id],
     });
+    // Those of nodes wait a minute before they fire.
+    await master.pass(60);
+    const counted = async (): Promise<string[]> => {
+      const text = await (await fetch(`${rest.base}/metrics`)).text();
+      return text.split('\n').filter((l) => l.startsWith('ai_cdn_alerts_firing{severity="critical"'));
+    };
+    const of = (active: number, suppressed: number): string[] => [
+      `ai_cdn_alerts_firing{severity="critical",state="active"} ${active}`,
+      `ai_cdn_alerts_firing{severity="critical",state="suppressed"} ${suppressed}`,
+    ];
+    expect(await counted()).toEqual(of(1, 5));
+    expect((await rest.call('POST', `/alerts/${region?.id}/silence`)).status).toBe(201);
+    expect(await counted()).toEqual(of(0, 6));
   } finally {
     await rest.stop();
   }

@@ -89,6 +89,10 @@ export function evaluateLost(
   };
 
   const gone = recent(nodes, now, rule);
+  // Too few went for anything to begin, and nothing is there that could end.
+  if (gone.length < rule.least && ![...state.alerts.values()].some((a) => a.state === 'firing')) {
+    return { put, calm };
+  }
   // Whose region nearly all that went is of: a node or two elsewhere are chance.
   let whole: string | null = null;
   for (const [region, scope] of byRegion(nodes, state)) {

@@ -40,16 +40,34 @@ export function nodeStatus(
   now: Millis,
   timing: PresenceTiming,
 ): NodeStatus {
-  const within = downAfterMs(timing.heartbeatMs);
-  // Joining is being heard of.
-  const joined = node.joinedAt >= timing.masterStartedAt && node.joinedAt <= now ? node.joinedAt : null;
-  const lastSeen = presence.lastSeen ?? joined;
-  if (lastSeen === null) {
-    return now - timing.masterStartedAt < Math.max(within, BACK_WITHIN_MS) ? 'unknown' : 'down';
-  }
+  const lastSeen = heardOf(node, presence, now, timing);
+  if (now >= downAt(node, presence, now, timing)) return 'down';
+  if (lastSeen === null) return 'unknown';
   const silentMs = now - lastSeen;
-  if (silentMs >= within) return 'down';
   // One late heartbeat is jitter; two are a disconnect, whatever TCP still believes.
   if (!presence.connected || silentMs >= 2 * timing.heartbeatMs) return 'disconnected';
   return node.initialized ? 'ready' : 'initializing';
+}
+
+/** When it will be `down` if nothing more is heard of it. */
+export function downAt(
+  node: Pick<Node, 'joinedAt'>,
+  presence: Presence,
+  now: Millis,
+  timing: PresenceTiming,
+): Millis {
+  const within = downAfterMs(timing.heartbeatMs);
+  const lastSeen = heardOf(node, presence, now, timing);
+  return lastSeen === null ? timing.masterStartedAt + Math.max(within, BACK_WITHIN_MS) : lastSeen + within;
+}
+
+function heardOf(
+  node: Pick<Node, 'joinedAt'>,
+  presence: Presence,
+  now: Millis,
+  timing: PresenceTiming,
+): Millis | null {
+  if (presence.lastSeen !== null) return presence.lastSeen;
+  // Joining is being heard of.
+  return node.joinedAt >= timing.masterStartedAt && node.joinedAt <= now ? node.joinedAt : null;
 }

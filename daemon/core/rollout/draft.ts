@@ -11,6 +11,7 @@ export class Draft {
   readonly world: World;
   readonly events: Said[] = [];
   rollout: StoredRollout;
+  /** As they were, those that were changed. */
   readonly #was = new Map<NodeName, StoredTarget>();
   #counts: Counts | null = null;
 
@@ -24,21 +25,23 @@ export class Draft {
     this.rollout = rollout;
     this.facts = facts;
     this.world = world;
-    for (const t of targets) {
-      this.targets.set(t.node, t);
-      this.#was.set(t.node, t);
-    }
+    for (const t of targets) this.targets.set(t.node, t);
   }
 
   put(t: StoredTarget): void {
-    if (this.targets.get(t.node) === t) return;
+    const before = this.targets.get(t.node);
+    if (before === undefined || before === t) return;
+    if (!this.#was.has(t.node)) this.#was.set(t.node, before);
     this.targets.set(t.node, t);
     this.#counts = null;
   }
 
   /** Every target through an arrow. */
   each(f: (t: StoredTarget, facts: NodeFacts | undefined) => StoredTarget): void {
-    for (const t of this.targets.values()) this.put(f(t, this.facts.get(t.node)));
+    for (const t of this.targets.values()) {
+      const next = f(t, this.facts.get(t.node));
+      if (next !== t) this.put(next);
+    }
   }
 
   get counts(): Counts {
@@ -52,22 +55,29 @@ export class Draft {
 
   /** Those that came into a state with this advance. */
   newly(state: StoredTarget['state']): StoredTarget[] {
-    return [...this.targets.values()].filter(
-      (t) => t.state === state && this.#was.get(t.node)?.state !== state,
-    );
+    return this.#changed().filter((t) => t.state === state && this.#was.get(t.node)?.state !== state);
   }
 
   /** Nodes come to rest or take their turn: the step makes progress. */
   get progressed(): boolean {
-    for (const t of this.targets.values()) {
-      const was = this.#was.get(t.node);
-      if (was && was.state !== t.state && PROGRESS.has(t.state)) return true;
+    for (const [node, was] of this.#was) {
+      const is = this.targets.get(node)?.state ?? was.state;
+      if (is !== was.state && PROGRESS.has(is)) return true;
     }
     return false;
   }
 
+  /** In the order of all. */
+  #changed(): StoredTarget[] {
+    if (this.#was.size === 0) return [];
+    return [...this.targets.values()].filter((t) => {
+      const was = this.#was.get(t.node);
+      return was !== undefined && was !== t;
+    });
+  }
+
   done(m: Moment, wantsReading: Advance['wantsReading']): Advance {
-    const targets = [...this.targets.values()].filter((t) => this.#was.get(t.node) !== t);
+    const targets = this.#changed();
     const was = (t: StoredTarget): boolean => this.#was.get(t.node)?.released ?? false;
     const rollout =
       this.rollout === this.before && targets.length === 0

@@ -36,15 +36,17 @@ export function planned(r: StoredRollout, targets: Targets, facts: Facts, m: Mom
   const waits: string[] = [];
   if (hold.length > 0) waits.push(`${some(hold)}: the change would cut streams that are not over`);
   if (unknown > 0) waits.push(`${unknown} not heard of since the master began`);
+  if (turn.length === 0) return { offer: [], hold, swap, kept: 0, waits };
   const out = unavailable(targets, facts);
   const most = r.strategy.maxUnavailable;
-  if (turn.length > 0 && out.length > most) {
+  if (out.length > most) {
     waits.push(
       `${some(out)} out of reach or not healthy, more than max_unavailable ${most}: nothing more is offered`,
     );
     return { offer: [], hold, swap, kept: turn.length, waits };
   }
-  const flying = [...targets.values()].filter((t) => isInFlight(t, m)).length;
+  let flying = 0;
+  for (const t of targets.values()) if (isInFlight(t, m)) flying += 1;
   const room = Math.max(0, r.strategy.maxParallel - flying);
   const offer = room > 0 ? interleaved(turn).slice(0, room) : [];
   const left = turn.length - offer.length;
@@ -111,8 +113,17 @@ export function interleaved(nodes: readonly Pick<NodeFacts, 'name' | 'region'>[]
   return out;
 }
 
+const SHOWN = 3;
+
 /** `hk-1, hk-2 and 5 more` */
 export function some(names: readonly NodeName[]): string {
-  const shown = [...names].sort().slice(0, 3).join(', ');
-  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+  const first = names.slice(0, SHOWN).sort();
+  // Thousands are not sorted for three.
+  for (const name of names.slice(SHOWN)) {
+    if (name >= (first[SHOWN - 1] ?? '')) continue;
+    first[SHOWN - 1] = name;
+    first.sort();
+  }
+  const shown = first.join(', ');
+  return names.length > SHOWN ? `${shown} and ${names.length - SHOWN} more` : shown;
 }

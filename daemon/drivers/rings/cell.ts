@@ -1,4 +1,9 @@
-import { BUCKETS_MS, type Histogram } from '../../../proto/vocab/metrics.ts';
+import {
+  BUCKETS_MS,
+  type Histogram,
+  type ServiceSlice,
+  type SparseHistogram,
+} from '../../../proto/vocab/metrics.ts';
 import { COUNTS, HISTOGRAMS, type Part } from './part.ts';
 
 // What happened in a time, packed: a text of bytes. 10,000 nodes have some hundred of these each, and a text costs 16
@@ -24,6 +29,8 @@ export interface CellPart {
 }
 
 const LONGEST = 256 * 1024;
+/** Whole numbers of 31 bits are much cheaper than others: four bytes, and what is above. */
+const HALF = 2 ** 28;
 
 /** Packs cells; one of these is used again and again. */
 export class CellWriter {
@@ -33,10 +40,7 @@ export class CellWriter {
   /** @param counters services whose counters alone are told: they are in `parts`' REST already */
   pack(head: CellHead, parts: readonly CellPart[], counters: readonly CellPart[] = []): Packed {
     this.at = 0;
-    this.number(head.from);
-    this.number(Math.max(0, head.to - head.from));
-    this.percent(head.cpuPct);
-    this.percent(head.memPct);
+    this.head(head);
     this.number(parts.length);
     for (const { index, part } of parts) {
       this.number(index);
@@ -51,7 +55,50 @@ export class CellWriter {
     return this.bytes.toString('latin1', 0, this.at);
   }
 
-  private counts(p: Part): void {
+  /** A report as it came: the same bytes as of its parts, without making them. */
+  report(head: CellHead, services: readonly ServiceSlice[], indices: readonly number[]): Packed {
+    this.at = 0;
+    this.head(head);
+    let parts = 0;
+    for (const s of services) if (isAnySlice(s)) parts += 1;
+    this.number(parts);
+    services.forEach((s, i) => {
+      if (!isAnySlice(s)) return;
+      this.number(indices[i] ?? REST);
+      this.counts(s);
+      for (const h of HISTOGRAMS) this.sparse(s[h]);
+    });
+    this.number(0);
+    return this.bytes.toString('latin1', 0, this.at);
+  }
+
+  private head({ from, to, cpuPct, memPct }: CellHead): void {
+    this.number(from);
+    this.number(Math.max(0, to - from));
+    this.percent(cpuPct);
+    this.percent(memPct);
+  }
+
+  /** Its indices ascend. */
+  private sparse({ index, count, sumMs }: SparseHistogram): void {
+    const first = index[0];
+    const last = index.at(-1);
+    if (first === undefined || last === undefined) {
+      this.number(0);
+      return;
+    }
+    this.number(last - first + 1);
+    this.number(first);
+    let at = first;
+    for (let i = 0; i < index.length; i++) {
+      const to = index[i] as number;
+      while (at++ < to) this.bytes[this.at++] = 0;
+      this.number(count[i] as number);
+    }
+    this.number(Math.round(sumMs * SUM_PARTS));
+  }
+
+  private counts(p: Part | ServiceSlice): void {
     this.number(p.streams);
     // Most of them are 0: those that are not are told by a mask.
     let mask = 0;
@@ -84,15 +131,22 @@ export class CellWriter {
       return;
     }
     let n = Number.isFinite(v) && v > 0 ? Math.round(v) : 0;
-    while (n >= 128) {
-      this.bytes[this.at++] = 128 + (n % 128);
-      n = Math.floor(n / 128);
+    if (n >= HALF) {
+      let low = n % HALF;
+      n = Math.floor(n / HALF);
+      for (let i = 0; i < 4; i++, low >>>= 7) this.bytes[this.at++] = 128 | (low & 127);
     }
+    for (; n >= 128; n >>>= 7) this.bytes[this.at++] = 128 | (n & 127);
     this.bytes[this.at++] = n;
   }
 }
 
-const SUM_PARTS = 16;
+/** Sums of a millisecond's parts: finer than that nothing is kept. */
+export const SUM_PARTS = 16;
+
+function isAnySlice(s: ServiceSlice): boolean {
+  return s.streams > 0 || COUNTS.some((c) => s[c] > 0) || HISTOGRAMS.some((h) => s[h].index.length > 0);
+}
 
 /** Reads one cell; throws RangeError when the text is no cell. */
 export class CellReader {
@@ -184,7 +238,6 @@ export class CellReader {
       this.at += 1;
       return only;
     }
-    // Whole numbers of 31 bits are much cheaper than others: the first four bytes, then the next.
     let low = 0;
     for (let shift = 0; shift < 28; shift += 7) {
       const b = this.byte();
@@ -195,7 +248,7 @@ export class CellReader {
     for (let shift = 0; shift < 28; shift += 7) {
       const b = this.byte();
       high |= (b & 127) << shift;
-      if (b < 128) return low + high * 2 ** 28;
+      if (b < 128) return low + high * HALF;
     }
     throw new RangeError('the cell is cut');
   }

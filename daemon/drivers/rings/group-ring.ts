@@ -1,11 +1,12 @@
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { MetricsReport } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
-import { type CellPart, CellReader, type Packed, REST } from './cell.ts';
+import { type CellPart, CellReader, type Packed, REST, SUM_PARTS } from './cell.ts';
 import { TEN_MINUTES } from './day.ts';
 import { clearPart } from './gather.ts';
-import { MINUTE, SECOND, type Tools } from './node-ring.ts';
-import { addPart, addSlice, COUNTS, newPart, type Part } from './part.ts';
+import { MINUTE, SECOND } from './node-ring.ts';
+import { addPart, addSlice, COUNTS, HISTOGRAMS, newPart, type Part } from './part.ts';
+import type { Tools } from './tools.ts';
 
 const MINUTES = 60;
 const TENS = 144;
@@ -42,6 +43,9 @@ export class GroupRing {
   private readonly all = newPart();
   private readonly byService = new Map<string, Part>();
   /** The last minute by the second in which reports came. */
+  private readonly pending = new Map<string, Part>();
+  private isPending = false;
+  private second: Part | null = null;
   private readonly seconds: { second: number; readonly part: Part }[] = [];
   private lastAt: Millis = 0;
   private firstAt: Millis = Number.POSITIVE_INFINITY;
@@ -58,24 +62,40 @@ export class GroupRing {
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
     const minute = Math.floor(at / MINUTE);
-    if (this.open?.minute !== minute) this.turn(minute, tools);
-    const open = this.open as Open;
-    const second = this.secondOf(at, report.sliceMs);
+    if (this.open?.minute !== minute) {
+      this.settle();
+      this.turn(minute, tools);
+    }
+    this.secondOf(at, report.sliceMs);
     for (const s of report.services) {
-      const name = this.nameOf(s.service);
-      const part = of(open.parts, name);
+      const part = of(this.pending, this.nameOf(s.service));
       addSlice(part, s);
       // The mean of the minute, once it is divided by it.
       part.streams += s.streams * report.sliceMs;
-      addSlice(this.all, s);
-      addSlice(second, s);
+    }
+    this.isPending = true;
+  }
+
+  /** Adds the reports of the second that goes on wherever they count; before anything is read, and once it is over. */
+  private settle(): void {
+    const { open, second } = this;
+    if (!this.isPending || open === null || second === null) return;
+    this.isPending = false;
+    for (const [name, part] of this.pending) {
+      addPart(of(open.parts, name), part);
+      // They are not added up over time.
+      part.streams = 0;
+      addPart(this.all, part);
+      addPart(second, part);
       const total = of(this.byService, name);
-      for (const c of COUNTS) total[c] += s[c];
+      for (const c of COUNTS) total[c] += part[c];
+      clearPart(part);
     }
   }
 
   /** Reports that came in the last `ms`, added to `into`. */
   addLast(into: Part, now: Millis, ms: number): void {
+    this.settle();
     const last = Math.floor(now / SECOND);
     const first = Math.floor((now - ms) / SECOND) + 1;
     for (const s of this.seconds) if (s && s.second >= first && s.second <= last) addPart(into, s.part);
@@ -97,6 +117,7 @@ export class GroupRing {
 
   /** Minutes of [first, last], all services or one, added to `into`; how many there were. */
   addMinutes(into: Part, first: number, last: number, service: string | null = null): number {
+    this.settle();
     let found = 0;
     for (const cell of this.minutes) found += this.add(cell, MINUTE, into, first, last, service);
     const { open } = this;
@@ -121,11 +142,15 @@ export class GroupRing {
 
   /** Only grow: all, and the counters of each service. */
   totals(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
+    this.settle();
     return { all: this.all, services: this.byService };
   }
 
   keep({ writer }: Tools): KeptGroup {
+    this.settle();
     const { open } = this;
+    // What only grows is told from now on as it lies in the file: rounded down there, it would have shrunk after it.
+    for (const h of HISTOGRAMS) this.all[h].sumMs = Math.ceil(this.all[h].sumMs * SUM_PARTS) / SUM_PARTS;
     const counters = [...this.byService].map(([name, part]) => ({ index: this.indexOf(name), part }));
     const head = { from: 0, to: 0, cpuPct: null, memPct: null };
     return {
@@ -138,8 +163,12 @@ export class GroupRing {
     };
   }
 
-  /** @throws RangeError when a cell is none */
-  static from(kept: KeptGroup): GroupRing {
+  /**
+   * @param ended it was written at the end: what only grows goes on. Else some was counted and told after it, and all of
+   *   that begins at 0, as a smaller number would be taken for one that had been reached anew
+   * @throws RangeError when a cell is none
+   */
+  static from(kept: KeptGroup, ended: boolean): GroupRing {
     const group = new GroupRing(kept.region, kept.nodeType);
     group.names = [...kept.names];
     for (const cell of [...kept.minutes, ...kept.tens]) {
@@ -151,14 +180,18 @@ export class GroupRing {
     group.tens = [...kept.tens];
     const totals = new CellReader(kept.totals);
     totals.head();
+    const lost = newPart();
     totals.parts(
-      () => group.all,
-      (i) => of(group.byService, group.names[i - 1] ?? OTHER_SERVICES),
+      () => (ended ? group.all : lost),
+      (i) => {
+        const total = of(group.byService, group.names[i - 1] ?? OTHER_SERVICES);
+        return ended ? total : lost;
+      },
     );
     return group;
   }
 
-  private secondOf(at: Millis, reportMs: number): Part {
+  private secondOf(at: Millis, reportMs: number): void {
     if (reportMs >= this.longest || at - this.longestAt > MINUTE || at < this.longestAt) {
       this.longest = reportMs;
       this.longestAt = at;
@@ -169,11 +202,12 @@ export class GroupRing {
     const i = second % SECONDS;
     this.seconds[i] ??= { second, part: newPart() };
     const slot = this.seconds[i];
+    if (this.second !== slot.part || slot.second !== second) this.settle();
     if (slot.second !== second) {
       clearPart(slot.part);
       slot.second = second;
     }
-    return slot.part;
+    this.second = slot.part;
   }
 
   /** Its open minute is over; with the last of ten, so are they. */

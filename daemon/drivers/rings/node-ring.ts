@@ -1,20 +1,20 @@
 import type { Millis } from '../../../proto/vocab/ids.ts';
 import type { HostFigures, LogLine, MetricsReport } from '../../../proto/vocab/metrics.ts';
 import type { NodeFigures } from '../../service/ports.ts';
-import { type CellHead, CellReader, type CellWriter, type Packed, REST } from './cell.ts';
+import { type CellHead, CellReader, type Packed, REST } from './cell.ts';
 import { Day, TEN_MINUTES } from './day.ts';
-import type { Gather } from './gather.ts';
+import type { GroupRing } from './group-ring.ts';
 import { addPart, COUNTS, newPart, type Part } from './part.ts';
+import { endOf, Recent } from './recent.ts';
+import type { Tools } from './tools.ts';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
-/** Reports are kept apart so long: at first as they came, then services together and half a minute at once. */
-const RECENT_MS = 6 * MINUTE;
-const WHOLE_MS = 30 * SECOND;
-const COARSE_MS = 30 * SECOND;
 const MINUTES = 60;
-/** Reports that wait to be written into their minute: not longer than they are kept apart anyway. */
-const MOST_SINCE = 3;
+/** Reports of the minute that goes on: of more, all become one. */
+const MOST_SINCE = 16;
+/** Minutes that are over and not in the sum of all yet: they are added to it together. */
+const MOST_UNFOLDED = 10;
 /** Bytes of all minutes: where they are more, the oldest tell of services only what is counted, then nothing, then go. */
 const MOST_MINUTE_BYTES = 8_000;
 /** Services of which histograms are kept: those asked most. */
@@ -22,17 +22,16 @@ const MOST_WHOLE = 3;
 const MOST_NAMES = 64;
 const MOST_LOG = 300;
 
-/** What works for all rings: they are many, and one is busy at a time. */
-export interface Tools {
-  readonly writer: CellWriter;
-  readonly gather: Gather;
-}
-
 /** As it lies in a file. */
 export interface KeptRing {
   readonly names: readonly string[];
   readonly recent: readonly Packed[];
   readonly minutes: readonly Packed[];
+  /** Of the minute that goes on, and how many of those are no part of what only grows. */
+  readonly since: readonly Packed[];
+  readonly uncounted: number;
+  /** How many of the newest minutes are not in the totals yet. */
+  readonly unfolded: number;
   readonly totals: Packed;
   readonly day: Uint16Array | null;
   readonly lastAt: Millis;
@@ -44,15 +43,16 @@ export interface KeptRing {
 export class NodeRing {
   private names: string[] = [];
   private whole: readonly string[] = [];
-  private recent: Packed[] = [];
-  /** How many of them are coarse. */
-  private aged = 0;
+  private recent = new Recent();
+  /** Those that are over. */
   private minutes: Packed[] = [];
+  private unfolded = 0;
+  /** The minute that goes on, and its reports: they are written as one once it is over. */
   private minute = 0;
-  /** Reports of the minute that goes on which are not in its cell yet, and when the newest ended. */
   private since: Packed[] = [];
-  private sinceTo = 0;
-  private tools: Tools | null = null;
+  /** Of it what was read from a file whose counters do not go on: no part of the sum of all. */
+  private uncounted: readonly Packed[] = [];
+  /** Of all minutes that are over but the unfolded ones. */
   private totals: Packed = '';
   private day: Day | null = null;
   lastAt: Millis = 0;
@@ -64,51 +64,44 @@ export class NodeRing {
   /** As they were read last, until a report comes or one falls out of their time. */
   figures: { readonly until: Millis; readonly value: NodeFigures } | null = null;
   log: readonly LogLine[] = [];
+  /** Where its last report was counted as well. */
+  group: GroupRing | null = null;
   /** Connect p99 of the minutes before `minute`, which do not change any more, the newest last. */
   p99: { readonly minute: number; readonly before: readonly (number | null)[] } | null = null;
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
-    this.tools = tools;
-    this.forgetFuture(at, tools);
+    if (this.lastAt > at + SECOND) this.forgetFuture(at, tools);
     const indices = report.services.map((s) => this.indexOf(s.service));
-    this.newMinute(Math.floor(at / MINUTE), tools);
-    const { gather, writer } = tools;
-    const add = (): void => {
-      gather.settle();
-      gather.span(headOf(report, at));
-      report.services.forEach((s, i) => {
-        gather.slice(indices[i] ?? REST, s, this.whole.includes(s.service));
-      });
-    };
-
-    gather.clear();
-    const last = this.recent.at(-1);
-    // Many a second are one: what they are asked for is a second at the least.
-    const short = this.recent.length > this.aged && last && spanOf(last) + report.sliceMs <= SECOND;
-    if (short) gather.cell(last);
-    add();
-    // Arrays as long as they are: one that grows takes half as much again.
-    this.recent = [...(short ? this.recent.slice(0, -1) : this.recent), gather.pack(writer)];
-
-    // A minute is written once it is over or asked for: until then it is the reports since.
-    if (short) {
-      gather.clear();
-      add();
-    }
-    const cell = short ? gather.pack(writer) : (this.recent.at(-1) as Packed);
-    if (this.open() === null) this.minutes = [...this.minutes, cell];
-    else {
-      this.since.push(cell);
-      this.sinceTo = Math.max(this.sinceTo, at);
-      if (this.since.length >= MOST_SINCE) this.settle();
-    }
-
-    this.age(at, tools);
+    this.turn(Math.floor(at / MINUTE), tools);
+    const cell = this.packed(report, at, indices, tools);
+    // Many a second are one.
+    const short = this.recent.short(report.sliceMs);
+    this.recent.add(short === null ? cell : joined([short, cell], tools), at, short !== null, tools);
+    this.since.push(cell);
+    if (this.since.length > MOST_SINCE) this.since = [joined(this.since, tools)];
     this.lastAt = at;
     this.lastMs = report.sliceMs;
     this.streams = report.services.reduce((n, s) => n + s.streams, 0);
     this.host = report.host;
     this.figures = null;
+  }
+
+  private packed(
+    report: MetricsReport,
+    at: Millis,
+    indices: readonly number[],
+    { gather, writer }: Tools,
+  ): Packed {
+    const head = headOf(report, at);
+    if (indices.every((i) => i !== REST) && report.services.every((s) => this.whole.includes(s.service))) {
+      return writer.report(head, report.services, indices);
+    }
+    gather.clear();
+    gather.span(head);
+    report.services.forEach((s, i) => {
+      gather.slice(indices[i] ?? REST, s, this.whole.includes(s.service));
+    });
+    return gather.pack(writer);
   }
 
   addLog(lines: readonly LogLine[]): void {
@@ -131,43 +124,21 @@ export class NodeRing {
     counts: (to: Millis, from: Millis) => boolean,
     service: string | null = null,
   ): number {
-    let ms = 0;
-    let streams: number | null = null;
-    for (let i = this.recent.length - 1; i >= 0; i--) {
-      const reader = new CellReader(this.recent[i] as Packed);
-      const { from, to } = reader.head();
-      if (to <= after) break;
-      if (!counts(to, from)) continue;
-      const before = into.streams;
-      this.add(reader, into, service);
-      // Of the newest only: they are not added up over time.
-      streams ??= into.streams;
-      into.streams = before;
-      ms += to - from;
-    }
-    into.streams = streams ?? into.streams;
-    return ms;
+    return this.recent.addTo(into, after, counts, (reader, part) => this.add(reader, part, service));
   }
 
   /** When the first report ended that ended after `after`. */
   oldestSince(after: Millis): Millis {
-    let oldest = this.lastAt;
-    for (let i = this.recent.length - 1; i >= 0; i--) {
-      const to = endOf(this.recent[i] as Packed);
-      if (to <= after) break;
-      oldest = to;
-    }
-    return oldest;
+    return this.recent.oldestSince(after, this.lastAt);
   }
 
   get reports(): number {
-    return this.recent.length;
+    return this.recent.size;
   }
 
   /** When the first report began that is kept apart; `null`: none is. */
   recentSince(): Millis | null {
-    const first = this.recent[0];
-    return first === undefined ? null : new CellReader(first).head().from;
+    return this.recent.since();
   }
 
   /** Those whole minutes, or that one which goes on, added to `into`; `null`: nothing is known of them. */
@@ -178,42 +149,42 @@ export class NodeRing {
     service: string | null = null,
   ): { readonly ms: number; readonly cpuPct: number | null; readonly memPct: number | null } | null {
     if (first > last) return null;
-    this.settle();
     let known = false;
     let ms = 0;
     let host: { readonly cpuPct: number | null; readonly memPct: number | null } = NO_HOST;
-    for (const packed of this.minutes) {
+    const add = (packed: Packed): void => {
       const reader = new CellReader(packed);
       const head = reader.head();
       const minute = Math.floor(head.to / MINUTE);
-      if (minute < first || minute > last) continue;
+      if (minute < first || minute > last) return;
       into.streams = 0;
       this.add(reader, into, service);
       known = true;
       ms += head.to - head.from;
-      host = head;
-    }
+      host = { cpuPct: head.cpuPct ?? host.cpuPct, memPct: head.memPct ?? host.memPct };
+    };
+    for (const packed of this.minutes) add(packed);
+    for (const packed of this.uncounted) add(packed);
+    for (const packed of this.since) add(packed);
     return known ? { ms, cpuPct: host.cpuPct, memPct: host.memPct } : null;
   }
 
   /** Minutes from `first` on, the newest first. */
   *minutesFrom(first: number): Generator<{ readonly minute: number; readonly read: (into: Part) => void }> {
+    const read = (cells: readonly Packed[]) => (into: Part) => {
+      for (const cell of cells) {
+        const reader = new CellReader(cell);
+        reader.head();
+        reader.parts(() => into);
+      }
+    };
+    const open = [...this.uncounted, ...this.since];
+    if (open.length > 0 && this.minute >= first) yield { minute: this.minute, read: read(open) };
     for (let i = this.minutes.length - 1; i >= 0; i--) {
-      const reader = new CellReader(this.minutes[i] as Packed);
-      const minute = Math.floor(reader.head().to / MINUTE);
+      const cell = this.minutes[i] as Packed;
+      const minute = Math.floor(endOf(cell) / MINUTE);
       if (minute < first) return;
-      const since = minute === this.minute && i === this.minutes.length - 1 ? this.since : [];
-      yield {
-        minute,
-        read: (into) => {
-          reader.parts(() => into);
-          for (const cell of since) {
-            const also = new CellReader(cell);
-            also.head();
-            also.parts(() => into);
-          }
-        },
-      };
+      yield { minute, read: read([cell]) };
     }
   }
 
@@ -232,9 +203,7 @@ export class NodeRing {
       out.set(name, known);
       return known;
     };
-    for (const packed of this.recent) {
-      const reader = new CellReader(packed);
-      if (reader.head().to <= after) continue;
+    for (const reader of this.recent.after(after)) {
       for (const p of out.values()) p.streams = 0;
       reader.parts(part, part);
     }
@@ -243,18 +212,11 @@ export class NodeRing {
 
   /** All since the ring began, by service, and the sum of all. Only grows. */
   total(): { readonly all: Part; readonly services: ReadonlyMap<string, Part> } {
-    this.settle();
     const all = newPart();
-    const services = new Map<string, Part>();
-    const counted = (i: number): Part | null => {
-      const name = this.names[i - 1];
-      if (name === undefined) return null;
-      const known = services.get(name) ?? newPart();
-      services.set(name, known);
-      return known;
-    };
-    // The minute that goes on is not in the sum yet; what a service has whole there, it has as counters here.
-    for (const cell of [this.totals, this.open() ?? '']) {
+    const services = new Map(this.names.map((name) => [name, newPart()]));
+    const counted = (i: number): Part | null => services.get(this.names[i - 1] ?? '') ?? null;
+    // What a service has whole in a minute, it has as counters here.
+    for (const cell of [this.totals, ...this.newest(), ...this.since]) {
       if (cell === '') continue;
       const reader = new CellReader(cell);
       reader.head();
@@ -274,11 +236,13 @@ export class NodeRing {
   }
 
   keep(): KeptRing {
-    this.settle();
     return {
       names: this.names,
-      recent: this.recent,
+      recent: this.recent.kept,
       minutes: this.minutes,
+      since: [...this.uncounted, ...this.since],
+      uncounted: this.uncounted.length,
+      unfolded: this.unfolded,
       totals: this.totals,
       day: this.day?.words ?? null,
       lastAt: this.lastAt,
@@ -287,25 +251,34 @@ export class NodeRing {
     };
   }
 
-  /** @throws RangeError when a cell is none */
-  static from(kept: KeptRing): NodeRing {
+  /** @param ended as of `GroupRing.from`. @throws RangeError when a cell is none */
+  static from(kept: KeptRing, ended: boolean): NodeRing {
     const ring = new NodeRing();
-    for (const cell of [...kept.recent, ...kept.minutes, ...(kept.totals === '' ? [] : [kept.totals])]) {
+    const { recent, minutes, since, totals } = kept;
+    for (const cell of [...recent, ...minutes, ...since, ...(totals === '' ? [] : [totals])]) {
       const reader = new CellReader(cell);
       reader.head();
       reader.parts(() => null);
     }
     ring.names = [...kept.names];
-    ring.recent = [...kept.recent];
-    ring.aged = ring.recent.length;
-    ring.minutes = [...kept.minutes];
-    ring.totals = kept.totals;
-    ring.minute = ring.minutes.length > 0 ? Math.floor(endOf(ring.minutes.at(-1) as Packed) / MINUTE) : 0;
+    ring.recent = Recent.from(recent);
+    ring.minutes = [...minutes];
+    ring.uncounted = ended ? since.slice(0, kept.uncounted) : since;
+    ring.since = since.slice(ring.uncounted.length);
+    ring.unfolded = ended ? Math.min(kept.unfolded, minutes.length) : 0;
+    ring.totals = ended ? totals : '';
+    const newest = since.at(-1) ?? minutes.at(-1);
+    ring.minute = newest === undefined ? 0 : Math.floor(endOf(newest) / MINUTE);
     ring.day = kept.day && new Day(kept.day);
     ring.lastAt = kept.lastAt;
     ring.lastMs = kept.lastMs;
     ring.host = kept.host;
     return ring;
+  }
+
+  /** Minutes that are over and not in the sum yet. */
+  private newest(): readonly Packed[] {
+    return this.unfolded === 0 ? [] : this.minutes.slice(-this.unfolded);
   }
 
   private add(reader: CellReader, into: Part, service: string | null): void {
@@ -327,67 +300,61 @@ export class NodeRing {
 
   /** A clock that was set back: what is told of a later time is of no time. */
   private forgetFuture(at: Millis, tools: Tools): void {
-    const past = (c: Packed): boolean => endOf(c) <= at + SECOND;
-    if (this.sinceTo > at + SECOND) this.settle();
-    if (this.recent.length > 0 && !past(this.recent.at(-1) as Packed)) {
-      this.recent = this.recent.filter(past);
-      this.aged = Math.min(this.aged, this.recent.length);
-    }
-    if (this.minutes.length > 0 && !past(this.minutes.at(-1) as Packed)) {
-      this.settle();
-      this.fold(tools);
-      this.minutes = this.minutes.filter(past);
-      this.minute = -1;
-    }
-  }
-
-  /** The minute that goes on; `null`: it is over, and in the sum of all. */
-  private open(): Packed | null {
-    const last = this.minutes.at(-1);
-    return last !== undefined && Math.floor(endOf(last) / MINUTE) === this.minute ? last : null;
-  }
-
-  /** Writes the minute that goes on: before it is read, or it ends. */
-  private settle(): void {
-    const { since, tools } = this;
-    const open = this.open();
-    if (since.length === 0 || open === null || tools === null) return;
-    const { gather, writer } = tools;
-    gather.clear();
-    gather.cell(open);
-    for (const cell of since) gather.cell(cell);
-    this.minutes[this.minutes.length - 1] = gather.pack(writer);
-    this.since = [];
-    this.sinceTo = 0;
+    this.recent.forgetAfter(at + SECOND);
+    this.close(tools);
+    this.fold(tools);
+    this.minutes = this.minutes.filter((c) => endOf(c) <= at + SECOND);
+    this.minute = -1;
   }
 
   /** The minute that went on is over. */
-  private fold({ gather, writer }: Tools): void {
-    const open = this.open();
-    if (open === null) return;
+  private close(tools: Tools): void {
+    const { uncounted, since } = this;
+    if (uncounted.length + since.length === 0) return;
+    this.minutes.push(joined([...uncounted, ...since], tools));
+    this.since = [];
+    this.uncounted = [];
+    if (uncounted.length === 0) {
+      this.unfolded += 1;
+      return;
+    }
+    this.count(this.unfolded === 0 ? [] : this.minutes.slice(-1 - this.unfolded, -1), tools);
+    this.count(since, tools);
+    this.unfolded = 0;
+  }
+
+  private fold(tools: Tools): void {
+    this.count(this.newest(), tools);
+    this.unfolded = 0;
+  }
+
+  private count(cells: readonly Packed[], { gather, writer }: Tools): void {
+    if (cells.length === 0) return;
     gather.clear();
     if (this.totals !== '') gather.cell(this.totals);
-    gather.cell(open);
+    for (const cell of cells) gather.cell(cell);
     gather.reduce(true);
     this.totals = gather.pack(writer);
   }
 
-  private newMinute(minute: number, tools: Tools): void {
-    const all = this.whole.length >= Math.min(MOST_WHOLE, this.names.length);
-    if (minute === this.minute && all) return;
-    this.settle();
-    if (minute !== this.minute) this.fold(tools);
+  private turn(minute: number, tools: Tools): void {
+    const same = minute === this.minute;
+    if (same && this.whole.length >= Math.min(MOST_WHOLE, this.names.length)) return;
+    if (!same) this.close(tools);
+    // Those of a long time ago go with what follows.
+    if (this.unfolded >= MOST_UNFOLDED || minute > this.minute + 1) this.fold(tools);
     const last = this.minutes.at(-1);
     if (last !== undefined) {
       const slot = Math.floor(endOf(last) / TEN_MINUTES);
       if (slot !== Math.floor((minute * MINUTE) / TEN_MINUTES)) this.keepTen(slot);
     }
-    this.minutes = this.minutes.filter((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
+    const first = this.minutes.findIndex((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
+    if (first !== 0) this.minutes = first < 0 ? [] : this.minutes.slice(first);
     this.shrink(tools);
     this.minute = minute;
     // Few are all kept, whatever they are asked.
     if (this.names.length <= MOST_WHOLE) {
-      this.whole = [...this.names];
+      if (this.whole.length !== this.names.length) this.whole = [...this.names];
       return;
     }
     const asked = [...this.total().services].sort(([, a], [, b]) => b.requests - a.requests);
@@ -406,8 +373,11 @@ export class NodeRing {
   }
 
   /** The oldest minutes tell less until all fit. */
-  private shrink({ gather, writer }: Tools): void {
+  private shrink(tools: Tools): void {
     let bytes = this.minutes.reduce((n, m) => n + m.length, 0);
+    if (bytes <= MOST_MINUTE_BYTES) return;
+    this.fold(tools);
+    const { gather, writer } = tools;
     for (const counted of [true, false]) {
       for (let i = 0; i < this.minutes.length && bytes > MOST_MINUTE_BYTES; i++) {
         const before = this.minutes[i] as Packed;
@@ -423,28 +393,6 @@ export class NodeRing {
       bytes -= (this.minutes.shift() as Packed).length;
     }
   }
-
-  /** Reports older than a minute are made coarse, those older than the ring forgotten. */
-  private age(at: Millis, { gather, writer }: Tools): void {
-    while (this.recent.length > 0 && endOf(this.recent[0] as Packed) <= at - RECENT_MS) {
-      this.recent.shift();
-      this.aged = Math.max(0, this.aged - 1);
-    }
-    while (this.aged < this.recent.length) {
-      const next = this.recent[this.aged] as Packed;
-      if (endOf(next) > at - WHOLE_MS) return;
-      const last = this.aged > 0 ? (this.recent[this.aged - 1] as Packed) : null;
-      gather.clear();
-      const joined =
-        last !== null && endOf(next) - startOf(last) <= COARSE_MS && startOf(next) - endOf(last) < SECOND;
-      if (joined) gather.cell(last);
-      gather.cell(next);
-      gather.reduce(false);
-      const coarse = gather.pack(writer);
-      this.recent.splice(joined ? this.aged - 1 : this.aged, joined ? 2 : 1, coarse);
-      if (!joined) this.aged += 1;
-    }
-  }
 }
 
 export const NO_HOST: HostFigures = { cpuPct: null, memPct: null, openFiles: null, diskFreeBytes: null };
@@ -454,10 +402,10 @@ function headOf(report: MetricsReport, at: Millis): CellHead {
   return { from: at - Math.max(0, report.sliceMs), to: at, cpuPct, memPct };
 }
 
-const startOf = (c: Packed): Millis => new CellReader(c).head().from;
-const endOf = (c: Packed): Millis => new CellReader(c).head().to;
-
-function spanOf(c: Packed): number {
-  const { from, to } = new CellReader(c).head();
-  return to - from;
+/** In their order as one. */
+function joined(cells: readonly Packed[], { gather, writer }: Tools): Packed {
+  if (cells.length === 1) return cells[0] as Packed;
+  gather.clear();
+  for (const cell of cells) gather.cell(cell);
+  return gather.pack(writer);
 }

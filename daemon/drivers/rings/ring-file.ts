@@ -7,12 +7,15 @@ import type { HostFigures } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
 import type { Packed } from './cell.ts';
 import { GroupRing } from './group-ring.ts';
-import { NodeRing, type Tools } from './node-ring.ts';
+import { NodeRing } from './node-ring.ts';
+import type { Tools } from './tools.ts';
 
 // Rings in a file, beside the journal: figures are worth keeping over a restart, not a sync each. A line that says what it
 // is, then records: length, crc32 and content, which is a line of JSON and the packed texts that it counts.
 
-const FIRST_LINE = 'ai-cdn rings 1\n';
+/** As long as each other: the file of a master that ended is marked, in its place, as one that runs. */
+const ENDED = 'ai-cdn rings 2 ended\n';
+const RUNS = 'ai-cdn rings 2 runs \n';
 /** Nodes written before others get their turn. */
 const NODES_A_TURN = 100;
 
@@ -24,6 +27,9 @@ interface NodeLine {
   readonly host: HostFigures;
   readonly recent: number;
   readonly minutes: number;
+  readonly since: number;
+  readonly uncounted: number;
+  readonly unfolded: number;
   readonly day: boolean;
 }
 interface GroupLine {
@@ -34,20 +40,24 @@ interface GroupLine {
   readonly tens: number;
 }
 
-/** Writes all or nothing: the file before stays until the new one is on the disk. */
+/**
+ * Writes all or nothing: the file before stays until the new one is on the disk.
+ * @param rings.ended nothing is counted or told any more after this
+ */
 export async function writeRings(
   file: string,
   rings: {
     readonly nodes: ReadonlyMap<NodeName, NodeRing>;
     readonly groups: Iterable<GroupRing>;
     readonly tools: Tools;
+    readonly ended: boolean;
   },
 ): Promise<void> {
   const tmp = `${file}.tmp`;
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const handle = await open(tmp, 'w', 0o600);
   try {
-    await handle.writeFile(FIRST_LINE);
+    await handle.writeFile(rings.ended ? ENDED : RUNS);
     const groups = [...rings.groups].map((g) => groupRecord(g, rings.tools));
     await handle.writeFile(Buffer.concat([...groups]));
     let waiting: Buffer[] = [];
@@ -88,10 +98,12 @@ export async function readRings(file: string): Promise<{
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return done(missing ? null : `${file} cannot be read: ${String(error)}`);
   }
-  if (bytes.subarray(0, FIRST_LINE.length).toString('latin1') !== FIRST_LINE) {
+  const line = bytes.subarray(0, RUNS.length).toString('latin1');
+  if (line !== RUNS && line !== ENDED) {
     return done(`${file} holds no figures of this release: they begin anew`);
   }
-  let at = FIRST_LINE.length;
+  const ended = line === ENDED && (await markRunning(file));
+  let at = RUNS.length;
   try {
     while (at < bytes.length) {
       const length = bytes.readUInt32LE(at);
@@ -99,7 +111,7 @@ export async function readRings(file: string): Promise<{
       if (content.length !== length || crc32(content) !== bytes.readUInt32LE(at + 4)) {
         throw new RangeError('a record is damaged');
       }
-      readRecord(content, nodes, groups);
+      readRecord(content, ended, nodes, groups);
       at += 8 + length;
       if (nodes.size % NODES_A_TURN === 0) await turn();
     }
@@ -110,8 +122,25 @@ export async function readRings(file: string): Promise<{
   }
 }
 
+/** On the disk, before anything more is counted. `false`: it cannot be told from the file of a master that was killed. */
+async function markRunning(file: string): Promise<boolean> {
+  try {
+    const handle = await open(file, 'r+');
+    try {
+      await handle.write(RUNS, 0);
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
-  const { names, recent, minutes, totals, day, lastAt, lastMs, host } = ring.keep();
+  const { names, recent, minutes, since, uncounted, unfolded, totals, day, lastAt, lastMs, host } =
+    ring.keep();
   const line: NodeLine = {
     node,
     names,
@@ -120,10 +149,13 @@ function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
     host,
     recent: recent.length,
     minutes: minutes.length,
+    since: since.length,
+    uncounted,
+    unfolded,
     day: day !== null,
   };
   const bytes = day === null ? [] : [Buffer.from(day.buffer, day.byteOffset, day.byteLength)];
-  return record(line, [...recent, ...minutes, totals], bytes);
+  return record(line, [...recent, ...minutes, ...since, totals], bytes);
 }
 
 function groupRecord(group: GroupRing, tools: Tools): Buffer {
@@ -148,7 +180,12 @@ function record(line: object, packed: readonly Packed[], more: readonly Buffer[]
   return out;
 }
 
-function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: GroupRing[]): void {
+function readRecord(
+  content: Buffer,
+  ended: boolean,
+  nodes: Map<NodeName, NodeRing>,
+  groups: GroupRing[],
+): void {
   const end = content.indexOf(10);
   if (end < 0) throw new RangeError('a record without its line');
   const line = JSON.parse(content.subarray(0, end).toString()) as NodeLine | GroupLine;
@@ -161,14 +198,15 @@ function readRecord(content: Buffer, nodes: Map<NodeName, NodeRing>, groups: Gro
       return text;
     });
   if ('node' in line) {
-    const { node, names, lastAt, lastMs, host, day } = line;
-    const [recent, minutes, [totals = '']] = [texts(line.recent), texts(line.minutes), texts(1)];
-    const words = day
+    const [recent, minutes, since] = [texts(line.recent), texts(line.minutes), texts(line.since)];
+    const [totals = ''] = texts(1);
+    const day = line.day
       ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
       : null;
-    nodes.set(node, NodeRing.from({ names, recent, minutes, totals, day: words, lastAt, lastMs, host }));
+    const kept = { ...line, recent, minutes, since, totals, day };
+    nodes.set(line.node, NodeRing.from(kept, ended));
   } else {
     const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
-    groups.push(GroupRing.from({ ...line, minutes, tens, totals }));
+    groups.push(GroupRing.from({ ...line, minutes, tens, totals }, ended));
   }
 }

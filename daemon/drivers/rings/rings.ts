@@ -12,10 +12,11 @@ import type {
 import { CellWriter } from './cell.ts';
 import { clearPart, Gather } from './gather.ts';
 import { GroupRing } from './group-ring.ts';
-import { MINUTE, NodeRing, SECOND, type Tools } from './node-ring.ts';
+import { MINUTE, NodeRing, SECOND } from './node-ring.ts';
 import { newPart, type Part } from './part.ts';
 import { groupPoint, nodePoint } from './points.ts';
 import { readRings, writeRings } from './ring-file.ts';
+import type { Tools } from './tools.ts';
 
 /** What a live list may show: an older figure is no figure. */
 const STALE_MS = MINUTE;
@@ -26,9 +27,12 @@ const SPARK_MINUTES = 10;
 const REGION_MINUTES = 30;
 
 export interface KeptRings extends MetricsRings {
-  /** All of it, whole or not at all. @throws what the disk says */
-  save(file: string): Promise<void>;
-  /** What `save` wrote, before anything is taken. @returns why nothing was read, or `null` */
+  /** All of it, whole or not at all. @param ended nothing is taken any more. @throws what the disk says */
+  save(file: string, ended: boolean): Promise<void>;
+  /**
+   * What `save` wrote, before anything is taken. What only grows begins at 0 where that was not the end of it.
+   * @returns why nothing was read, or `null`
+   */
   load(file: string): Promise<string | null>;
 }
 
@@ -46,8 +50,15 @@ class Rings implements KeptRings {
   private readonly second = newPart();
 
   take(...[name, report, at, place]: Parameters<MetricsRings['take']>): void {
-    this.ring(name).take(report, at, this.tools);
-    if (place) this.group(place.region, place.nodeType).take(report, at, this.tools);
+    const ring = this.ring(name);
+    ring.take(report, at, this.tools);
+    if (!place) return;
+    let { group } = ring;
+    if (group?.region !== place.region || group.nodeType !== place.nodeType) {
+      group = this.group(place.region, place.nodeType);
+      ring.group = group;
+    }
+    group.take(report, at, this.tools);
   }
 
   figures(name: NodeName, now: Millis): NodeFigures | null {
@@ -196,8 +207,8 @@ class Rings implements KeptRings {
     this.nodes.delete(name);
   }
 
-  save(file: string): Promise<void> {
-    return writeRings(file, { nodes: this.nodes, groups: this.groups.values(), tools: this.tools });
+  save(file: string, ended: boolean): Promise<void> {
+    return writeRings(file, { nodes: this.nodes, groups: this.groups.values(), tools: this.tools, ended });
   }
 
   async load(file: string): Promise<string | null> {
@@ -273,7 +284,8 @@ class Rings implements KeptRings {
       if (m > minute) continue;
       const part = this.cleared(this.scratch);
       read(part);
-      found[m - first] = whole(part.connect.quantile(0.99));
+      // One that was read from a file may stand there twice.
+      found[m - first] ??= whole(part.connect.quantile(0.99));
     }
     const before = known ?? found.slice(0, -1);
     r.p99 = { minute, before };
@@ -309,9 +321,11 @@ class Rings implements KeptRings {
   }
 
   private ring(name: NodeName): NodeRing {
-    const known = this.nodes.get(name) ?? new NodeRing();
-    this.nodes.set(name, known);
-    return known;
+    const known = this.nodes.get(name);
+    if (known) return known;
+    const made = new NodeRing();
+    this.nodes.set(name, made);
+    return made;
   }
 
   private live(name: NodeName, now: Millis): NodeRing | null {

@@ -22,18 +22,18 @@ export class RingSaver {
   async start(): Promise<void> {
     const fault = await this.rings.load(this.file);
     if (fault !== null) this.log.warn('figures of before are not all there', { why: fault });
-    this.timer = setInterval(() => void this.save(), SAVE_MS);
+    this.timer = setInterval(() => void this.save(false), SAVE_MS);
   }
 
   async stop(): Promise<void> {
     if (this.timer) clearInterval(this.timer);
     await this.saving;
-    await this.save();
+    await this.save(true);
   }
 
-  private save(): Promise<void> {
+  private save(ended: boolean): Promise<void> {
     this.saving ??= this.rings
-      .save(this.file)
+      .save(this.file, ended)
       .then(
         () => {
           this.failing = false;

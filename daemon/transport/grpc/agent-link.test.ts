@@ -1,5 +1,6 @@
 import { connect as http2Connect } from 'node:http2';
 import { connect as netConnect } from 'node:net';
+import { Duplex } from 'node:stream';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type AgentStream, dialMaster, enrol, openAgentStream } from '../../../proto/link/dial.ts';
@@ -709,5 +710,37 @@ describe('before TLS', () => {
     socket.on('error', () => {});
     await new Promise((resolve) => socket.once('close', resolve));
     expect(m.transport.listener.refusals.tls).toBe(1);
+  });
+
+  test('who connects and ends without a word is let go, and is nobody to refuse', async () => {
+    const m = await master();
+    const socket = netConnect({ port: Number(m.address.split(':')[1]), host: '127.0.0.1' });
+    socket.on('error', () => {}).resume();
+    socket.end();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(m.transport.listener.refusals).toEqual({ queue: 0, tls: 0, enrolment: 0, session: 0 });
+  });
+
+  test('a hello that comes byte by byte is a hello', async () => {
+    const m = await master();
+    const under = netConnect({ port: Number(m.address.split(':')[1]), host: '127.0.0.1', noDelay: true });
+    const dripping = new Duplex({
+      read() {},
+      write(chunk: Buffer, _, done) {
+        for (const byte of chunk.subarray(0, -1)) under.write(Buffer.of(byte));
+        under.write(chunk.subarray(-1), done);
+      },
+    });
+    under.on('data', (chunk) => dripping.push(chunk));
+    const socket = tlsConnect({
+      socket: dripping,
+      servername: MASTER_TLS_NAME,
+      ca: ca.pem,
+      ALPNProtocols: ['h2'],
+    });
+    await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+    expect(socket.authorized).toBe(true);
+    socket.destroy();
+    under.destroy();
   });
 });

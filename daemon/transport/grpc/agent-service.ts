@@ -2,7 +2,6 @@ import type { AddressInfo } from 'node:net';
 import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedHandleCall } from '@grpc/grpc-js';
 import {
   AgentServiceService,
-  ConnectResponse,
   type EnrollRequest,
   type EnrollResponse,
 } from '../../../proto/gen/aicdn/v1/agent.ts';
@@ -68,10 +67,15 @@ export class AgentTransport {
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
     });
-    const serialize = (v: ConnectResponse | Buffer): Buffer =>
-      Buffer.isBuffer(v) ? v : Buffer.from(ConnectResponse.encode(v).finish());
+    // Each session reads and packs its own; a packed offer has of a buffer what is asked of one.
+    const asItIs = (message: unknown): Buffer => message as Buffer;
+    const connect = {
+      ...AgentServiceService.connect,
+      requestDeserialize: asItIs,
+      responseSerialize: asItIs,
+    };
     this.grpc.addService(
-      { ...AgentServiceService, connect: { ...AgentServiceService.connect, responseSerialize: serialize } },
+      { ...AgentServiceService, connect },
       {
         enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
         connect: ((call: AgentCall) => this.connect(call)) as UntypedHandleCall,

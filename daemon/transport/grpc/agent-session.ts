@@ -1,9 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { type ConnectRequest, ConnectResponse } from '../../../proto/gen/aicdn/v1/agent.ts';
-import { decodeUp, encodeDown } from '../../../proto/link/codec-agent.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
-import type { Offered, OfferPacker } from '../../../proto/link/packed-offer.ts';
-import { buffer } from '../../../proto/link/wire.ts';
+import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
+import { UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { NodeName } from '../../../proto/vocab/ids.ts';
@@ -12,7 +10,8 @@ import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import type { Due, FanOut } from './fan-out.ts';
 
-export type AgentCall = ServerDuplexStream<ConnectRequest, ConnectResponse | Buffer>;
+/** Both ways messages as they are on the wire: each session reads and packs them itself. */
+export type AgentCall = ServerDuplexStream<Buffer, Buffer | PackedOffer>;
 
 export interface SessionSettings {
   readonly storeId: string;
@@ -65,7 +64,8 @@ export class AgentSession implements Due {
   private readonly settings: SessionSettings;
   private readonly needs: SessionNeeds;
   private state: State = 'greeting';
-  private expected: bigint | null = null;
+  private readonly decoder = new UpDecoder();
+  private expected: number | null = null;
   private instance: string | null = null;
   private writable = true;
   private waiting: AgentDown[] = [];
@@ -88,7 +88,7 @@ export class AgentSession implements Due {
     this.name = needs.name;
     this.remote = needs.remote;
     const { call } = needs;
-    call.on('data', (m: ConnectRequest) => this.receive(m));
+    call.on('data', (message: Buffer) => this.receive(message));
     call.on('drain', () => {
       this.writable = true;
       this.flush();
@@ -146,19 +146,27 @@ export class AgentSession implements Due {
     this.needs.call.end();
   }
 
-  private receive(m: ConnectRequest): void {
+  private receive(message: Buffer): void {
     if (this.state === 'over') return;
-    const gap = this.expected !== null && m.sequenceNum !== this.expected;
+    let frame: UpFrame;
+    try {
+      frame = this.decoder.frame(message);
+    } catch (error) {
+      if (error instanceof AppError) this.odd(error);
+      else this.unreadable(error);
+      return;
+    }
+    const gap = this.expected !== null && frame.sequence !== this.expected;
     const first = this.expected === null;
-    this.expected = m.sequenceNum + 1n;
+    this.expected = frame.sequence + 1;
     let body: AgentUp;
     let instance: string;
     try {
-      const up = decodeUp(m);
-      body = up.body;
-      instance = up.instanceUid;
+      instance = frame.instanceUid();
+      body = frame.body();
     } catch (error) {
-      this.odd(error);
+      if (error instanceof AppError) this.odd(error);
+      else this.unreadable(error);
       return;
     }
     this.instance ??= instance;
@@ -300,9 +308,8 @@ export class AgentSession implements Due {
   }
 
   private write(body: AgentDown): void {
-    const nonce = this.needs.random.hex(8);
-    const message = ConnectResponse.encode(encodeDown({ nonce, leaderEpoch: 1, body })).finish();
-    this.writable = this.needs.call.write(buffer(message));
+    const { random, packer, call } = this.needs;
+    this.writable = call.write(packer.message({ nonce: random.hex(8), leaderEpoch: 1, body }));
   }
 
   private writeConfig(config: Offered): void {
@@ -321,9 +328,15 @@ export class AgentSession implements Due {
     this.end(new AppError('forbidden', `the certificate is of ${this.name}: ${what}`));
   }
 
+  /** What follows on the stream would not be any better. */
+  private unreadable(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    this.needs.log.warn('bytes that are no message', { node: this.name, address: this.remote, error: text });
+    this.end(new AppError('invalid', `these bytes are no message: ${text}`));
+  }
+
   /** A newer agent's message is passed over; one that makes no sense as well, once there was a hello. */
-  private odd(error: unknown): void {
-    const fault = error instanceof AppError ? error : new AppError('internal', String(error));
+  private odd(fault: AppError): void {
     this.oddities += 1;
     if (this.oddities === 1 || this.oddities % 1000 === 0) {
       this.needs.log.warn('message passed over', {

@@ -78,7 +78,7 @@ export class FleetListener {
       requestCert: true,
       rejectUnauthorized: false, // judged in `identify`, answered in words
       ALPNProtocols: ['h2'],
-      handshakeTimeout: settings.handshakeMs ?? 10_000,
+      handshakeTimeout: this.handshakeMs,
     });
     this.tls.on('secureConnection', (socket) => {
       if (this.identified(socket)) this.injector.injectConnection(socket);
@@ -94,7 +94,7 @@ export class FleetListener {
     this.admission = new Admission(
       { ...ADMISSION, ...settings.admission },
       {
-        admit: (socket) => this.tls.emit('connection', socket),
+        admit: (socket) => this.awaitHello(socket),
         refused: (address, reason) => this.refused('queue', address, reason),
         monotonic: () => performance.now(),
       },
@@ -160,6 +160,27 @@ export class FleetListener {
   /** Lets what is being said be heard to its end, for `graceMs` at most; then no connection is left. */
   drain(graceMs: number): Promise<void> {
     return drainConnections(this.injector, this.sockets, graceMs);
+  }
+
+  private get handshakeMs(): number {
+    return this.settings.handshakeMs ?? 10_000;
+  }
+
+  /**
+   * TLS begins with its first bytes in hand: of a connection that says nothing it would make everything for nothing, and
+   * the buffer it reads into is as large as what it is given first, or 64 KiB for as long as the connection stands.
+   */
+  private awaitHello(socket: Socket): void {
+    const late = setTimeout(() => {
+      this.refused('tls', socket.remoteAddress ?? 'unknown', 'said nothing');
+      socket.destroy();
+    }, this.handshakeMs);
+    socket.once('close', () => clearTimeout(late));
+    socket.once('readable', () => {
+      clearTimeout(late);
+      if (socket.readableLength > 0) this.tls.emit('connection', socket);
+      else socket.destroy(); // it has ended
+    });
   }
 
   private identified(socket: TLSSocket): boolean {

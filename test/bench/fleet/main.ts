@@ -35,10 +35,14 @@ KEY=VALUE: a setting of it.`;
 interface Effort {
   readonly nodes: number;
   readonly steadyS: number;
+  /** What the master offers, before it is stretched for a large fleet. */
+  readonly heartbeatS: number;
+  /** Steady once more after the master came back, for as long before it counts: the machine is another by then. */
+  readonly againAfterS: number | null;
 }
-const WHOLE: Effort = { nodes: 10_000, steadyS: 60 };
-const QUICK: Effort = { nodes: 2_000, steadyS: 10 };
-const HEARTBEAT_MS = 10_000;
+const WHOLE: Effort = { nodes: 10_000, steadyS: 60, heartbeatS: 10, againAfterS: 30 };
+/** As many heartbeats a second as of the whole fleet: what a second costs anyway weighs the same. */
+const QUICK: Effort = { nodes: 2_000, steadyS: 12, heartbeatS: 4, againAfterS: null };
 const HEARTBEATS_A_SECOND = 500;
 const SETTLE_MS = 2_500;
 const PATIENCE_MS = 600_000;
@@ -83,7 +87,11 @@ async function measured(effort: Effort, dir: string, atEnd: (step: () => Promise
   const load = loadavg()[0] ?? Number.NaN;
   const gauge = path.join(dir, 'master.gauge');
   if (flags.profile !== undefined) mkdirSync(flags.profile, { recursive: true });
-  const master = await SimMaster.start({ runtime: gauged(gauge, flags.profile), set: flags.set });
+  const master = await SimMaster.start({
+    runtime: gauged(gauge, flags.profile),
+    heartbeat: `${effort.heartbeatS}s`,
+    set: flags.set,
+  });
   atEnd(() => master.stop());
   await publish(master.api, 'first', FIRST_BODY);
   const { secret } = await master.api.createApiKey(
@@ -136,20 +144,23 @@ async function measured(effort: Effort, dir: string, atEnd: (step: () => Promise
   const stuck = await stuckOf(master.api, fleet);
   await rest.stop();
 
+  const turns = [steady];
+  if (effort.againAfterS !== null) {
+    say('steady once more');
+    await sleep(effort.againAfterS * 1000);
+    turns.push(await profiled(master.pid, () => steadyCost(stage, gauge2)));
+  }
   say('the same agents on gRPC alone');
-  const steadyAgain = await profiled(master.pid, () => steadyCost(stage, gauge2));
   const bare = await onBare(stage, master, atEnd);
-  const perMessage = (s: Steady): number => (s.cost.cpuMs * 1000) / s.messages;
-  const ours =
-    (perMessage(steady) * steady.messages + perMessage(steadyAgain) * steadyAgain.messages) /
-    (steady.messages + steadyAgain.messages);
+  const perMessage = (...of: readonly Steady[]): number =>
+    (of.reduce((ms, s) => ms + s.cost.cpuMs, 0) * 1000) / of.reduce((n, s) => n + s.messages, 0);
   return {
     machine: `${cpus().length} x ${cpus()[0]?.model ?? ''}`,
     node: process.version,
     load_at_start: round(load),
     nodes: effort.nodes,
     ratios: {
-      heartbeat_cpu_vs_bare: round(ours / perMessage(bare.steady)),
+      heartbeat_cpu_vs_bare: round(perMessage(...turns) / perMessage(bare.steady)),
       fanout_cpu_vs_bare: round(fanout.cpuMs / bare.fanout.cpuMs),
     },
     join_cpu_s: round(joins.cpuMs / 1000),
@@ -160,7 +171,8 @@ async function measured(effort: Effort, dir: string, atEnd: (step: () => Promise
     steady: {
       ...phase(steady.cost),
       messages: steady.messages,
-      cpu_us_a_message: round(perMessage(steady)),
+      cpu_us_a_message: round(perMessage(...turns)),
+      cpu_us_a_message_each: turns.map((t) => round(perMessage(t))),
       bare_cpu_us_a_message: round(perMessage(bare.steady)),
       rest_p99_ms: round(restSteady.p99),
       rest_bad: restSteady.bad,
@@ -302,7 +314,8 @@ async function onBare(
     now: Date.now(),
   });
   const given = path.join(dir, 'bare.json');
-  const heartbeatMs = Math.max(HEARTBEAT_MS, Math.ceil((effort.nodes * 1000) / HEARTBEATS_A_SECOND));
+  const least = Math.ceil((effort.nodes * 1000) / HEARTBEATS_A_SECOND);
+  const heartbeatMs = Math.max(effort.heartbeatS * 1000, least);
   await writeFile(given, JSON.stringify({ cert, key, ca: ca.certificatePem, heartbeatMs }), { mode: 0o600 });
   const gauge = path.join(dir, 'bare.gauge');
   const bare = new Running(process.execPath, [

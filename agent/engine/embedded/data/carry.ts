@@ -53,6 +53,8 @@ class Joined implements Stream {
   #open = 2;
   #over = false;
   #blamed = false;
+  /** The client ended before its answer was whole. */
+  left = false;
 
   constructor(c: Carried) {
     this.c = c;
@@ -68,8 +70,9 @@ class Joined implements Stream {
     if (!this.#over) this.#cut(by, null);
   }
 
+  /** An origin that sees its client leave breaks off what nobody waits for any more: that is the client's doing. */
   blame(by: CutBy): void {
-    if (!this.#blamed) this.c.counters.aborted(by);
+    if (!this.#blamed) this.c.counters.aborted(this.left && by === 'origin' ? 'client' : by);
     this.#blamed = true;
   }
 
@@ -122,6 +125,7 @@ class ClientSide implements LegEvents {
 
   end(): void {
     const { c, turns } = this.#joined;
+    this.#joined.left = turns?.outstanding === true;
     if (!c.up.halves) this.#joined.heldEnd = new HeldEnd(c.up, turns);
     else c.up.end();
     // An ending socket no longer says `drain`; a sealed leg held back by it would never hear of a cut.
@@ -162,7 +166,7 @@ class UpSide implements LegEvents {
     const { c, turns } = this.#joined;
     turns?.originEnd();
     if (turns?.answering && c.doubtUp) {
-      this.#joined.lost(c.far, c.up, 'ended in the middle of an answer');
+      this.#joined.lost(this.#joined.left ? 'client' : c.far, c.up, 'ended in the middle of an answer');
       return;
     }
     if (turns?.outstanding) this.#joined.blame(c.up.sealed ? 'origin' : c.far);

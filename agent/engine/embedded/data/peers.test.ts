@@ -65,7 +65,12 @@ async function carry(
 }
 
 /** Sends, and tells what came until the end and how it ended. */
-async function talk(socket: net.Socket, send: Buffer | string): Promise<{ text: string; how: string }> {
+/** @param ends the client has said all it has to say, and says so */
+async function talk(
+  socket: net.Socket,
+  send: Buffer | string,
+  ends = true,
+): Promise<{ text: string; how: string }> {
   let text = '';
   let how = 'close';
   socket.on('data', (c) => {
@@ -78,7 +83,8 @@ async function talk(socket: net.Socket, send: Buffer | string): Promise<{ text: 
   socket.on('error', (e: NodeJS.ErrnoException) => {
     how = e.code ?? e.message;
   });
-  socket.end(send);
+  if (ends) socket.end(send);
+  else socket.write(send);
   await new Promise<void>((r) => socket.once('close', () => r()));
   return { text, how };
 }
@@ -333,7 +339,7 @@ describe('relay client', () => {
       { cores: makePool([makeNode(await listen(server), { tls: tunnel })]) },
       { id: { ...(await ca.issueNode('edge-1')), ca: ca.ca } },
     );
-    const answer = await talk(open(edge.port('s')), 'GET / HTTP/1.1\r\n\r\n');
+    const answer = await talk(open(edge.port('s')), 'GET / HTTP/1.1\r\n\r\n', false);
     expect(answer).toEqual({ text: want, how: 'ECONNRESET' });
     expect(await edge.stats('s')).toMatchObject({ abortedTunnel: 1, errors: 0 });
   });

@@ -192,6 +192,28 @@ describe.each(WAYS)('two hops, %o', (way) => {
     expect(await edge.stats('in')).toMatchObject({ abortedClient: 1, abortedTunnel: 0 });
   });
 
+  it.each(['ends', 'resets'] as const)(
+    'blames the client that has left where the origin %s then',
+    async (how) => {
+      const { connect, core, edge } = await start(way, (s) => {
+        s.once('data', () => s.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf an answer'));
+        s.on('end', () => (how === 'ends' ? s.end() : s.resetAndDestroy()));
+      });
+      const client = connect();
+      client.on('error', () => undefined);
+      client.write('GET / HTTP/1.1\r\n\r\n');
+      await once(client, 'data');
+      client.end();
+      await until(async () => (await core.stats('svc')).streams + (await edge.stats('in')).streams === 0);
+      const blamed = { abortedClient: 1, abortedTunnel: 0, abortedOrigin: 0 };
+      expect(await core.stats('svc')).toMatchObject(blamed);
+      // Bare TCP between them does not say who broke it.
+      // Bare TCP between them does not say who reset it.
+      const bare = way.tunnel === 'tcp' && how === 'resets';
+      expect(await edge.stats('in')).toMatchObject(bare ? { abortedTunnel: 1, abortedOrigin: 0 } : blamed);
+    },
+  );
+
   it('blames the client for a reset after its half-close', async () => {
     const { connectRaw, core, edge } = await start(way, (s) => {
       // After an end nobody reads any more: only a write finds out.
