@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { fakeNode } from '../test/fakes/console-master.ts';
 import { rig } from '../test/harness/console-rig.ts';
 import { matchKey } from './keys/match.ts';
-import { cursorRegion } from './store/regions-view.ts';
+import { barOf, cursorRegion } from './store/regions-view.ts';
 import type { State } from './store/state.ts';
 
 const ALL = ['hk-1', 'hk-2', 'us-1', 'sg-1'];
@@ -104,5 +104,45 @@ describe('regions', () => {
     await r.settle();
     r.meant({ kind: 'open-screen', screen: 'regions' });
     expect(press(r.state(), 'r')).toMatchObject({ kind: 'off', why: { en: 'there is no node yet' } });
+  });
+
+  test('t: over how long the bars go; what does not come with the figures is asked for, and again', async () => {
+    const r = await regions();
+    const asked = () => r.master.asked.filter((a) => a.startsWith('regionSeries'));
+    const bar = (region: string) => {
+      const v = r.state().regions;
+      const item = v.items.find((i) => i.region === region);
+      if (item === undefined) throw new Error(`no ${region}`);
+      return barOf(v, item);
+    };
+    expect(bar('hk')).toHaveLength(24);
+    expect(press(r.state(), 't')).toMatchObject({ kind: 'intent', intent: { kind: 'window' } });
+    r.meant({ kind: 'window' });
+    expect(bar('hk')).toEqual([]);
+    await r.settle();
+    expect(asked()).toEqual([`regionSeries ${60 * 60_000} ${3 * 60_000}`]);
+    expect(bar('hk').slice(0, 4)).toEqual([null, null, null, 603]);
+    expect(bar('hk')).toHaveLength(20);
+    // A first token is taken at the edge: cores are not asked about.
+    expect(bar('cn')).toEqual([]);
+    for (let i = 0; i < 180; i++) await r.second();
+    expect(asked()).toHaveLength(2);
+    for (const cells of [18, 24]) {
+      r.meant({ kind: 'window' });
+      await r.settle();
+      expect(bar('hk')).toHaveLength(cells);
+    }
+    r.meant({ kind: 'window' });
+    expect(bar('hk')).toHaveLength(10);
+    r.meant({ kind: 'window' });
+    expect(bar('hk')).toHaveLength(24);
+    expect(asked()).toHaveLength(4);
+  });
+
+  test('an answer for a window that was left is not taken', async () => {
+    const r = await regions();
+    r.meant({ kind: 'window' });
+    r.hub.dispatch({ kind: 'region-series', window: 3, series: [] });
+    expect(r.state().regions.series).toBeNull();
   });
 });

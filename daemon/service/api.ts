@@ -435,6 +435,12 @@ export interface FiguresService {
   range(name: NodeName, query: RangeQuery): FigureRange;
   /** `region: null`: every region. @throws AppError `invalid` */
   rangeOf(place: { region: string | null; nodeType: NodeType }, query: RangeQuery): FigureRange;
+  /** TTFT p95 by step, up to now, oldest first; ms. @throws AppError `invalid` */
+  lastly(
+    place: { region: string | null; nodeType: NodeType },
+    windowMs: Millis,
+    stepMs: Millis,
+  ): readonly (number | null)[];
   /** One service over the minute that goes on and the one before. */
   lately(place: { region: string | null; nodeType: NodeType }, service: string): RangePoint | null;
   /** What was counted since this master, or the one it was restarted from, knows the node. */

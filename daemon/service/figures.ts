@@ -43,6 +43,13 @@ export class FiguresService implements Api {
     return told(args, this.needs.rings.rangeOf(place, args));
   }
 
+  lastly(...[place, windowMs, stepMs]: Parameters<Api['lastly']>): ReturnType<Api['lastly']> {
+    // The step that goes on is the last of them.
+    const start = this.needs.clock.now() - windowMs + stepMs;
+    const { points } = this.rangeOf(place, { service: null, start, end: null, stepMs });
+    return points.map((p) => p.ttft95Ms);
+  }
+
   lately(place: { region: string | null; nodeType: NodeType }, service: string): RangePoint | null {
     const now = this.needs.clock.now();
     const start = Math.floor(now / MINUTE) * MINUTE - MINUTE;

@@ -12,7 +12,7 @@ import type {
   VersionLabel,
 } from '../vocab/ids.ts';
 import type { Matcher } from '../vocab/matcher.ts';
-import type { LogLine } from '../vocab/metrics.ts';
+import type { LogLine, RegionSeries } from '../vocab/metrics.ts';
 import type { Eligibility, Node, NodeType, NodeVitals, Refusal } from '../vocab/node.ts';
 import type { NodeDetail } from '../vocab/node-detail.ts';
 import type { Rollout, StrategyOverrides } from '../vocab/rollout.ts';
@@ -83,6 +83,12 @@ export interface ConsoleApi {
     readonly revision: Revision;
   }>;
   nodeDetail(name: string): Promise<NodeDetail>;
+  /** What was, of places; in their order. */
+  regionSeries(args: {
+    readonly places: readonly RegionSeries['place'][];
+    readonly windowMs: Millis;
+    readonly stepMs: Millis;
+  }): Promise<readonly RegionSeries[]>;
   listConfigs(): Promise<readonly ConfigVersion[]>;
   getConfig(label: string): Promise<{ readonly version: ConfigVersion; readonly body: Uint8Array }>;
   createConfig(

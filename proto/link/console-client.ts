@@ -7,6 +7,7 @@ import type { BackupApi } from './backup-api.ts';
 import { backupCalls } from './backup-client.ts';
 import * as c from './codec-console.ts';
 import { decodeRollout, encodeOverrides } from './codec-rollouts.ts';
+import { decodeSeries, encodePlace, MOST_PLACES } from './codec-series.ts';
 import { decodeToken } from './codec-token.ts';
 import { decodeNodeDetail, decodeWatch } from './codec-watch.ts';
 import type { ConsoleApi, MutationArgs, Watch, WatchArgs } from './console-api.ts';
@@ -78,6 +79,17 @@ export function connectConsole(settings: ConsoleSettings): ConsoleApi & PeopleAp
         vitals: r.vitals.map(c.decodeVitals),
         revision: w.int(r.revision, 'revision'),
       })),
+    regionSeries: (a) =>
+      call(
+        client.listRegionSeries,
+        {
+          places: a.places.map(encodePlace),
+          windowMs: w.big(a.windowMs, 'window_ms'),
+          stepMs: w.big(a.stepMs, 'step_ms'),
+        },
+        readMs,
+        (r) => w.bounded(r.series, MOST_PLACES, 'series').map(decodeSeries),
+      ),
     nodeDetail: (name) => call(client.getNodeDetail, { name }, readMs, decodeNodeDetail),
     listConfigs: () => call(client.listConfigVersions, {}, readMs, (r) => r.versions.map(c.decodeVersion)),
     getConfig: (label) =>

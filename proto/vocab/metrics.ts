@@ -1,3 +1,5 @@
+import type { NodeType } from './node.ts';
+
 // One table of histogram buckets and one list of names: master, agent, engine and console read the same.
 
 const STEPS_PER_OCTAVE = 4;
@@ -184,4 +186,11 @@ export interface MetricsWindow {
   readonly ttft: SparseHistogram;
   readonly gap: SparseHistogram;
   readonly connect: SparseHistogram;
+}
+
+/** TTFT p95 of a place over time, from merged buckets, oldest first, ms; `null`: nothing is known of it. */
+export interface RegionSeries {
+  /** `region: null`: every region. */
+  readonly place: { readonly region: string | null; readonly nodeType: NodeType };
+  readonly ttft95Ms: readonly (number | null)[];
 }

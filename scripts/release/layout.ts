@@ -1,6 +1,7 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { bundle, PROGRAMS } from '../bundle.mjs';
+import { NODE_FLAGS } from '../node-flags.ts';
 import type { Entry } from './tar.ts';
 
 // What is where in a release:
@@ -19,17 +20,16 @@ const COMMANDS = {
   'aicdn-tui': 'tui',
 } as const;
 
-/** As agent/host/engine-process.ts starts it. */
-const NODE_FLAGS: Readonly<Record<string, string>> = { engine: ' --max-semi-space-size=8' };
 /** We know that node:ffi is young: what it does for us is tested in each release. */
 const QUIET = '--disable-warning=ExperimentalWarning';
 
 /** A program finds its release from wherever it is called, also through links. */
 function command(bundleName: string): string {
+  const flags = [QUIET, ...(NODE_FLAGS[bundleName] ?? [])].join(' ');
   return `#!/bin/sh
 self=$(readlink -f -- "$0") || exit 1
 root=\${self%/bin/*}
-exec "$root/lib/node" ${QUIET}${NODE_FLAGS[bundleName] ?? ''} "$root/lib/${bundleName}.mjs" "$@"
+exec "$root/lib/node" ${flags} "$root/lib/${bundleName}.mjs" "$@"
 `;
 }
 

@@ -7,6 +7,7 @@ import { connectConsole } from '../../proto/link/console-client.ts';
 import type { PeopleApi } from '../../proto/link/people-api.ts';
 import { freePorts } from '../demo/ports.ts';
 import { type Child, end, forget, program, ready, start } from '../demo/process.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 
 export interface SimMasterSettings {
   readonly heartbeat?: string;
@@ -84,7 +85,7 @@ export class SimMaster {
     const run = [program('master'), 'run', '--config', '/dev/null', '--ready-file', file, ...set];
     this.#child = start({
       name: 'master',
-      argv: [...runtime, ...run],
+      argv: [...(NODE_FLAGS['master'] ?? []), ...runtime, ...run],
       logDir: path.join(this.dir, 'log'),
     });
     await ready(this.#child, file, 60_000);

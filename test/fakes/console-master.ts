@@ -378,6 +378,15 @@ export class ConsoleMaster implements ConsoleApi, RolloutsApi {
     }));
   }
 
+  regionSeries(a: Parameters<ConsoleApi['regionSeries']>[0]) {
+    return this.#read(`regionSeries ${a.windowMs} ${a.stepMs}`, () =>
+      a.places.map((place) => ({
+        place,
+        ttft95Ms: Array.from({ length: a.windowMs / a.stepMs }, (_, i) => (i < 3 ? null : 600 + i)),
+      })),
+    );
+  }
+
   nodeDetail(name: string) {
     return this.#read(`nodeDetail ${name}`, () => {
       const node = this.#all('node').find((n) => n.name === name);

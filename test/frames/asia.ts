@@ -218,7 +218,7 @@ function region(
     ...{ region: name, type, streams, rps, ttft50Ms, ttft95Ms, gap99Ms, p99Ms, errPct, abortedPct },
     nodes: counts.reduce((sum, n) => sum + n, 0),
     counts: Object.fromEntries(COUNTS.map((c, i) => [c, counts[i] ?? 0])) as RegionRow['counts'],
-    ttft95Minutes: [...minutes].map((c) => 400 + '▁▂▃▄▅▆▇█'.indexOf(c) * 100 + 1),
+    ttft95Bar: [...minutes].map((c) => 400 + '▁▂▃▄▅▆▇█'.indexOf(c) * 100 + 1),
     over: [],
   };
 }
@@ -257,6 +257,7 @@ export const regions: RegionsProps = {
     [93_384, 3201, 311, 738, 75, 81, 0.25, 0.18],
     '▄▃▃▃▃▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄▄',
   ),
+  window: { cells: 24, stepMs: 60_000 },
   scale: { from: 400, to: 1200 },
   peek: {
     region: 'hk',

@@ -104,6 +104,19 @@ const EXECUTORS: Executors = {
         text: words(`silence ${r.silence.id} has ended`, `静默 ${r.silence.id} 已结束`),
       }),
     ),
+  'fetch-regions': (e, needs) => {
+    const { window, places, windowMs, stepMs } = e;
+    needs.api.regionSeries({ places, windowMs, stepMs }).then(
+      (series) => needs.dispatch({ kind: 'region-series', window, series }),
+      (error: unknown) =>
+        needs.dispatch({
+          kind: 'failed',
+          sheet: null,
+          what: words('what was in the regions', '区域历史'),
+          failure: failureOf(error),
+        }),
+    );
+  },
   'fetch-node': (e, needs) => {
     needs.api.nodeDetail(e.name).then(
       (detail) => needs.dispatch({ kind: 'detail', name: e.name, detail }),

@@ -70,11 +70,21 @@ export const LOOK_ROWS: readonly KeyRow[] = [
   ),
   later(
     't',
-    ['nodes', 'node', 'regions'],
+    ['nodes', 'node'],
     'look',
     words('window 10m 1h 6h 24h', '时间窗'),
     'describe shows the last hour',
     '详情页为最近一小时',
+  ),
+  looks(
+    ['t'],
+    ['regions'],
+    'look',
+    { kind: 'window' },
+    words('window 24m 1h 6h 24h 10m', '时间窗 24m 1h 6h 24h 10m'),
+    {
+      bar: bar('window', '时间窗', 6),
+    },
   ),
   later(
     'w',

@@ -1,5 +1,12 @@
 import type { RegionVitals } from '../../proto/vocab/node.ts';
-import { cursorRegion, type RegionItem, regionIndex } from '../store/regions-view.ts';
+import {
+  barOf,
+  cursorRegion,
+  type RegionItem,
+  type RegionsView,
+  regionIndex,
+  windowOf,
+} from '../store/regions-view.ts';
 import { isStale } from '../store/select-header.ts';
 import type { State } from '../store/state.ts';
 import type { Row } from '../theme/row.ts';
@@ -27,13 +34,19 @@ const UNKNOWN: { readonly [K in keyof Figures]: K extends 'ttft95Minutes' ? [] :
   ttft95Minutes: [],
 };
 
-function regionRow(i: RegionItem, region: string | null): RegionRow {
-  const { region: _, nodeType: __, ...f } = i.figures ?? { ...UNKNOWN, region, nodeType: i.nodeType };
+function regionRow(i: RegionItem, region: string | null, v: RegionsView): RegionRow {
+  const {
+    region: _,
+    nodeType: __,
+    ttft95Minutes: ___,
+    ...f
+  } = i.figures ?? { ...UNKNOWN, region, nodeType: i.nodeType };
   const { wrong, unseen, warning, changing, paused, waiting, aside, well } = i.counts;
   return {
     ...f,
+    ttft95Bar: barOf(v, i),
     // A first token is taken at the edge.
-    ...(i.nodeType === 'core' ? { ttft50Ms: null, ttft95Ms: null, ttft95Minutes: [] } : {}),
+    ...(i.nodeType === 'core' ? { ttft50Ms: null, ttft95Ms: null, ttft95Bar: [] } : {}),
     region,
     type: i.nodeType,
     nodes: i.nodes.length,
@@ -54,7 +67,7 @@ function round(n: number, to: (x: number) => number): number {
 
 /** Room below and above what all of them had, in round numbers, so that it seldom moves. */
 function scaleOf(rows: readonly RegionRow[]): RegionsProps['scale'] {
-  const values = rows.flatMap((r) => r.ttft95Minutes.filter((v): v is number => v !== null));
+  const values = rows.flatMap((r) => r.ttft95Bar.filter((v): v is number => v !== null));
   if (values.length === 0) return { from: 0, to: 1000 };
   const from = round(Math.min(...values) * 0.6, Math.floor);
   return { from, to: Math.max(from + 1, round(Math.max(...values) * 1.5, Math.ceil)) };
@@ -92,7 +105,7 @@ function peek(i: RegionItem, ui: Ui): RegionPeek {
 
 export function regionsParts(state: State, ui: Ui, header: readonly Row[]): FrameParts {
   const { regions: v, picture } = state;
-  const rows = v.items.map((i) => regionRow(i, i.region));
+  const rows = v.items.map((i) => regionRow(i, i.region, v));
   const at = cursorRegion(v);
   const stale = isStale(state);
   const cores = v.items.filter((i) => i.nodeType === 'core').map((i) => i.region);
@@ -100,7 +113,8 @@ export function regionsParts(state: State, ui: Ui, header: readonly Row[]): Fram
     {
       rows,
       cursor: Math.max(0, regionIndex(v)),
-      all: v.all === null ? null : regionRow(v.all, null),
+      all: v.all === null ? null : regionRow(v.all, null, v),
+      window: windowOf(v),
       scale: scaleOf(rows),
       peek: at === null ? null : peek(at, ui),
       core: cores.length === 0 || v.all === null ? null : cores.join(', '),

@@ -8,6 +8,7 @@ import type {
   VersionLabel,
 } from '../../proto/vocab/ids.ts';
 import type { Matcher } from '../../proto/vocab/matcher.ts';
+import type { RegionSeries } from '../../proto/vocab/metrics.ts';
 import type { RolloutVerb } from '../../proto/vocab/rollout.ts';
 import type { OrderWord } from './sheets/order.ts';
 
@@ -86,6 +87,14 @@ export type Effect =
       readonly confirmNodes: number;
     }
   | { readonly kind: 'fetch-node'; readonly name: NodeName }
+  | {
+      readonly kind: 'fetch-regions';
+      /** Index into `WINDOWS`. */
+      readonly window: number;
+      readonly places: readonly RegionSeries['place'][];
+      readonly windowMs: Millis;
+      readonly stepMs: Millis;
+    }
   /** The empty fleet's first join token. */
   | { readonly kind: 'make-token' }
   /** The stream from the start of what is missing, now. */

@@ -25,6 +25,8 @@ export type Intent =
   | { readonly kind: 'other'; readonly by: 1 | -1 }
   | { readonly kind: 'help' }
   | { readonly kind: 'freeze' }
+  /** Over how long the bars go. */
+  | { readonly kind: 'window' }
   | { readonly kind: 'refresh' }
   // move
   | { readonly kind: 'move'; readonly by: number }

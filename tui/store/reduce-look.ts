@@ -1,4 +1,5 @@
-import type { RolloutId } from '../../proto/vocab/ids.ts';
+import { formatDuration } from '../../proto/vocab/duration.ts';
+import type { Millis, RolloutId } from '../../proto/vocab/ids.ts';
 import { moveAlerts } from './alerts-view.ts';
 import { moveConfigs } from './configs-view.ts';
 import { enter, onScreen, ordered } from './enter.ts';
@@ -7,7 +8,7 @@ import { peelError } from './message.ts';
 import { moveCursor, shiftSort, toggleMark, turnSort, withFilter, withSort } from './nodes-view.ts';
 import { describeCursor } from './reduce-describe.ts';
 import { askTargets, moveRollouts, openRollout, turnRollout } from './reduce-rollouts.ts';
-import { moveRegions } from './regions-view.ts';
+import { moveRegions, seriesDue, turnWindow, windowOf } from './regions-view.ts';
 import { chosen, ROLLOUTS_VIEW } from './rollouts-view.ts';
 import type { Place, Prompt, State } from './state.ts';
 import { type Step, say, stay } from './step.ts';
@@ -154,6 +155,23 @@ function nextPane(state: State): Step {
   return askTargets({ ...next, configs: { ...state.configs, diff: null } }, state.now);
 }
 
+/** What was in the regions, while somebody looks at them. */
+export function askRegions(state: State, now: Millis): Step {
+  const on = state.place.kind === 'screen' && state.place.screen === 'regions';
+  const due = on && state.frozenAt === null ? seriesDue(state.regions, now) : null;
+  if (due === null) return stay(state);
+  return stay({ ...state, regions: { ...state.regions, askedAt: now } }, due);
+}
+
+/** Said as well: where the screen is narrow there are no bars. */
+function turned(state: State): Step {
+  const regions = turnWindow(state.regions);
+  const { cells, stepMs } = windowOf(regions);
+  const over = formatDuration(cells * stepMs);
+  const text = words(`TTFT95 bars go over ${over}`, `TTFT95 图的时间窗：${over}`);
+  return askRegions(say({ ...state, regions }, 'well', text), state.now);
+}
+
 /** Intents that only change what is looked at. */
 export function look(state: State, intent: Intent): Step {
   switch (intent.kind) {
@@ -164,6 +182,8 @@ export function look(state: State, intent: Intent): Step {
       if (there === null) return stay(state);
       return enter({ ...there.state, configs: { ...state.configs, diff: null } }, ROLLOUTS);
     }
+    case 'window':
+      return turned(state);
     case 'other':
       return turnRollout(state, intent);
     case 'last-screen':

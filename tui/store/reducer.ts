@@ -8,10 +8,10 @@ import type { Intent } from './intent.ts';
 import { addMessage, SUCCESS_MS, settleTasks, WARNING_MS } from './message.ts';
 import { refit, regroup } from './nodes-view.ts';
 import { inCommand } from './reduce-command.ts';
-import { inPrompt, look, showRollout } from './reduce-look.ts';
+import { askRegions, inPrompt, look, showRollout } from './reduce-look.ts';
 import { askTargets, gotTargets, withoutTargets } from './reduce-rollouts.ts';
 import { answered, inSheet, openSheet, previewAgain, previewed, refused } from './reduce-sheet.ts';
-import { regroupRegions } from './regions-view.ts';
+import { regroupRegions, withSeries } from './regions-view.ts';
 import { blasted, diffed } from './sheets/publish.ts';
 import { verbNow } from './sheets/verb.ts';
 import type { ConsoleEvent, DetailView, State } from './state.ts';
@@ -82,6 +82,9 @@ function tick(state: State, now: number): Step {
     const asked = askTargets(next, now);
     next = asked.state;
     effects.push(...asked.effects);
+    const regions = askRegions(next, now);
+    next = regions.state;
+    effects.push(...regions.effects);
   }
   if (detailDue(next.detail, now) && live && next.frozenAt === null) {
     const node = next.fleet.facts.node.get(next.detail.name);
@@ -205,6 +208,8 @@ export function reduce(before: State, event: ConsoleEvent, now: number): Step {
     }
     case 'diff':
       return stay({ ...state, configs: withDiff(state.configs, event.label, event.diff) });
+    case 'region-series':
+      return stay({ ...state, regions: withSeries(state.regions, event.window, event.series) });
     case 'diff-failed': {
       const why = words(event.failure.message, event.failure.message);
       return stay({ ...state, configs: withDiff(state.configs, event.label, why) });

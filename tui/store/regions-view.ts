@@ -1,4 +1,7 @@
+import type { Millis } from '../../proto/vocab/ids.ts';
+import type { RegionSeries } from '../../proto/vocab/metrics.ts';
 import type { NodeType, RegionVitals } from '../../proto/vocab/node.ts';
+import type { Effect } from './effect.ts';
 import type { Fleet } from './fleet.ts';
 import type { NodeItem } from './select-nodes.ts';
 import { compareNames } from './sort.ts';
@@ -21,9 +24,78 @@ export interface RegionsView {
   readonly all: RegionItem | null;
   /** `hk edge` */
   readonly cursor: string | null;
+  /** Over how long the bars go, index into `WINDOWS`. */
+  readonly window: number;
+  /** What was, of the window that is chosen; `null`: the minutes that come with the figures, or not here yet. */
+  readonly series: ReadonlyMap<string, readonly (number | null)[]> | null;
+  readonly askedAt: Millis | null;
 }
 
-export const REGIONS_VIEW: RegionsView = { items: [], all: null, cursor: null };
+export const REGIONS_VIEW: RegionsView = {
+  ...{ items: [], all: null, cursor: null },
+  ...{ window: 0, series: null, askedAt: null },
+};
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+export interface RegionWindow {
+  readonly cells: number;
+  readonly stepMs: Millis;
+  /** It comes with the figures, each second; the others are asked for. */
+  readonly live: boolean;
+}
+
+/** Steps are whole minutes within the last hour and whole ten minutes before: nothing is drawn that nobody keeps. */
+export const WINDOWS: readonly [RegionWindow, ...RegionWindow[]] = [
+  { cells: 24, stepMs: MINUTE, live: true },
+  { cells: 20, stepMs: 3 * MINUTE, live: false },
+  { cells: 18, stepMs: 20 * MINUTE, live: false },
+  { cells: 24, stepMs: HOUR, live: false },
+  { cells: 10, stepMs: MINUTE, live: true },
+];
+
+export function windowOf(v: Pick<RegionsView, 'window'>): RegionWindow {
+  return WINDOWS[v.window] ?? WINDOWS[0];
+}
+
+/** How often what was is asked for again: the shortest step that is asked for. */
+const ASK_MS = 3 * MINUTE;
+
+/** Places that are asked about at once. */
+const MOST_ASKED = 500;
+
+export function turnWindow(v: RegionsView): RegionsView {
+  return { ...v, window: (v.window + 1) % WINDOWS.length, series: null, askedAt: null };
+}
+
+/** What is to be asked of the master now; `null`: nothing is. */
+export function seriesDue(v: RegionsView, now: Millis): Extract<Effect, { kind: 'fetch-regions' }> | null {
+  const { cells, stepMs, live } = windowOf(v);
+  if (live || v.items.length === 0 || (v.askedAt !== null && now - v.askedAt < ASK_MS)) return null;
+  // A first token is taken at the edge.
+  const edges = v.items.filter((i) => i.nodeType === 'edge').slice(0, MOST_ASKED);
+  const places = [
+    ...edges.map(({ region, nodeType }) => ({ region, nodeType })),
+    { region: null, nodeType: 'edge' as const },
+  ];
+  return { kind: 'fetch-regions', window: v.window, places, windowMs: cells * stepMs, stepMs };
+}
+
+/** An answer for a window that was left is not taken. */
+export function withSeries(v: RegionsView, window: number, series: readonly RegionSeries[]): RegionsView {
+  if (v.window !== window) return v;
+  return { ...v, series: new Map(series.map((s) => [keyOf(placeOf(s)), s.ttft95Ms])) };
+}
+
+const placeOf = ({ place }: RegionSeries) => ({ region: place.region ?? '', nodeType: place.nodeType });
+
+/** The bar of a row: `''` is all edges. */
+export function barOf(v: RegionsView, i: RegionItem): readonly (number | null)[] {
+  const { cells, live } = windowOf(v);
+  if (!live) return v.series?.get(keyOf(i)) ?? [];
+  return i.figures?.ttft95Minutes.slice(-cells) ?? [];
+}
 
 function keyOf(i: Pick<RegionItem, 'region' | 'nodeType'>): string {
   return `${i.region} ${i.nodeType}`;
@@ -91,7 +163,7 @@ export function regroupRegions(
   const all = edges.length === 0 ? null : itemOf('', 'edge', edges, figures(null, 'edge'));
   const kept = items.some((i) => keyOf(i) === v.cursor);
   const near = items[Math.min(Math.max(0, regionIndex(v)), items.length - 1)];
-  return { items, all, cursor: kept ? v.cursor : near === undefined ? null : keyOf(near) };
+  return { ...v, items, all, cursor: kept ? v.cursor : near === undefined ? null : keyOf(near) };
 }
 
 export function moveRegions(v: RegionsView, by: number): RegionsView {

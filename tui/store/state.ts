@@ -1,6 +1,7 @@
 import type { BlastRadius } from '../../proto/vocab/blast.ts';
 import type { ErrorCode } from '../../proto/vocab/errors.ts';
 import type { CommandId, Millis, RolloutId } from '../../proto/vocab/ids.ts';
+import type { RegionSeries } from '../../proto/vocab/metrics.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
 import type { NodeDetail } from '../../proto/vocab/node-detail.ts';
 import type { RevertPreview } from '../../proto/vocab/rollout.ts';
@@ -160,6 +161,7 @@ export type ConsoleEvent =
       readonly label: string;
       readonly diff: { readonly unified: string; readonly added: number; readonly removed: number };
     }
+  | { readonly kind: 'region-series'; readonly window: number; readonly series: readonly RegionSeries[] }
   | { readonly kind: 'diff-failed'; readonly label: string; readonly failure: Failure }
   | { readonly kind: 'command-taken'; readonly command: CommandId }
   | {

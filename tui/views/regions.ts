@@ -27,8 +27,8 @@ export interface RegionRow {
   readonly p99Ms: number | null;
   readonly errPct: number | null;
   readonly abortedPct: number | null;
-  /** TTFT p95 by minute, oldest first. */
-  readonly ttft95Minutes: readonly (number | null)[];
+  /** TTFT p95 by step of the window, oldest first. */
+  readonly ttft95Bar: readonly (number | null)[];
   /** Over its limit. */
   readonly over: readonly ('p99' | 'err')[];
 }
@@ -39,6 +39,8 @@ export interface RegionsProps {
   readonly all: RegionRow | null;
   /** Of the sparklines, ms: one scale, so that rows compare. */
   readonly scale: { readonly from: number; readonly to: number };
+  /** Over how long the bars go. */
+  readonly window: { readonly cells: number; readonly stepMs: number };
   readonly peek: RegionPeek | null;
   /** A region of cores, whose streams are counted at the edge already. */
   readonly core: string | null;
@@ -125,7 +127,7 @@ function columns(p: RegionsProps, ui: Ui): readonly Column[] {
     figure(right(88, 5), say('col.aborted'), (r) => fixed(r.abortedPct, 2)),
     {
       at: { x: 94, width: BAR_MINUTES },
-      head: { label: say('regions.col.bar', { n: BAR_MINUTES }) },
+      head: { label: say('regions.col.bar', { n: windowWords(p, ui) }) },
       cell: (r) => [bar(r, p, ui)],
     },
   ];
@@ -135,7 +137,7 @@ function columns(p: RegionsProps, ui: Ui): readonly Column[] {
 function bar(r: RegionRow, p: RegionsProps, ui: Ui): Seg {
   if (r.type === 'core') return seg(ui.theme.say('regions.second'), 'quiet');
   const { from, to } = p.scale;
-  return seg(sparkBetween(r.ttft95Minutes, BAR_MINUTES, from, to, ui.theme.sym.spark));
+  return seg(sparkBetween(r.ttft95Bar, BAR_MINUTES, from, to, ui.theme.sym.spark));
 }
 
 /** Title, heads, a row a region, all edges, then the cursor's region in words. */
@@ -165,6 +167,14 @@ export function regionsRows(p: RegionsProps, ui: Ui): readonly Row[] {
   return [title, ...(p.stale ? body.map(greyed) : body)];
 }
 
+/** `24 min`, `6 h` */
+function windowWords({ window: w }: RegionsProps, { theme }: Ui): string {
+  const minutes = Math.round((w.cells * w.stepMs) / 60_000);
+  return minutes % 60 === 0
+    ? theme.say('regions.hours', { n: minutes / 60 })
+    : theme.say('regions.minutes', { n: minutes });
+}
+
 function titleRow(p: RegionsProps, ui: Ui): Row {
   const { say, text, sym } = ui.theme;
   const n = count(p.rows.length);
@@ -179,7 +189,9 @@ function titleRow(p: RegionsProps, ui: Ui): Row {
   const units = [say('title.ms')];
   if (ui.width >= WIDE) {
     units[0] += say('regions.merged');
-    units.push(say('regions.bar', { n: BAR_MINUTES, from: count(p.scale.from), to: count(p.scale.to) }));
+    units.push(
+      say('regions.bar', { n: windowWords(p, ui), from: count(p.scale.from), to: count(p.scale.to) }),
+    );
   }
   return ends(left, [seg(`${units.join('   ')} `, 'quiet')], ui.width, sym.cut);
 }

@@ -2,6 +2,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type * as g from '../../../proto/gen/aicdn/v1/console.ts';
 import * as c from '../../../proto/link/codec-console.ts';
 import { encodeRollout } from '../../../proto/link/codec-rollouts.ts';
+import { decodePlace, encodeSeries, MOST_PLACES } from '../../../proto/link/codec-series.ts';
 import { encodeNodeDetail } from '../../../proto/link/codec-watch.ts';
 import * as w from '../../../proto/link/wire.ts';
 import type { Fingerprint, SilenceId } from '../../../proto/vocab/ids.ts';
@@ -19,6 +20,16 @@ export function fleetHandlers(u: Unary, s: Omit<Services, 'agents'>): UntypedSer
     getNodeDetail: u('watch', 'getNodeDetail', (q: g.GetNodeDetailRequest) =>
       encodeNodeDetail(s.nodes.detail(w.required(q.name, 'name'))),
     ),
+    listRegionSeries: u('watch', 'listRegionSeries', (q: g.ListRegionSeriesRequest) => {
+      const windowMs = w.int(q.windowMs, 'window_ms');
+      const stepMs = w.int(q.stepMs, 'step_ms');
+      return {
+        series: w.bounded(q.places, MOST_PLACES, 'places').map((p) => {
+          const place = decodePlace(p);
+          return encodeSeries({ place, ttft95Ms: s.figures.lastly(place, windowMs, stepMs) });
+        }),
+      };
+    }),
     getConfigVersion: u('watch', 'getConfigVersion', async (q: g.GetConfigVersionRequest, caller) => {
       const { version, body } = await s.configs.get(caller, w.required(q.label, 'label'));
       return { version: c.encodeVersion(version), body: w.buffer(body) };

@@ -399,6 +399,7 @@ const TABLE: Readonly<Record<string, Action | 'open' | 'own'>> = {
   watch: 'watch',
   look: 'watch',
   getNodeDetail: 'watch',
+  listRegionSeries: 'watch',
   getConfigVersion: 'watch',
   listConfigVersions: 'watch',
   listNodes: 'watch',

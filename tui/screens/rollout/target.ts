@@ -25,8 +25,8 @@ function failureOf(r: Rollout, node: Node | undefined): ConfigFailure | null {
 /** Where it failed: its node says so until it has gone back, then only the words of the target do. */
 function failedIn(t: RolloutTarget, f: ConfigFailure | null): number {
   if (f !== null) return PHASES.indexOf(f.phase);
-  const said = t.state === 'failed' ? /^[A-Z]+(?=:)/.exec(t.why)?.[0].toLowerCase() : undefined;
-  return PHASES.findIndex((p) => p === said);
+  if (t.state !== 'failed') return -1;
+  return PHASES.findIndex((p) => t.why.startsWith(`${p.toUpperCase()}:`));
 }
 
 function phases(t: RolloutTarget, f: ConfigFailure | null): readonly (readonly [ConfigPhase, Verdict])[] {

@@ -17,7 +17,7 @@ const MOST_NAMED = 3;
 /** `schema ●   variables ● CORE_NODES region, 64 of 64 render   …`; what a node is, is among the facts. */
 export function publishChecks(p: BlastRadius, say: Pick2): PublishPageProps['checks'] {
   const out = p.checks.flatMap((c) => (c.check === 'reach' ? [] : [itemOf(c, say)]));
-  if (out.length > 0 && !p.checks.some((c) => c.check === 'ports')) {
+  if (p.listeners.length > 0 && !p.checks.some((c) => c.check === 'ports')) {
     const ports = {
       verdict: 'well',
       name: say('ports', '端口'),

@@ -166,8 +166,11 @@ function listenersFact(p: BlastRadius, say: Pick2): Fact {
   if (keeps.length > 0) {
     parts.push(say(`keeps ${firstOf(keeps, say).join(' ')}`, `保留 ${firstOf(keeps, say).join(' ')}`));
   }
-  if (closes.length === 0 && of('opens').length === 0)
+  // Of nodes that cannot run it nothing is known.
+  if (p.nodes.length > 0 && unfit(p).length === p.nodes.length) return { label, text: '-' };
+  if (closes.length === 0 && of('opens').length === 0) {
     parts.unshift(say('none closes or opens', '无监听关闭或打开'));
+  }
   return { label, text: parts.join(BETWEEN), loud: closes.length > 0 };
 }
 
@@ -240,16 +243,20 @@ export function publishFacts(p: BlastRadius, state: State, ui: Ui): readonly Fac
   const say = picker(ui);
   const bad = unfit(p);
   const [first] = bad;
+  const names = someOf(
+    bad.map((n) => n.name),
+    say,
+  );
   const cannot: Fact[] =
     first === undefined
       ? []
       : [
           {
             label: say('cannot', '无法运行'),
-            text: `${someOf(
-              bad.map((n) => n.name),
-              say,
-            )}: ${first.why}`,
+            text: say(
+              `${names}: ${first.why}; while one cannot, nobody gets it`,
+              `${names}: ${first.why}；只要有一台不行，就不会下发`,
+            ),
             loud: true,
           },
         ];

@@ -1619,6 +1619,32 @@ export interface ClosingService {
   streams: number;
 }
 
+export interface RegionPlace {
+  /** empty: every region */
+  region: string;
+  nodeType: string;
+}
+
+/** What was, of places: whole minutes of the last hour, whole ten minutes of the last day. */
+export interface ListRegionSeriesRequest {
+  places: RegionPlace[];
+  windowMs: bigint;
+  stepMs: bigint;
+}
+
+export interface RegionSeries {
+  place:
+    | RegionPlace
+    | undefined;
+  /** from merged buckets, oldest first; NaN: nothing is known of it */
+  ttft95Ms: number[];
+}
+
+export interface ListRegionSeriesResponse {
+  /** in the order of the places */
+  series: RegionSeries[];
+}
+
 export interface RevertLastRequest {
   requestId: string;
   reason: string;
@@ -19747,6 +19773,296 @@ export const ClosingService: MessageFns<ClosingService> = {
   },
 };
 
+function createBaseRegionPlace(): RegionPlace {
+  return { region: "", nodeType: "" };
+}
+
+export const RegionPlace: MessageFns<RegionPlace> = {
+  encode(message: RegionPlace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.region !== "") {
+      writer.uint32(10).string(message.region);
+    }
+    if (message.nodeType !== "") {
+      writer.uint32(18).string(message.nodeType);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionPlace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionPlace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.region = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nodeType = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionPlace>, I>>(base?: I): RegionPlace {
+    return RegionPlace.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionPlace>, I>>(object: I): RegionPlace {
+    const message = createBaseRegionPlace();
+    message.region = object.region ?? "";
+    message.nodeType = object.nodeType ?? "";
+    return message;
+  },
+};
+
+function createBaseListRegionSeriesRequest(): ListRegionSeriesRequest {
+  return { places: [], windowMs: 0n, stepMs: 0n };
+}
+
+export const ListRegionSeriesRequest: MessageFns<ListRegionSeriesRequest> = {
+  encode(message: ListRegionSeriesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.places) {
+      RegionPlace.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.windowMs !== 0n) {
+      if (BigInt.asUintN(64, message.windowMs) !== message.windowMs) {
+        throw new globalThis.Error("value provided for field message.windowMs of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.windowMs);
+    }
+    if (message.stepMs !== 0n) {
+      if (BigInt.asUintN(64, message.stepMs) !== message.stepMs) {
+        throw new globalThis.Error("value provided for field message.stepMs of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.stepMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRegionSeriesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRegionSeriesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.places.push(RegionPlace.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.windowMs = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.stepMs = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRegionSeriesRequest>, I>>(base?: I): ListRegionSeriesRequest {
+    return ListRegionSeriesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRegionSeriesRequest>, I>>(object: I): ListRegionSeriesRequest {
+    const message = createBaseListRegionSeriesRequest();
+    message.places = object.places?.map((e) => RegionPlace.fromPartial(e)) || [];
+    message.windowMs = (object.windowMs !== undefined && object.windowMs !== null) ? BigInt(object.windowMs) : 0n;
+    message.stepMs = (object.stepMs !== undefined && object.stepMs !== null) ? BigInt(object.stepMs) : 0n;
+    return message;
+  },
+};
+
+function createBaseRegionSeries(): RegionSeries {
+  return { place: undefined, ttft95Ms: [] };
+}
+
+export const RegionSeries: MessageFns<RegionSeries> = {
+  encode(message: RegionSeries, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.place !== undefined) {
+      RegionPlace.encode(message.place, writer.uint32(10).fork()).join();
+    }
+    if (message.ttft95Ms.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.ttft95Ms) {
+        writer.double(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegionSeries {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegionSeries();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.place = RegionPlace.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag === 17) {
+              message.ttft95Ms.push(reader.double());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.ttft95Ms.push(reader.double());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<RegionSeries>, I>>(base?: I): RegionSeries {
+    return RegionSeries.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegionSeries>, I>>(object: I): RegionSeries {
+    const message = createBaseRegionSeries();
+    message.place = (object.place !== undefined && object.place !== null)
+      ? RegionPlace.fromPartial(object.place)
+      : undefined;
+    message.ttft95Ms = object.ttft95Ms?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListRegionSeriesResponse(): ListRegionSeriesResponse {
+  return { series: [] };
+}
+
+export const ListRegionSeriesResponse: MessageFns<ListRegionSeriesResponse> = {
+  encode(message: ListRegionSeriesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.series) {
+      RegionSeries.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListRegionSeriesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListRegionSeriesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.series.push(RegionSeries.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ListRegionSeriesResponse>, I>>(base?: I): ListRegionSeriesResponse {
+    return ListRegionSeriesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListRegionSeriesResponse>, I>>(object: I): ListRegionSeriesResponse {
+    const message = createBaseListRegionSeriesResponse();
+    message.series = object.series?.map((e) => RegionSeries.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseRevertLastRequest(): RevertLastRequest {
   return { requestId: "", reason: "", ifRevision: 0n, confirmNodes: 0 };
 }
@@ -20569,6 +20885,17 @@ export const ConsoleServiceService = {
     responseSerialize: (value: RevertLastResponse): Buffer => Buffer.from(RevertLastResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevertLastResponse => RevertLastResponse.decode(value),
   },
+  listRegionSeries: {
+    path: "/aicdn.v1.ConsoleService/ListRegionSeries" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListRegionSeriesRequest): Buffer =>
+      Buffer.from(ListRegionSeriesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListRegionSeriesRequest => ListRegionSeriesRequest.decode(value),
+    responseSerialize: (value: ListRegionSeriesResponse): Buffer =>
+      Buffer.from(ListRegionSeriesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListRegionSeriesResponse => ListRegionSeriesResponse.decode(value),
+  },
   /**
    * backups
    * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
@@ -20648,6 +20975,7 @@ export interface ConsoleServiceServer extends UntypedServiceImplementation {
   /** What taking back the newest publication would do. */
   previewRevert: handleUnaryCall<PreviewRevertRequest, PreviewRevertResponse>;
   revertLast: handleUnaryCall<RevertLastRequest, RevertLastResponse>;
+  listRegionSeries: handleUnaryCall<ListRegionSeriesRequest, ListRegionSeriesResponse>;
   /**
    * backups
    * An encrypted copy of all that the master knows, part by part; cut short, it ends with an error.
@@ -21452,6 +21780,21 @@ export interface ConsoleServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RevertLastResponse) => void,
+  ): ClientUnaryCall;
+  listRegionSeries(
+    request: ListRegionSeriesRequest,
+    callback: (error: ServiceError | null, response: ListRegionSeriesResponse) => void,
+  ): ClientUnaryCall;
+  listRegionSeries(
+    request: ListRegionSeriesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListRegionSeriesResponse) => void,
+  ): ClientUnaryCall;
+  listRegionSeries(
+    request: ListRegionSeriesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListRegionSeriesResponse) => void,
   ): ClientUnaryCall;
   /**
    * backups
