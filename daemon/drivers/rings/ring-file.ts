@@ -16,7 +16,9 @@ import type { Tools } from './tools.ts';
 /** As long as each other: the file of a master that ended is marked, in its place, as one that runs. */
 const ENDED = 'ai-cdn rings 2 ended\n';
 const RUNS = 'ai-cdn rings 2 runs \n';
-/** Nodes written before others get their turn. */
+/** Bytes written before others get their turn. */
+const BYTES_A_TURN = 256 * 1024;
+/** Nodes read before others do. */
 const NODES_A_TURN = 100;
 
 interface NodeLine {
@@ -58,18 +60,16 @@ export async function writeRings(
   const handle = await open(tmp, 'w', 0o600);
   try {
     await handle.writeFile(rings.ended ? ENDED : RUNS);
-    const groups = [...rings.groups].map((g) => groupRecord(g, rings.tools));
-    await handle.writeFile(Buffer.concat([...groups]));
-    let waiting: Buffer[] = [];
+    const page = new Page();
     const flush = async (): Promise<void> => {
-      await handle.writeFile(Buffer.concat(waiting));
-      waiting = [];
+      await handle.writeFile(page.taken());
       // Somebody may be waiting for this process.
       await turn();
     };
+    for (const g of rings.groups) groupRecord(page, g, rings.tools);
     for (const [name, ring] of [...rings.nodes]) {
-      waiting.push(nodeRecord(name, ring));
-      if (waiting.length >= NODES_A_TURN) await flush();
+      nodeRecord(page, name, ring);
+      if (page.length >= BYTES_A_TURN) await flush();
     }
     await flush();
     await handle.datasync();
@@ -138,7 +138,7 @@ async function markRunning(file: string): Promise<boolean> {
   }
 }
 
-function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
+function nodeRecord(page: Page, node: NodeName, ring: NodeRing): void {
   const { names, recent, minutes, since, uncounted, unfolded, totals, day, lastAt, lastMs, host } =
     ring.keep();
   const line: NodeLine = {
@@ -155,29 +155,58 @@ function nodeRecord(node: NodeName, ring: NodeRing): Buffer {
     day: day !== null,
   };
   const bytes = day === null ? [] : [Buffer.from(day.buffer, day.byteOffset, day.byteLength)];
-  return record(line, [...recent, ...minutes, ...since, totals], bytes);
+  page.record(line, [...recent, ...minutes, ...since, totals], bytes);
 }
 
-function groupRecord(group: GroupRing, tools: Tools): Buffer {
+function groupRecord(page: Page, group: GroupRing, tools: Tools): void {
   const { region, nodeType, names, minutes, tens, totals } = group.keep(tools);
   const line: GroupLine = { region, nodeType, names, minutes: minutes.length, tens: tens.length };
-  return record(line, [...minutes, ...tens, totals]);
+  page.record(line, [...minutes, ...tens, totals]);
 }
 
-function record(line: object, packed: readonly Packed[], more: readonly Buffer[] = []): Buffer {
-  const told = Buffer.from(`${JSON.stringify(line)}\n`);
-  const texts = packed.reduce((n, p) => n + 4 + p.length, 0);
-  const length = told.length + texts + more.reduce((n, m) => n + m.length, 0);
-  const out = Buffer.allocUnsafe(8 + length);
-  let at = 8 + told.copy(out, 8);
-  for (const p of packed) {
-    at = out.writeUInt32LE(p.length, at);
-    at += out.write(p, at, 'latin1');
+/**
+ * Records on their way to the file. One piece of memory for all: as many new ones as a large fleet takes each minute
+ * would have the whole heap collected each minute.
+ */
+class Page {
+  private bytes = Buffer.allocUnsafe(2 * BYTES_A_TURN);
+  private at = 0;
+
+  get length(): number {
+    return this.at;
   }
-  for (const m of more) at += m.copy(out, at);
-  out.writeUInt32LE(length, 0);
-  out.writeUInt32LE(crc32(out.subarray(8)), 4);
-  return out;
+
+  /** Good until the next record. */
+  taken(): Buffer {
+    const taken = this.bytes.subarray(0, this.at);
+    this.at = 0;
+    return taken;
+  }
+
+  record(line: object, packed: readonly Packed[], more: readonly Buffer[] = []): void {
+    const told = `${JSON.stringify(line)}\n`;
+    const texts = packed.reduce((n, p) => n + 4 + p.length, 0);
+    const length = Buffer.byteLength(told) + texts + more.reduce((n, m) => n + m.length, 0);
+    this.makeRoom(8 + length);
+    const { bytes: out, at: start } = this;
+    let at = start + 8;
+    at += out.write(told, at);
+    for (const p of packed) {
+      at = out.writeUInt32LE(p.length, at);
+      at += out.write(p, at, 'latin1');
+    }
+    for (const m of more) at += m.copy(out, at);
+    out.writeUInt32LE(length, start);
+    out.writeUInt32LE(crc32(out.subarray(start + 8, at)), start + 4);
+    this.at = at;
+  }
+
+  private makeRoom(length: number): void {
+    if (this.at + length <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafe(2 * (this.at + length));
+    this.bytes.copy(larger, 0, 0, this.at);
+    this.bytes = larger;
+  }
 }
 
 function readRecord(
