@@ -6,6 +6,13 @@ const HEARTBEAT_MS = 10_000;
 const REPORT_MS = 10_000;
 const LEAST_MS = 100;
 
+export interface ConversationNeeds {
+  readonly timers: Timers;
+  readonly beat: () => Promise<void>;
+  readonly report: () => Promise<void>;
+  readonly both: () => Promise<void>;
+}
+
 /** What belongs to one stream and ends with it. */
 export class Conversation {
   stream: AgentStream | null = null;
@@ -16,29 +23,37 @@ export class Conversation {
   storeId = '';
   /** What was said last of what the node takes. */
   stood = '';
-  readonly #needs: { timers: Timers; beat: () => Promise<void>; report: () => Promise<void> };
+  readonly #needs: ConversationNeeds;
   readonly #nonces = new Set<string>();
   #away: { readonly at: number; readonly ms: number } | null = null;
+  #heartbeatMs = 0;
+  #reportMs = 0;
   #cancelBeat: () => void = () => {};
   #cancelReport: () => void = () => {};
   #over = false;
 
-  constructor(needs: { timers: Timers; beat: () => Promise<void>; report: () => Promise<void> }) {
+  constructor(needs: ConversationNeeds) {
     this.#needs = needs;
     this.pace(HEARTBEAT_MS, REPORT_MS);
   }
 
-  /** The master's pace; `null`: as before. */
+  /** The master's pace; `null`: as before. Reports as frequent as heartbeats go with them. */
   pace(heartbeatMs: number | null, reportMs: number | null): void {
-    const { timers, beat, report } = this.#needs;
+    const { timers, beat, report, both } = this.#needs;
+    const over = (): boolean => this.#over;
+    const beats = heartbeatMs ?? this.#heartbeatMs;
+    const reports = reportMs ?? this.#reportMs;
     if (heartbeatMs !== null) {
       this.#cancelBeat();
-      this.#cancelBeat = every(timers, heartbeatMs, beat, () => this.#over);
+      const tick = (): Promise<void> => (this.#reportMs === this.#heartbeatMs ? both() : beat());
+      this.#cancelBeat = every(timers, beats, tick, over);
     }
-    if (reportMs !== null) {
+    if (reportMs !== null || beats !== this.#heartbeatMs) {
       this.#cancelReport();
-      this.#cancelReport = every(timers, reportMs, report, () => this.#over);
+      this.#cancelReport = reports === beats ? () => {} : every(timers, reports, report, over);
     }
+    this.#heartbeatMs = beats;
+    this.#reportMs = reports;
   }
 
   offered(nonce: string): void {

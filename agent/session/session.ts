@@ -29,6 +29,9 @@ import { Conversation } from './conversation.ts';
 import type { NodeEvent, SessionNeeds, SessionSettings } from './ports.ts';
 import { Renewal } from './renewal.ts';
 
+/** How long a heartbeat waits for the report that goes with it. */
+const MOST_APART_MS = 200;
+
 /** The conversation with the master, kept up: whatever ends one, the next one follows. */
 export class Session {
   readonly #settings: SessionSettings;
@@ -124,6 +127,7 @@ export class Session {
       timers: this.#timers,
       beat: () => this.#beat(),
       report: () => this.#report(),
+      both: () => this.#both(),
     });
     const open = this.#needs.open ?? openAgentStream;
     const stream = open(address, credentials, {
@@ -254,6 +258,21 @@ export class Session {
       ledgerOpen: open.slice(0, 32).map((o) => o.result),
     });
     for (const { key } of open.slice(0, 32)) this.#outbox = sent(this.#outbox, key, this.#timers.now());
+  }
+
+  /**
+   * In one go: they share a packet, and reading one is most of what either costs a master with thousands of agents. A
+   * report that takes its time does not hold the heartbeat up.
+   */
+  async #both(): Promise<void> {
+    const reported = this.#report().catch(() => undefined);
+    let cancel = (): void => {};
+    const late = new Promise<void>((done) => {
+      cancel = this.#timers.after(MOST_APART_MS, done);
+    });
+    await Promise.race([reported, late]);
+    cancel();
+    await this.#beat();
   }
 
   async #beat(): Promise<void> {
