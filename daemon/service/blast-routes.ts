@@ -1,5 +1,5 @@
-import { type RouteChange, routeChanges } from '../../proto/document/routes.ts';
-import type { RouteBlast } from '../../proto/vocab/blast.ts';
+import { routeChanges } from '../../proto/document/routes.ts';
+import type { RouteBlast, RouteChange } from '../../proto/vocab/blast.ts';
 import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { ConfigHash, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';

@@ -1,25 +1,8 @@
+import type { RouteChange } from '../vocab/blast.ts';
 import type { Chain, ForwardNode, Hop, HopNode, Service, TunnelDocument } from './document.ts';
 import { canonicalJson } from './hash.ts';
 
 // Where connections go, and what of it is different in the next document.
-
-/** One thing that changes on the way of connections: a node of a hop or of a forwarder, a whole hop, or what a service does. */
-export interface RouteChange {
-  readonly of: 'hop' | 'forwarder' | 'service';
-  /** Of the hop, or of the service. */
-  readonly name: string;
-  /** The node of it that is meant; `null`: all of it. */
-  readonly node: string | null;
-  /** Where that node is; of a changed one, afterwards. Empty where no node is meant. */
-  readonly addr: string;
-  readonly change: 'added' | 'removed' | 'changed';
-  /** What is different, `weight`, `dialer.type`; an empty text: there is none. Passwords read `*`. */
-  readonly fields: readonly { readonly key: string; readonly from: string; readonly to: string }[];
-  /** Services whose connections take this way, afterwards or, where it is gone, until then. */
-  readonly services: readonly string[];
-  /** Nodes beside it, backups aside, that take new connections afterwards; `null` where no node is meant. */
-  readonly takers: number | null;
-}
 
 /** By hop and forwarder, in the order of the documents. Services that come or go are listeners, not routes. */
 export function routeChanges(from: TunnelDocument, to: TunnelDocument): readonly RouteChange[] {

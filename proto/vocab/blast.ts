@@ -40,22 +40,26 @@ export interface ListenerBlast {
   readonly streams: number | null;
 }
 
-/** What changes on the way of new connections, told of all nodes where it is alike. Streams that are open stay where they are. */
-export interface RouteBlast {
+/** One thing that changes on the way of connections: a node of a hop or of a forwarder, a whole hop, or what a service does. */
+export interface RouteChange {
   readonly of: 'hop' | 'forwarder' | 'service';
   /** Of the hop, or of the service. */
   readonly name: string;
   /** The node of it that is meant; `null`: all of it. */
   readonly node: string | null;
-  /** Where that node is, afterwards. */
+  /** Where that node is; of a changed one, afterwards. Empty where no node is meant. */
   readonly addr: string;
   readonly change: 'added' | 'removed' | 'changed';
-  /** What is different: `weight`, `dialer.type`. An empty text: there is none; passwords read `*`. */
+  /** What is different, `weight`, `dialer.type`; an empty text: there is none. Passwords read `*`. */
   readonly fields: readonly { readonly key: string; readonly from: string; readonly to: string }[];
-  /** Services whose connections go there. */
+  /** Services whose connections take this way, afterwards or, where it is gone, until then. */
   readonly services: readonly string[];
-  /** Nodes beside it, backups aside, that take new connections afterwards. */
+  /** Nodes beside it, backups aside, that take new connections afterwards; `null` where no node is meant. */
   readonly takers: number | null;
+}
+
+/** The same of new connections, told of all nodes where it is alike. Streams that are open stay where they are. */
+export interface RouteBlast extends RouteChange {
   /** On how many nodes this changes. */
   readonly nodes: number;
   /** Live on the core of that name; `null`: there is none, or it does not say. */
