@@ -111,10 +111,10 @@ export class AgentsService implements AgentEvents {
     health: 'ok' | 'engine_lost' | 'degraded',
     engine: EngineInfo | null,
     sentAt?: Millis,
+    at: Millis = this.needs.clock.now(),
   ): void {
-    const { sessions, clock, writer } = this.needs;
-    const now = clock.now();
-    sessions.beat(name, now, health, sentAt);
+    const { sessions, writer } = this.needs;
+    sessions.beat(name, at, health, sentAt);
     if (!engine) return;
     const known = sessions.nodeOf(name, writer.view());
     if (!known || known.configSync === 'applying') {
@@ -178,12 +178,11 @@ export class AgentsService implements AgentEvents {
     this.needs.follows.take(name, lines);
   }
 
-  metrics(name: NodeName, report: MetricsReport): void {
-    const { sessions, clock, rings, writer } = this.needs;
-    const now = clock.now();
-    sessions.heard(name, now);
+  metrics(name: NodeName, report: MetricsReport, at: Millis = this.needs.clock.now()): void {
+    const { sessions, rings, writer } = this.needs;
+    sessions.heard(name, at);
     if (report.log.length > 0) rings.addLog(name, report.log.map(madeSafe));
-    rings.take(name, report, now, sessions.nodeOf(name, writer.view()));
+    rings.take(name, report, at, sessions.nodeOf(name, writer.view()));
   }
 
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void {

@@ -94,18 +94,23 @@ export interface EnrolmentService {
 export interface AgentEvents {
   /** A session is up; `reply` is what the node must be told now (config to offer, commands still due). */
   connected(name: NodeName, hello: AgentHello, remote: string): void;
-  /** @param sentAt by the node's own clock */
+  /**
+   * @param sentAt by the node's own clock
+   * @param at when it came, where that was a moment ago
+   */
   heartbeat(
     name: NodeName,
     health: 'ok' | 'engine_lost' | 'degraded',
     engine: Node['engine'],
     sentAt?: Millis,
+    at?: Millis,
   ): void;
   configStatus(name: NodeName, report: ConfigStatusReport): void;
   commandStatus(name: NodeName, result: CommandResult): void;
   standing(name: NodeName, standing: Standing): void;
   logLines(name: NodeName, lines: FollowedLines): void;
-  metrics(name: NodeName, report: MetricsReport): void;
+  /** @param at as of `heartbeat` */
+  metrics(name: NodeName, report: MetricsReport, at?: Millis): void;
   events(name: NodeName, events: readonly { at: Millis; kind: string; text: string }[]): void;
   disconnected(name: NodeName, reason: string): void;
 }

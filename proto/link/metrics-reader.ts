@@ -156,22 +156,32 @@ function readService(r: FastReader, end: number, known: string | undefined): Ser
 
 const EMPTY: SparseHistogram = { index: [], count: [], sumMs: 0 };
 
+/** Behind those of before. Lists made as long as they get: six of each service, each report. @param count as of `count`; `null`: uint32 */
+function packed(r: FastReader, before: readonly number[], count: string | null): number[] {
+  const end = r.end();
+  const list = new Array<number>(before.length + r.numbers(end));
+  let at = 0;
+  for (const n of before) list[at++] = n;
+  while (r.more(end)) list[at++] = count === null ? r.uint32() : r.count(count);
+  return list;
+}
+
 /** Indices ascend, none twice, none beyond the table; both lists packed, as every writer of today does, or one by one. */
 function readHistogram(r: FastReader, end: number, field: string): SparseHistogram {
-  const index: number[] = [];
-  const count: number[] = [];
+  let index: number[] = [];
+  let count: number[] = [];
   let sumMs = 0;
   while (r.more(end)) {
     const tag = r.tag();
     switch (tag) {
       case 10:
-        for (const to = r.end(); r.more(to); ) index.push(r.uint32());
+        index = packed(r, index, null);
         break;
       case 8:
         index.push(r.uint32());
         break;
       case 18:
-        for (const to = r.end(); r.more(to); ) count.push(r.count(field));
+        count = packed(r, count, field);
         break;
       case 16:
         count.push(r.count(field));

@@ -5,7 +5,7 @@ import { ConnectRequest } from '../gen/aicdn/v1/agent.ts';
 import type { AgentUp } from '../vocab/agent-link.ts';
 import { AppError } from '../vocab/errors.ts';
 import { decodeUp, encodeUp } from './codec-agent.ts';
-import { UpDecoder } from './up-decoder.ts';
+import { isRoutine, UpDecoder } from './up-decoder.ts';
 
 const UID = '00112233445566778899aabbccddeeff';
 
@@ -44,6 +44,20 @@ describe('what an agent says is read as the generated code reads it', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('heartbeats and reports are seen from outside, and nothing else is taken for one', () => {
+    fc.assert(
+      fc.property(up, fc.maxSafeNat(), (body, sequence) => {
+        const routine = body.kind === 'heartbeat' || body.kind === 'metrics';
+        expect(isRoutine(packed(body, sequence))).toBe(routine);
+      }),
+      { numRuns: 300 },
+    );
+    expect(isRoutine(Buffer.alloc(0))).toBe(false);
+    expect(isRoutine(Buffer.from([10, 200, 16]))).toBe(false);
+    // Written by somebody else, the body first: it is read all the same, but not seen.
+    expect(isRoutine(Buffer.from([34, 0, 16, 1]))).toBe(false);
   });
 
   test('one that differs in one byte from the one before is another', () => {

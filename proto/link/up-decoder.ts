@@ -9,24 +9,37 @@ import { FastReader } from './fast-reader.ts';
 import { type KnownNames, readMetrics } from './metrics-reader.ts';
 import * as w from './wire.ts';
 
+const INSTANCE_UID = (1 << 3) | 2;
+const SEQUENCE = 2 << 3;
 const HEARTBEAT = 4;
 const METRICS = 7;
 const LENGTH_DELIMITED = 2;
 
-/** One message of an agent, its envelope read. */
+/** One message of an agent, its envelope read; good until the next one is, and until its body is taken, which comes last. */
 export interface UpFrame {
   readonly sequence: number;
   /** @throws AppError `invalid` for what makes no sense, `unsupported` for a body this build does not know */
-  readonly instanceUid: () => string;
+  instanceUid(): string;
   /** @throws AppError as above, RangeError for bytes that are no message */
-  readonly body: () => AgentUp;
+  body(): AgentUp;
 }
+
+/** Messages are read one at a time. */
+const READER = new FastReader();
+const NO_BYTES: Buffer = Buffer.alloc(0);
 
 /**
  * What one agent says, from the wire. Nearly all of it are heartbeats and reports, a thousand a second of a large fleet,
  * and nearly all of each is what the one before said: that is known again by its bytes. The rest goes the long way.
  */
-export class UpDecoder {
+export class UpDecoder implements UpFrame {
+  sequence = 0;
+  private bytes: Buffer = NO_BYTES;
+  private uidStart = 0;
+  private uidEnd = 0;
+  private field = 0;
+  private start = 0;
+  private end = 0;
   private uidBytes = '';
   private uid = '';
   private engineBytes = '';
@@ -35,14 +48,16 @@ export class UpDecoder {
 
   /** @throws RangeError for bytes that are no message */
   frame(bytes: Buffer): UpFrame {
-    const r = new FastReader(bytes);
-    let sequence = 0;
-    let uid: readonly [number, number] = [0, 0];
-    let body: { readonly field: number; readonly start: number; readonly end: number } | null = null;
+    const r = READER.read(bytes);
+    this.bytes = bytes;
+    this.sequence = 0;
+    this.uidStart = 0;
+    this.uidEnd = 0;
+    this.field = 0;
     while (r.more(r.length)) {
       const tag = r.tag();
-      if (tag === 16) {
-        sequence = r.count('sequence_num');
+      if (tag === SEQUENCE) {
+        this.sequence = r.count('sequence_num');
         continue;
       }
       const field = tag >>> 3;
@@ -51,32 +66,43 @@ export class UpDecoder {
         continue;
       }
       const end = r.end();
-      if (field === 1) uid = [r.at, end];
-      else if (field > 2) body = { field, start: r.at, end };
+      if (field === 1) {
+        this.uidStart = r.at;
+        this.uidEnd = end;
+      } else if (field > 2) {
+        this.field = field;
+        this.start = r.at;
+        this.end = end;
+      }
       r.skipTo(end);
     }
-    return {
-      sequence,
-      instanceUid: () => this.instanceUid(bytes, uid),
-      body: () => {
-        if (body?.field === HEARTBEAT) return this.heartbeat(bytes, body);
-        if (body?.field === METRICS) return this.metrics(bytes, body);
-        return decodeUpBody(ConnectRequest.decode(bytes).body);
-      },
-    };
+    return this;
   }
 
-  private instanceUid(bytes: Buffer, [start, end]: readonly [number, number]): string {
-    if (!isSame(bytes, start, end, this.uidBytes) || this.uid === '') {
-      this.uid = instanceOf(bytes.subarray(start, end));
-      this.uidBytes = bytes.toString('latin1', start, end);
+  body(): AgentUp {
+    // A conversation is long, what it said is not kept as long.
+    const { bytes } = this;
+    this.bytes = NO_BYTES;
+    if (this.field === HEARTBEAT) return this.heartbeat(bytes);
+    if (this.field === METRICS) {
+      const report = readMetrics(READER.read(bytes, this.start, this.end), this.end, this.names);
+      return { kind: 'metrics', report };
+    }
+    return decodeUpBody(ConnectRequest.decode(bytes).body);
+  }
+
+  instanceUid(): string {
+    const { bytes, uidStart, uidEnd } = this;
+    if (!isSame(bytes, uidStart, uidEnd, this.uidBytes) || this.uid === '') {
+      this.uid = instanceOf(bytes.subarray(uidStart, uidEnd));
+      this.uidBytes = bytes.toString('latin1', uidStart, uidEnd);
     }
     return this.uid;
   }
 
-  private heartbeat(bytes: Buffer, { start, end }: { start: number; end: number }): AgentUp {
-    const r = new FastReader(bytes.subarray(0, end));
-    r.skipTo(start);
+  private heartbeat(bytes: Buffer): AgentUp {
+    const { end } = this;
+    const r = READER.read(bytes, this.start, end);
     let sentAt: Millis | null = null;
     let health = 0;
     let engine: EngineInfo | null = null;
@@ -101,12 +127,23 @@ export class UpDecoder {
     }
     return this.engine;
   }
+}
 
-  private metrics(bytes: Buffer, { start, end }: { start: number; end: number }): AgentUp {
-    const r = new FastReader(bytes.subarray(0, end));
-    r.skipTo(start);
-    return { kind: 'metrics', report: readMetrics(r, end, this.names) };
+/**
+ * Whether it is a heartbeat or a report, seen without reading it: the body is behind the instance and the sequence. `false`
+ * also for what is written otherwise.
+ */
+export function isRoutine(bytes: Uint8Array): boolean {
+  if (bytes[0] !== INSTANCE_UID) return false;
+  let at = 2 + (bytes[1] ?? 0);
+  if (bytes[at] === SEQUENCE) {
+    at += 1;
+    while ((bytes[at] ?? 0) >= 128) at += 1;
+    at += 1;
   }
+  return (
+    bytes[at] === ((HEARTBEAT << 3) | LENGTH_DELIMITED) || bytes[at] === ((METRICS << 3) | LENGTH_DELIMITED)
+  );
 }
 
 function isSame(bytes: Uint8Array, start: number, end: number, latin1: string): boolean {

@@ -17,6 +17,7 @@ import { type AgentCall, AgentSession, type Pace } from './agent-session.ts';
 import type { AgentSessions } from './agent-sessions.ts';
 import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
 import { FanOut } from './fan-out.ts';
+import { Intake } from './intake.ts';
 import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
 
 export interface AgentTransportSettings {
@@ -56,6 +57,12 @@ export class AgentTransport {
   private readonly console: ConsoleCalls | null;
   private readonly fanOut = new FanOut({ monotonic: () => performance.now(), later: setImmediate });
   private readonly packer = new OfferPacker();
+  private readonly intake = new Intake({
+    later: (ms, work) => {
+      const timer = setTimeout(work, ms);
+      return () => clearTimeout(timer);
+    },
+  });
 
   constructor(settings: AgentTransportSettings, needs: AgentTransportNeeds) {
     this.settings = settings;
@@ -178,7 +185,7 @@ export class AgentTransport {
       const { name, renewOnly } = this.admitted(connection);
       const done = connection?.busy();
       const { sessions, services, log, clock, random } = this.needs;
-      const { fanOut, packer } = this;
+      const { fanOut, packer, intake } = this;
       new AgentSession(
         {
           storeId: this.settings.storeId,
@@ -198,6 +205,7 @@ export class AgentTransport {
           random,
           fanOut,
           packer,
+          intake,
           pace: () => this.pace(),
           live: (session) => sessions.enter(session),
           over: (session) => {

@@ -1,14 +1,15 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { toStatus } from '../../../proto/link/error-map.ts';
 import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
-import { UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
+import { isRoutine, UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
-import type { NodeName } from '../../../proto/vocab/ids.ts';
+import type { Millis, NodeName } from '../../../proto/vocab/ids.ts';
 import { VERSION } from '../../../proto/vocab/version.ts';
 import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import type { Due, FanOut } from './fan-out.ts';
+import type { Intake, Taker } from './intake.ts';
 
 /** Both ways messages as they are on the wire: each session reads and packs them itself. */
 export type AgentCall = ServerDuplexStream<Buffer, Buffer | PackedOffer>;
@@ -36,6 +37,8 @@ export interface SessionNeeds {
   /** Whose configs are sent when, and packed once for all of them. */
   readonly fanOut: Pick<FanOut, 'add' | 'remove'>;
   readonly packer: OfferPacker;
+  /** Where heartbeats and reports of all wait for each other. */
+  readonly intake: Pick<Intake, 'add' | 'flush'>;
   /** How often it is to be heard of, as large as the fleet is now. */
   readonly pace: () => Pace;
   /** The first hello: takes the node's place in the registry, before the services hear of it. */
@@ -58,7 +61,7 @@ type State = 'greeting' | 'live' | 'over';
 const MOST_WAITING = 256;
 
 /** One agent's conversation. What it says reaches the services in the order of the stream. */
-export class AgentSession implements Due {
+export class AgentSession implements Due, Taker {
   readonly name: NodeName;
   readonly remote: string;
   private readonly settings: SessionSettings;
@@ -80,6 +83,8 @@ export class AgentSession implements Due {
   private lookedAt = false;
   private readonly replaced = new Set<string>();
   private oddities = 0;
+  /** Of what it said, so much is in the intake. */
+  private inIntake = 0;
   private readonly helloTimer: NodeJS.Timeout;
 
   constructor(settings: SessionSettings, needs: SessionNeeds) {
@@ -147,6 +152,23 @@ export class AgentSession implements Due {
   }
 
   private receive(message: Buffer): void {
+    const { intake, clock } = this.needs;
+    if (this.state === 'live' && isRoutine(message)) {
+      this.inIntake += 1;
+      intake.add(this, message, clock.now());
+      return;
+    }
+    if (this.inIntake > 0) intake.flush();
+    this.read(message, clock.now());
+  }
+
+  /** What it said a moment ago. */
+  take(message: Buffer, at: Millis): void {
+    this.inIntake -= 1;
+    this.read(message, at);
+  }
+
+  private read(message: Buffer, at: Millis): void {
     if (this.state === 'over') return;
     let frame: UpFrame;
     try {
@@ -179,7 +201,7 @@ export class AgentSession implements Due {
       this.send({ kind: 'report_full_state' });
     }
     try {
-      this.hear(body);
+      this.hear(body, at);
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.needs.log.error('message not taken', { node: this.name, kind: body.kind, error: text });
@@ -187,7 +209,7 @@ export class AgentSession implements Due {
     }
   }
 
-  private hear(body: AgentUp): void {
+  private hear(body: AgentUp, at: Millis): void {
     const { events, name } = this.needs;
     if (body.kind === 'renew') {
       void this.renew(body.csrDer);
@@ -217,7 +239,7 @@ export class AgentSession implements Due {
     switch (body.kind) {
       case 'heartbeat':
         this.keepPace();
-        events.heartbeat(name, body.health, body.engine, body.sentAt);
+        events.heartbeat(name, body.health, body.engine, body.sentAt, at);
         break;
       case 'config_status':
         this.configStatus(body.report);
@@ -232,7 +254,7 @@ export class AgentSession implements Due {
         events.logLines(name, body);
         break;
       case 'metrics':
-        events.metrics(name, body.report);
+        events.metrics(name, body.report, at);
         break;
       case 'events':
         events.events(name, body.events);
@@ -351,6 +373,7 @@ export class AgentSession implements Due {
 
   // any -> over
   private finish(reason: string): void {
+    if (this.inIntake > 0) this.needs.intake.flush();
     if (this.state === 'over') return;
     const wasLive = this.state === 'live';
     this.state = 'over';
