@@ -35,12 +35,12 @@ import {
   encodeLogLine,
   encodeRefusal,
 } from './codec-common.ts';
+import { bodyOf, MOST_BODY } from './offer-body.ts';
 import * as w from './wire.ts';
 
 // The agent link, wire ⇄ vocab. Decoders throw AppError `invalid` for what makes no sense and `unsupported` for a
 // body this build does not know: the latter comes from a newer peer and may be passed over.
 
-const MOST_BODY = 240 * 1024;
 const MOST_DER = 16 * 1024;
 /** Of a followed log, a message. */
 export const MOST_LINES = 128;
@@ -381,6 +381,7 @@ function encodeDownBody(b: AgentDown): NonNullable<ConnectResponse['body']> {
           revision: w.big(b.revision, 'remote_config.revision'),
           rolloutId: '',
           body: w.buffer(b.body),
+          bodyGzip: Buffer.alloc(0),
           versionLabel: b.version,
           commit: b.commit ? { id: b.commit.id, rollbackDuration: w.span(b.commit.rollbackMs) } : undefined,
           sealed: b.sealed.map((s) => ({ ...s, content: w.buffer(s.content) })),
@@ -460,7 +461,7 @@ function decodeDownBody(b: ConnectResponse['body']): AgentDown {
         hash: w.configHash(b.value.configHash, 'remote_config.config_hash'),
         revision: w.int(b.value.revision, 'remote_config.revision'),
         version: w.versionLabel(b.value.versionLabel, 'remote_config.version_label'),
-        body: w.bytes(b.value.body, 'remote_config.body', MOST_BODY),
+        body: bodyOf(b.value),
         commit: c
           ? {
               id: w.required(c.id, 'commit.id'),

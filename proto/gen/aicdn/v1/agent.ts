@@ -111,7 +111,10 @@ export interface ConnectRequest {
 
 export interface Hello {
   agentVersion: string;
-  engine: Engine | undefined;
+  engine:
+    | Engine
+    | undefined;
+  /** what the node carries, and what its agent takes: `offer-gzip` */
   capabilities: string[];
   effectiveConfigHash: string;
   rejectedConfigHash: string;
@@ -283,6 +286,11 @@ export interface RemoteConfig {
   sealed: SealedItem[];
   /** Revision of the publication by which a person asked for one more try of a body that this node has refused. */
   retry: bigint;
+  /**
+   * The body in gzip's form, instead of `body`; only for agents that say `offer-gzip`. What an offer to a whole fleet costs
+   * its master, and what each connection keeps of buffers afterwards, goes by the bytes.
+   */
+  bodyGzip: Buffer;
 }
 
 /** A secret or a certificate on its way to a node that uses it. Never logged, 0600 on the node's disk. */
@@ -2858,6 +2866,7 @@ function createBaseRemoteConfig(): RemoteConfig {
     commit: undefined,
     sealed: [],
     retry: 0n,
+    bodyGzip: Buffer.alloc(0),
   };
 }
 
@@ -2892,6 +2901,9 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
         throw new globalThis.Error("value provided for field message.retry of type uint64 too large");
       }
       writer.uint32(64).uint64(message.retry);
+    }
+    if (message.bodyGzip.length !== 0) {
+      writer.uint32(74).bytes(message.bodyGzip);
     }
     return writer;
   },
@@ -2973,6 +2985,14 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
             message.retry = reader.uint64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.bodyGzip = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3000,6 +3020,7 @@ export const RemoteConfig: MessageFns<RemoteConfig> = {
       : undefined;
     message.sealed = object.sealed?.map((e) => SealedItem.fromPartial(e)) || [];
     message.retry = (object.retry !== undefined && object.retry !== null) ? BigInt(object.retry) : 0n;
+    message.bodyGzip = object.bodyGzip ?? Buffer.alloc(0);
     return message;
   },
 };
