@@ -4,6 +4,9 @@ import * as w from './wire.ts';
 
 // The body of an offer on the wire: as it is, or in gzip's form for an agent that says that it takes that.
 
+/** How an agent says in its hello that it takes the latter. */
+export const OFFER_GZIP = 'offer-gzip';
+
 /** Bytes of a rendered document: it and all it names travel in one message. */
 export const MOST_BODY = 240 * 1024;
 

@@ -2,6 +2,7 @@ import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { Commit, ConnectResponse, RemoteConfig } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, DownEnvelope } from '../vocab/agent-link.ts';
 import { encodeDown } from './codec-agent.ts';
+import { compressed } from './offer-body.ts';
 import * as w from './wire.ts';
 
 // One document for a whole fleet is packed once: what differs between two agents, the nonce and the commit, is put
@@ -39,13 +40,22 @@ export class PackedOffer {
 
 /** Packs each offer once for all who get the same: the same body, by identity, and the same words around it. */
 export class OfferPacker {
+  /** By the body in the form that is sent: of both forms, each is only there once somebody has asked for it. */
   private readonly known = new WeakMap<Uint8Array, { readonly offer: Offered; readonly bytes: Uint8Array }>();
+  /** By the body as it is; `null`: nothing is saved. */
+  private readonly smaller = new WeakMap<Uint8Array, Uint8Array | null>();
   /** Empty between two: what it has room for is not asked for again with each offer. */
   private readonly writer = new BinaryWriter();
 
-  /** A ConnectResponse, as `encodeDown` and the generated encoder would make it. */
-  pack({ nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered }): PackedOffer {
-    const shared = this.shared(body);
+  /**
+   * A ConnectResponse, as `encodeDown` and the generated encoder would make it.
+   * @param gzip the agent takes a body in that form
+   */
+  pack(
+    { nonce, leaderEpoch, body }: DownEnvelope & { readonly body: Offered },
+    { gzip }: { readonly gzip: boolean },
+  ): PackedOffer {
+    const shared = this.shared(body, gzip ? this.smallerOf(body.body) : null);
     const commit = body.commit && this.commitOf(body.commit);
     const head = this.written((to) => {
       to.uint32(NONCE).bytes(w.unhex(nonce));
@@ -77,14 +87,25 @@ export class OfferPacker {
     }
   }
 
-  private shared(offer: Offered): Uint8Array {
-    const known = this.known.get(offer.body);
+  /** Also where something is sealed: the body is the same for all then, too. */
+  private smallerOf(body: Uint8Array): Uint8Array | null {
+    const known = this.smaller.get(body);
+    if (known !== undefined) return known;
+    const made = compressed(body);
+    this.smaller.set(body, made);
+    return made;
+  }
+
+  private shared(offer: Offered, bodyGzip: Uint8Array | null): Uint8Array {
+    const sent = bodyGzip ?? offer.body;
+    const known = this.known.get(sent);
     if (known && same(known.offer, offer)) return known.bytes;
+    const config = configOf(encodeDown({ nonce: '', leaderEpoch: 0, body: { ...offer, commit: null } }));
     const bytes = RemoteConfig.encode(
-      configOf(encodeDown({ nonce: '', leaderEpoch: 0, body: { ...offer, commit: null } })),
+      bodyGzip ? { ...config, body: Buffer.alloc(0), bodyGzip: w.buffer(bodyGzip) } : config,
     ).finish();
     // What is sealed is opened for each node anew, and kept nowhere.
-    if (offer.sealed.length === 0) this.known.set(offer.body, { offer, bytes });
+    if (offer.sealed.length === 0) this.known.set(sent, { offer, bytes });
     return bytes;
   }
 }

@@ -2,8 +2,12 @@ import { connect as http2Connect } from 'node:http2';
 import { connect as netConnect } from 'node:net';
 import { Duplex } from 'node:stream';
 import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { ConnectResponse, RemoteConfig } from '../../../proto/gen/aicdn/v1/agent.ts';
+import { encodeUp } from '../../../proto/link/codec-agent.ts';
 import { type AgentStream, dialMaster, enrol, openAgentStream } from '../../../proto/link/dial.ts';
+import { OFFER_GZIP } from '../../../proto/link/offer-body.ts';
 import { fetchPinnedCa, type LinkCredentials, MASTER_TLS_NAME } from '../../../proto/link/tls.ts';
 import type { AgentUp, DownEnvelope } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
@@ -140,6 +144,33 @@ function agent(address: string, identity: Issued | null, trust: TestCa = ca): Ag
           return hit as never;
         }
         await new Promise<void>((resolve) => waiters.push(resolve));
+      }
+    },
+  };
+}
+
+/** An agent that looks at offers as they are on the wire. */
+function wireOf(
+  address: string,
+  identity: Issued,
+): { say(body: AgentUp): void; config(): Promise<RemoteConfig> } {
+  const client = dialMaster(address, { caPem: ca.pem, identity });
+  const call = client.connect();
+  toStop.push(() => client.close());
+  toStop.push(() => call.cancel());
+  call.on('error', () => {});
+  const messages: AsyncIterator<ConnectResponse> = call[Symbol.asyncIterator]();
+  let sequence = 0;
+  return {
+    say(body) {
+      sequence += 1;
+      call.write(encodeUp({ instanceUid: '22'.repeat(16), sequence, body }));
+    },
+    async config() {
+      for (;;) {
+        const { value, done } = await messages.next();
+        if (done) throw new Error('the master ended the stream');
+        if (value.body?.$case === 'remoteConfig') return value.body.value;
       }
     },
   };
@@ -341,6 +372,33 @@ describe('a conversation', () => {
     await m.heard.until('configStatus', 2);
     expect(m.heard.calls.filter((c) => c.method === 'configStatus')).toHaveLength(2);
     expect(a.got.filter((d) => d.body.kind === 'commit_confirm')).toHaveLength(1);
+  });
+
+  test('a config’s body goes compressed to an agent that says it takes that, and as it is to any other', async () => {
+    const m = await master();
+    const body = Buffer.from('services: []\n'.repeat(2000));
+    const older = await ca.issue({ uri: spiffe('sg-9') });
+    const said = [...hello.capabilities, OFFER_GZIP];
+    const [a, b] = [wireOf(m.address, hk1), wireOf(m.address, older)];
+    a.say({ kind: 'hello', ...hello, capabilities: said });
+    b.say({ kind: 'hello', ...hello });
+    const c = agent(m.address, await ca.issue({ uri: spiffe('cn-5') }));
+    c.say({ kind: 'hello', ...hello, capabilities: said });
+    await m.heard.until('connected', 3);
+    for (const name of ['hk-1', 'sg-9', 'cn-5']) m.sessions.offerConfig(name as NodeName, { ...offer, body });
+    const [zipped, plain] = [await a.config(), await b.config()];
+    expect([zipped.body.length, plain.bodyGzip.length]).toEqual([0, 0]);
+    expect(zipped.bodyGzip.length).toBeLessThan(body.length / 50);
+    expect(gunzipSync(zipped.bodyGzip).equals(body)).toBe(true);
+    expect(plain.body.equals(body)).toBe(true);
+    const { body: got } = await c.next('remote_config');
+    expect(Buffer.from(got.body).equals(body)).toBe(true);
+
+    // What it said last counts: full state was asked for, and it is of another release by now.
+    a.say({ kind: 'hello', ...hello });
+    await m.heard.until('connected', 4);
+    m.sessions.offerConfig('hk-1' as NodeName, { ...offer, body });
+    expect((await a.config()).body.equals(body)).toBe(true);
   });
 
   test('a second session of the node takes the first one’s place', async () => {

@@ -1,5 +1,6 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { toStatus } from '../../../proto/link/error-map.ts';
+import { OFFER_GZIP } from '../../../proto/link/offer-body.ts';
 import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
 import { isRoutine, UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
@@ -78,6 +79,8 @@ export class AgentSession implements Due, Taker {
   private configDue = false;
   /** Of the config sent last, and whether our word on it has gone out. */
   private offered: { readonly nonce: string; readonly commit: string; confirmed: boolean } | null = null;
+  /** It says that a config's body may come in gzip's form. */
+  private takesGzip = false;
   private pace: Pace = { heartbeatMs: 0, reportMs: 0 };
   /** Reports are asked for at another pace than the fleet's: somebody looks at it. */
   private lookedAt = false;
@@ -228,6 +231,7 @@ export class AgentSession implements Due, Taker {
         this.spoofed(`hello says node ${claimed}`);
         return;
       }
+      this.takesGzip = body.capabilities.includes(OFFER_GZIP);
       this.greeted();
       events.connected(name, body, this.remote);
       return;
@@ -342,7 +346,9 @@ export class AgentSession implements Due, Taker {
     if (this.offered) this.replaced.add(this.offered.nonce);
     this.offered = { nonce, commit: id, confirmed: false };
     const commit = { id, rollbackMs: config.commit?.rollbackMs ?? this.settings.rollbackMs };
-    this.writable = call.write(packer.pack({ nonce, leaderEpoch: 1, body: { ...config, commit } }));
+    this.writable = call.write(
+      packer.pack({ nonce, leaderEpoch: 1, body: { ...config, commit } }, { gzip: this.takesGzip }),
+    );
   }
 
   private spoofed(what: string): void {
