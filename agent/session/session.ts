@@ -1,4 +1,5 @@
 import { openAgentStream } from '../../proto/link/dial.ts';
+import { saidWith } from '../../proto/link/offer-body.ts';
 import { type AttemptHooks, type LinkState, type Resumable, resumable } from '../../proto/link/resumable.ts';
 import { systemTimers, type Timers } from '../../proto/link/timers.ts';
 import type { LinkCredentials } from '../../proto/link/tls.ts';
@@ -252,6 +253,7 @@ export class Session {
     this.#send({
       kind: 'hello',
       ...said,
+      capabilities: saidWith(said.capabilities),
       agentVersion: this.#settings.agentVersion,
       protocol: LINK_PROTOCOL,
       labels: this.#settings.labels,

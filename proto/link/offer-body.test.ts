@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigHash, VersionLabel } from '../vocab/ids.ts';
 import { decodeDown, encodeDown } from './codec-agent.ts';
-import { compressed, MOST_BODY } from './offer-body.ts';
+import { compressed, MOST_BODY, OFFER_GZIP, saidWith } from './offer-body.ts';
 
 /** The document that an agent reads out of an offer with these two fields. */
 function received(fields: { readonly body?: Uint8Array; readonly bodyGzip?: Uint8Array }): Buffer {
@@ -94,4 +94,9 @@ describe('a document in gzip’s form', () => {
       refused(/^remote_config\.body_gzip: is there beside the body$/),
     );
   });
+});
+
+test('an agent says that it takes it; where its engine could not be asked it goes on saying nothing', () => {
+  expect(saidWith(['listener.tcp', 'sealed'])).toEqual(['listener.tcp', 'sealed', OFFER_GZIP]);
+  expect(saidWith([])).toEqual([]);
 });

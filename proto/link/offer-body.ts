@@ -15,6 +15,14 @@ const LEVEL = 4;
 /** Where less of it is saved, unpacking it is not worth that. */
 const LEAST_SAVED = 0.25;
 
+/**
+ * What an agent says that it takes, beside what its node carries. Where that is nothing, as the engine could not be asked,
+ * it stays nothing: to a master a node that says nothing is one not to be judged yet, and one word would be all it carries.
+ */
+export function saidWith(capabilities: readonly string[]): readonly string[] {
+  return capabilities.length === 0 ? capabilities : [...capabilities, OFFER_GZIP];
+}
+
 /** @returns `null`: it is not clearly smaller, and travels as it is */
 export function compressed(body: Uint8Array): Uint8Array | null {
   const made = gzipSync(body, { level: LEVEL });

@@ -8,6 +8,7 @@ import { OwnLines } from '../../agent/core/own-lines.ts';
 import { startEngine } from '../../agent/engine/embedded/app.ts';
 import { IdentitySpool } from '../../agent/spool/identity.ts';
 import { type AgentSettings, loadAgentSettings } from '../../config/agent.ts';
+import { compressed, OFFER_GZIP } from '../../proto/link/offer-body.ts';
 import type { ConfigStatusReport } from '../../proto/vocab/agent-link.ts';
 import type { CommandResult } from '../../proto/vocab/command.ts';
 import type { NodeName } from '../../proto/vocab/ids.ts';
@@ -148,6 +149,19 @@ describe('a config', () => {
     expect(await connect(ports.edge)).toBe(true);
     const facts = JSON.parse(await until('ready', 3000, () => readFile(ready, 'utf8').catch(() => null)));
     expect(facts).toMatchObject({ pid: process.pid, node: 'hk-1', engineSocket: path.join(dir, 'e.sock') });
+  });
+
+  it('that comes compressed is checked, carried and kept as what was written', async () => {
+    await engine();
+    await agent();
+    await master.heard.until('connected');
+    const said = master.heard.calls.find((c) => c.method === 'connected')?.args[0];
+    expect(said).toMatchObject({ capabilities: expect.arrayContaining(['listener.tcp', OFFER_GZIP]) });
+    const text = `${'# the same on each line\n'.repeat(500)}${document(ports.edge)}`;
+    expect(compressed(Buffer.from(text))?.length).toBeLessThan(500);
+    const hash = master.offer(HK, 1, text);
+    expect(await ended()).toMatchObject({ status: 'applied', effectiveHash: hash });
+    expect(await readFile(path.join(dir, 'gost.yml'), 'utf8')).toBe(text);
   });
 
   it('that is what the engine runs is acknowledged without a new generation', async () => {

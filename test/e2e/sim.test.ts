@@ -7,7 +7,8 @@ import { ROOT, until } from '../../scripts/demo/process.ts';
 import { SimFleet } from '../../scripts/sim/fleet.ts';
 import { SimMaster } from '../../scripts/sim/master.ts';
 
-const BODY = `services:
+// So long that it travels compressed.
+const BODY = `${'# the same on each line\n'.repeat(100)}services:
 - {name: chat, addr: "0.0.0.0:8443", handler: {type: tcp}, listener: {type: tcp}, forwarder: {nodes: [{name: o, addr: "10.1.0.1:80"}]}}
 `;
 
