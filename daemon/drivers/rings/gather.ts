@@ -2,34 +2,39 @@ import type { ServiceSlice } from '../../../proto/vocab/metrics.ts';
 import { type CellHead, type CellPart, CellReader, type CellWriter, type Packed, REST } from './cell.ts';
 import { addPart, addSlice, COUNTS, HISTOGRAMS, newPart, type Part } from './part.ts';
 
-/** Sums by a service's index. Sums are large and short-lived: they are used again. */
+/**
+ * Sums by a service's index, in the order in which they were first asked for. Sums are large and short-lived: they are used
+ * again, and nothing is made for being emptied, which comes with every minute of every node.
+ */
 class Sums {
-  private readonly known = new Map<number, Part>();
-  private readonly free: Part[] = [];
+  private readonly indices: number[] = [];
+  private readonly parts: Part[] = [];
+  /** How many of those are in use. */
+  private used = 0;
 
   of(index: number): Part {
-    let p = this.known.get(index);
-    if (!p) {
-      p = this.free.pop() ?? newPart();
-      this.known.set(index, p);
-    }
-    return p;
+    for (let i = 0; i < this.used; i++) if (this.indices[i] === index) return this.parts[i] as Part;
+    const at = this.used++;
+    this.indices[at] = index;
+    this.parts[at] ??= newPart();
+    return this.parts[at];
   }
 
   all(): CellPart[] {
-    return [...this.known].map(([index, part]) => ({ index, part }));
+    const all: CellPart[] = [];
+    for (let i = 0; i < this.used; i++) {
+      all.push({ index: this.indices[i] as number, part: this.parts[i] as Part });
+    }
+    return all;
   }
 
   settle(): void {
-    for (const p of this.known.values()) p.streams = 0;
+    for (let i = 0; i < this.used; i++) (this.parts[i] as Part).streams = 0;
   }
 
   clear(): void {
-    for (const p of this.known.values()) {
-      clearPart(p);
-      this.free.push(p);
-    }
-    this.known.clear();
+    for (let i = 0; i < this.used; i++) clearPart(this.parts[i] as Part);
+    this.used = 0;
   }
 }
 
