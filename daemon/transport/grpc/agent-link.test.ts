@@ -153,7 +153,7 @@ function agent(address: string, identity: Issued | null, trust: TestCa = ca): Ag
 function wireOf(
   address: string,
   identity: Issued,
-): { say(body: AgentUp): void; config(): Promise<RemoteConfig> } {
+): { say(body: AgentUp): void; config(): Promise<RemoteConfig>; end(): void } {
   const client = dialMaster(address, { caPem: ca.pem, identity });
   const call = client.connect();
   toStop.push(() => client.close());
@@ -173,6 +173,7 @@ function wireOf(
         if (value.body?.$case === 'remoteConfig') return value.body.value;
       }
     },
+    end: () => call.end(),
   };
 }
 
@@ -306,6 +307,27 @@ describe('a conversation', () => {
     a.stream.close();
     await m.heard.until('disconnected');
     expect(m.sessions.connected('hk-1' as NodeName)).toBe(false);
+  });
+
+  test('what waits to be taken together is taken before what follows it, and before its end', async () => {
+    const m = await master();
+    const w = wireOf(m.address, hk1);
+    w.say({ kind: 'hello', ...hello });
+    await m.heard.until('connected');
+    const from = Date.now();
+    w.say(beat);
+    w.say(beat);
+    w.say({ kind: 'events', events: [] });
+    w.say(beat);
+    w.end();
+    await m.heard.until('disconnected');
+    const said = m.heard.calls.slice(1);
+    expect(said.map((c) => c.method)).toEqual(['heartbeat', 'heartbeat', 'events', 'heartbeat', 'disconnected']);
+    // With when it came.
+    const [health, engine, sentAt, at] = said[0]?.args ?? [];
+    expect({ health, engine, sentAt }).toEqual({ health: 'ok', engine: null, sentAt: 1 });
+    expect(at).toBeGreaterThanOrEqual(from);
+    expect(at).toBeLessThanOrEqual(Date.now());
   });
 
   test('a fleet that has grown is heard of less often, and who is looked at goes on reporting each second', async () => {
