@@ -66,7 +66,9 @@ export class CellWriter {
       if (!isAnySlice(s)) return;
       this.number(indices[i] ?? REST);
       this.counts(s);
-      for (const h of HISTOGRAMS) this.sparse(s[h]);
+      this.sparse(s.connect);
+      this.sparse(s.ttft);
+      this.sparse(s.gap);
     });
     this.number(0);
     return this.bytes.toString('latin1', 0, this.at);
@@ -100,11 +102,38 @@ export class CellWriter {
 
   private counts(p: Part | ServiceSlice): void {
     this.number(p.streams);
-    // Most of them are 0: those that are not are told by a mask.
+    // Most of them are 0: those that are not are told by a mask. Written out in the order of COUNTS, as in `addSlice`.
+    const {
+      requests,
+      errors,
+      abortedClient,
+      abortedOrigin,
+      abortedTunnel,
+      bytesIn,
+      bytesOut,
+      opened,
+      closed,
+    } = p;
     let mask = 0;
-    for (let i = 0; i < COUNTS.length; i++) if (p[COUNTS[i] as (typeof COUNTS)[number]] > 0) mask |= 1 << i;
+    if (requests > 0) mask |= 1;
+    if (errors > 0) mask |= 2;
+    if (abortedClient > 0) mask |= 4;
+    if (abortedOrigin > 0) mask |= 8;
+    if (abortedTunnel > 0) mask |= 16;
+    if (bytesIn > 0) mask |= 32;
+    if (bytesOut > 0) mask |= 64;
+    if (opened > 0) mask |= 128;
+    if (closed > 0) mask |= 256;
     this.number(mask);
-    for (const c of COUNTS) if (p[c] > 0) this.number(p[c]);
+    if (requests > 0) this.number(requests);
+    if (errors > 0) this.number(errors);
+    if (abortedClient > 0) this.number(abortedClient);
+    if (abortedOrigin > 0) this.number(abortedOrigin);
+    if (abortedTunnel > 0) this.number(abortedTunnel);
+    if (bytesIn > 0) this.number(bytesIn);
+    if (bytesOut > 0) this.number(bytesOut);
+    if (opened > 0) this.number(opened);
+    if (closed > 0) this.number(closed);
   }
 
   private histogram(h: Histogram): void {
@@ -145,7 +174,8 @@ export class CellWriter {
 export const SUM_PARTS = 16;
 
 function isAnySlice(s: ServiceSlice): boolean {
-  return s.streams > 0 || COUNTS.some((c) => s[c] > 0) || HISTOGRAMS.some((h) => s[h].index.length > 0);
+  if (s.streams > 0 || s.requests > 0 || s.opened > 0 || s.closed > 0 || s.errors > 0) return true;
+  return COUNTS.some((c) => s[c] > 0) || HISTOGRAMS.some((h) => s[h].index.length > 0);
 }
 
 /** Reads one cell; throws RangeError when the text is no cell. */

@@ -322,7 +322,13 @@ describe('a conversation', () => {
     w.end();
     await m.heard.until('disconnected');
     const said = m.heard.calls.slice(1);
-    expect(said.map((c) => c.method)).toEqual(['heartbeat', 'heartbeat', 'events', 'heartbeat', 'disconnected']);
+    expect(said.map((c) => c.method)).toEqual([
+      'heartbeat',
+      'heartbeat',
+      'events',
+      'heartbeat',
+      'disconnected',
+    ]);
     // With when it came.
     const [health, engine, sentAt, at] = said[0]?.args ?? [];
     expect({ health, engine, sentAt }).toEqual({ health: 'ok', engine: null, sentAt: 1 });
