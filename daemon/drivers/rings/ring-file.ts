@@ -45,6 +45,7 @@ interface GroupLine {
 /**
  * Writes all or nothing: the file before stays until the new one is on the disk.
  * @param rings.ended nothing is counted or told any more after this
+ * @returns bytes
  */
 export async function writeRings(
   file: string,
@@ -54,14 +55,16 @@ export async function writeRings(
     readonly tools: Tools;
     readonly ended: boolean;
   },
-): Promise<void> {
+): Promise<number> {
   const tmp = `${file}.tmp`;
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
   const handle = await open(tmp, 'w', 0o600);
   try {
     await handle.writeFile(rings.ended ? ENDED : RUNS);
     const page = new Page();
+    let bytes = RUNS.length;
     const flush = async (): Promise<void> => {
+      bytes += page.length;
       await handle.writeFile(page.taken());
       // Somebody may be waiting for this process.
       await turn();
@@ -75,6 +78,7 @@ export async function writeRings(
     await handle.datasync();
     await handle.close();
     await rename(tmp, file);
+    return bytes;
   } catch (error) {
     await handle.close().catch(() => undefined);
     await rm(tmp, { force: true }).catch(() => undefined);

@@ -27,8 +27,8 @@ const SPARK_MINUTES = 10;
 const REGION_MINUTES = 30;
 
 export interface KeptRings extends MetricsRings {
-  /** All of it, whole or not at all. @param ended nothing is taken any more. @throws what the disk says */
-  save(file: string, ended: boolean): Promise<void>;
+  /** All of it, whole or not at all. @param ended nothing is taken any more. @returns bytes. @throws what the disk says */
+  save(file: string, ended: boolean): Promise<number>;
   /**
    * What `save` wrote, before anything is taken. What only grows begins at 0 where that was not the end of it.
    * @returns why nothing was read, or `null`
@@ -207,7 +207,7 @@ class Rings implements KeptRings {
     this.nodes.delete(name);
   }
 
-  save(file: string, ended: boolean): Promise<void> {
+  save(file: string, ended: boolean): Promise<number> {
     return writeRings(file, { nodes: this.nodes, groups: this.groups.values(), tools: this.tools, ended });
   }
 
