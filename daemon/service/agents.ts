@@ -23,8 +23,9 @@ import type { FollowedLogs } from './followed-logs.ts';
 import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
-import { type Templates, unfitness } from './rendering.ts';
+import { unfitness } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
+import type { Templates } from './templates.ts';
 import type { Decision, Effect, EventDraft, Writer } from './write.ts';
 
 interface Needs {

@@ -12,8 +12,9 @@ import type { Clock, MetricsRings, Snapshot, Store, Turns } from './ports.ts';
 import { confirmed, must, targetOf, undone } from './published.ts';
 import { LONGEST_TEXT, type PublishedNow, type Publisher } from './publisher.ts';
 import { refuseUnfit, type StoredVersion } from './publishing.ts';
-import { type Templates, templateRefusals } from './rendering.ts';
 import { decode, Reviews } from './reviews.ts';
+import { templateRefusals } from './template-refusals.ts';
+import type { Templates } from './templates.ts';
 import { authorise, type Decision, guardRevision, type Writer } from './write.ts';
 
 interface Needs {

@@ -11,8 +11,9 @@ import type { Clock, MetricsRings, Turns } from './ports.ts';
 import { must } from './published.ts';
 import type { Publisher } from './publisher.ts';
 import { planOf, unfit } from './publishing.ts';
-import { type Templates, templateRefusals } from './rendering.ts';
 import { Slices } from './slices.ts';
+import { templateRefusals } from './template-refusals.ts';
+import type { Templates } from './templates.ts';
 import { authorise, type Writer } from './write.ts';
 
 interface Needs {

@@ -6,9 +6,10 @@ import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
 import { targets } from '../core/config-version/target.ts';
 import type { NodeFacts, StoredRollout, StoredTarget } from '../core/rollout/facts.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
-import { type Templates, unfitness } from './rendering.ts';
+import { unfitness } from './rendering.ts';
 import { sameFacts } from './scope.ts';
 import type { Sessions } from './sessions.ts';
+import type { Templates } from './templates.ts';
 
 interface Needs {
   readonly templates: Templates;
