@@ -225,7 +225,8 @@ export class AgentsService implements AgentEvents {
     if (offer && offerDue(next) && link.connected(next.name) && !this.greeting.has(next.name)) {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
-        const { hash, body } = plan.rendered;
+        const { hash } = plan.rendered;
+        const body = templates.sent(plan.rendered);
         const { label, rollout } = plan;
         const rollbackMs = (rollout && view.get('rollout', rollout)?.strategy.rollbackMs) ?? null;
         // Opened now, of this very state: what is sealed leaves the master only in an offer.

@@ -1,8 +1,5 @@
-import { configHash } from '../../proto/document/hash.ts';
-import { readDocument } from '../../proto/document/read.ts';
-import { renderTemplate } from '../../proto/document/render.ts';
+import type { Rendering, Source } from '../../proto/document/mould.ts';
 import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
-import type { Scope } from '../../proto/document/variables.ts';
 import type { ConfigHash } from '../../proto/vocab/ids.ts';
 import type { ListenerInfo, Node, Refusal } from '../../proto/vocab/node.ts';
 import type { SealedRef } from '../../proto/vocab/secret.ts';
@@ -20,9 +17,7 @@ export type Rendered =
 export interface RenderedDocument {
   readonly ok: true;
   readonly hash: ConfigHash;
-  readonly text: string;
-  /** The same as it is sent: one for all nodes that share the rendering. */
-  readonly body: Uint8Array;
+  readonly source: Source;
   /** What a node must be able to carry. */
   readonly requires: readonly string[];
   /** What the document names and the node must have. */
@@ -33,21 +28,15 @@ export interface RenderedDocument {
   readonly warnings: readonly Refusal[];
 }
 
-export function rendering(template: string, scope: Scope): Rendered {
-  const r = renderTemplate(template, scope);
-  if (!r.ok) return { ...r, at: 'variables' };
-  const read = readDocument(r.text);
-  if (!read.ok) return { ok: false, at: 'schema', refusals: read.refusals.map(r.toTemplate) };
-  const { document, warnings } = read;
+export function renderedOf({ hash, document, warnings, source }: Rendering): RenderedDocument {
   return {
     ok: true,
-    hash: configHash(document),
-    text: r.text,
-    body: new TextEncoder().encode(r.text),
+    hash,
+    source,
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr, type: s.listener.type })),
-    warnings: warnings.map(r.toTemplate),
+    warnings,
   };
 }
 

@@ -126,7 +126,8 @@ export class Reviews implements Api {
       });
     }
     const name = `${version.label} for ${node.name}`;
-    return { name, text: rendered.text, shown: redact(rendered.text) };
+    const own = rendered.source.text();
+    return { name, text: own, shown: redact(own) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { Lines } from '../../proto/document/lines.ts';
+import { renderDocument } from '../../proto/document/mould.ts';
 import { templateVariables, variablesOf } from '../../proto/document/variables.ts';
 import type { Refusal } from '../../proto/vocab/node.ts';
-import { rendering } from './rendering.ts';
 import { isFreeName, standInScope } from './scope.ts';
 
 /** Labels in a row for which nothing fits: a template of a thousand must not hold up the master. */
@@ -26,7 +26,7 @@ export function templateRefusals(template: string): readonly Refusal[] {
     free.map((name, i) => [name, `${2001 + i}`]),
   );
   const refusals = (v: Readonly<Record<string, string>>): readonly Refusal[] => {
-    const r = rendering(template, standInScope(used, v));
+    const r = renderDocument(template, standInScope(used, v));
     return r.ok ? [] : r.refusals;
   };
   let best = refusals(values);

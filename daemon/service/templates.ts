@@ -1,5 +1,5 @@
 import type { TunnelDocument } from '../../proto/document/document.ts';
-import { readDocument } from '../../proto/document/read.ts';
+import { renderDocument } from '../../proto/document/mould.ts';
 import { ofList, type Scope, templateVariables } from '../../proto/document/variables.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { AppError } from '../../proto/vocab/errors.ts';
@@ -9,13 +9,21 @@ import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vo
 import { type Standing, standing, winner } from '../core/config-version/select.ts';
 import type { Subject } from '../core/config-version/target.ts';
 import type { Wanted } from '../core/node/axes.ts';
+import { type Batch, KeptRenderings } from './kept-renderings.ts';
+import { Latest } from './latest.ts';
 import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
 import { releasedIn } from './published.ts';
-import { type Rendered, type RenderedDocument, rendering } from './rendering.ts';
+import { type Rendered, type RenderedDocument, renderedOf } from './rendering.ts';
 import { scopeOf } from './scope.ts';
 
-/** Renderings kept: nodes with equal values of the variables that are used share one. */
-const MOST_RENDERED = 512;
+/**
+ * What is held of renderings, in bytes: some 25,000 that were made in a mould, which hold little more than their values, or
+ * 1,500 of 20 KB that hold their text. Nodes with equal values of the variables that are used share one.
+ */
+const MOST_HELD = 32 * 1024 * 1024;
+/** Made again for whoever asks: a fan-out of few renderings to many nodes is to send the same bytes. */
+const MOST_BODIES = 64;
+const MOST_DOCUMENTS = 16;
 
 /** A document and all it names travel in one message. */
 const MOST_BYTES = 240 * 1024;
@@ -27,9 +35,9 @@ export class Templates {
   private drafts = 0;
   private readonly texts = new Map<BodyHash, string>();
   private readonly named = new Map<BodyHash, readonly string[]>();
-  private readonly rendered = new Map<string, Rendered>();
-  /** Of renderings that somebody has looked into; they go with them. */
-  private readonly read = new WeakMap<RenderedDocument, TunnelDocument>();
+  private readonly kept = new KeptRenderings(MOST_HELD);
+  private readonly bodies = new Latest<RenderedDocument, Uint8Array>(MOST_BODIES);
+  private readonly documents = new Latest<RenderedDocument, TunnelDocument>(MOST_DOCUMENTS);
   /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
   private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
 
@@ -67,6 +75,7 @@ export class Templates {
   forgetDraft(key: BodyHash): void {
     this.texts.delete(key);
     this.named.delete(key);
+    this.kept.forget(`${key} `);
   }
 
   /** Names the version's template uses. @throws AppError `internal` when its body was not loaded */
@@ -82,26 +91,40 @@ export class Templates {
     const names = this.names(version);
     // Without names it is the same for everybody.
     const scope = names.length === 0 ? null : scopeOf(view, node, names);
-    const values = scope === null ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
-    const known = `${version.bodyHash} ${values}`;
-    const made =
-      this.rendered.get(known) ??
-      this.checked(rendering(template, scope ?? scopeOf(view, node, names)), view);
-    this.rendered.delete(known);
-    this.rendered.set(known, made);
-    const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;
-    if (oldest && !oldest.done) this.rendered.delete(oldest.value);
+    const listed = scope === null ? [] : names.filter((n) => ofList(n, scope) !== null);
+    const key = `${version.bodyHash} ${scope === null ? '' : keyOf(listed, scope)}`;
+    const values =
+      scope === null
+        ? ''
+        : keyOf(
+            names.filter((n) => !listed.includes(n)),
+            scope,
+          );
+    const batch = this.kept.batch(key);
+    const known = batch.get(values);
+    if (known) return known;
+    const made = this.checked(this.made(template, scope ?? scopeOf(view, node, names), key, batch), view);
+    this.kept.keep(key, values, made);
     return made;
+  }
+
+  private made(template: string, scope: Scope, key: string, { mould }: Batch): Rendered {
+    const quick = mould?.fill(scope);
+    if (quick) return renderedOf(quick);
+    const r = renderDocument(template, scope);
+    if (!r.ok) return r;
+    if (r.mould) this.kept.keepMould(key, r.mould);
+    return renderedOf(r.rendering);
   }
 
   /** What was rendered, as a document. */
   document(rendered: RenderedDocument): TunnelDocument {
-    const known = this.read.get(rendered);
-    if (known) return known;
-    const read = readDocument(rendered.text);
-    if (!read.ok) throw new AppError('internal', 'a document was read once, and is not read again');
-    this.read.set(rendered, read.document);
-    return read.document;
+    return this.documents.of(rendered, () => rendered.source.document());
+  }
+
+  /** What was rendered, as it is sent. */
+  sent(rendered: RenderedDocument): Uint8Array {
+    return this.bodies.of(rendered, () => new TextEncoder().encode(rendered.source.text()));
   }
 
   standing(view: Snapshot): readonly Standing[] {
@@ -154,7 +177,7 @@ export class Templates {
   /** Whether what it names can be opened, and goes into one message with it. */
   private checked(rendered: Rendered, view: Snapshot): Rendered {
     if (!rendered.ok) return rendered;
-    let all = rendered.body.length;
+    let all = rendered.source.bytes;
     for (const ref of rendered.sealed) {
       const stored = view.get('secret', ref.name);
       if (!stored) continue;
@@ -184,6 +207,10 @@ export class Templates {
     if (template === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
     return template;
   }
+}
+
+function keyOf(names: readonly string[], scope: Scope): string {
+  return JSON.stringify(names.map((n) => valuesOf(n, scope)));
 }
 
 /** All that decides what a name becomes. */
