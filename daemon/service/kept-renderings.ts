@@ -70,7 +70,8 @@ export class KeptRenderings {
     const batch = this.batches.get(key);
     const bytes = mould.length * PER_MOULD_CHARACTER;
     if (!batch || batch.mould !== null || batch.bytes + bytes > this.most) return;
-    // It is worth more than what others hold: with it nothing costs much.
+    // It is worth more than renderings, which cost little with one, and than a mould asked for before.
+    if (!this.fits(batch, bytes)) this.dropRenderings([...this.batches.values()], bytes);
     for (const other of this.batches.values()) {
       if (this.bytes + bytes <= this.most) break;
       if (other !== batch) this.drop(other);
@@ -93,21 +94,30 @@ export class KeptRenderings {
   }
 
   private hasRoom(batch: Held, bytes: number): boolean {
-    if (this.bytes + bytes <= this.most) return true;
+    if (this.fits(batch, bytes)) return true;
+    this.newcomers += 1;
+    if (this.newcomers % ONE_IN !== 0) return false;
+    this.dropRenderings([batch, ...this.batches.values()], bytes);
+    return this.bytes + bytes <= this.most;
+  }
+
+  /** With what nobody asks for any more gone. */
+  private fits(batch: Held, bytes: number): boolean {
     for (const other of this.batches.values()) {
+      if (this.bytes + bytes <= this.most) return true;
       if (other === batch || this.asked - other.asked <= this.count) break;
       this.drop(other);
     }
-    if (this.bytes + bytes <= this.most) return true;
-    this.newcomers += 1;
-    if (this.newcomers % ONE_IN !== 0) return false;
-    for (const other of [batch, ...this.batches.values()]) {
-      for (const values of other.renderings.keys()) {
-        if (this.bytes + bytes <= this.most) return true;
-        this.dropOne(other, values);
+    return this.bytes + bytes <= this.most;
+  }
+
+  private dropRenderings(of: readonly Held[], bytes: number): void {
+    for (const batch of of) {
+      for (const values of batch.renderings.keys()) {
+        if (this.bytes + bytes <= this.most) return;
+        this.dropOne(batch, values);
       }
     }
-    return this.bytes + bytes <= this.most;
   }
 
   private dropOne(batch: Held, values: string): void {

@@ -216,16 +216,39 @@ function joined(fixed: readonly string[], words: readonly string[]): string {
 
 /** The same value; what of it is equal to a part of the other one is that very part. */
 function shared<T>(value: T, other: T): T {
-  if (typeof value !== 'object' || value === null || typeof other !== 'object' || other === null)
-    return value;
-  const [own, theirs] = [value as Record<string, unknown>, other as Record<string, unknown>];
-  let same = Array.isArray(value) === Array.isArray(other);
-  const keys = Object.keys(own);
-  for (const key of keys) {
-    own[key] = shared(own[key], theirs[key]);
-    same &&= own[key] === theirs[key] && Object.hasOwn(theirs, key);
+  if (value === other || typeof value !== 'object' || value === null) return value;
+  if (typeof other !== 'object' || other === null) return value;
+  return (
+    Array.isArray(value)
+      ? sharedItems(value, other)
+      : sharedKeys(value as Record<string, unknown>, other as Record<string, unknown>)
+  )
+    ? other
+    : value;
+}
+
+/** Whether they are equal; where they are not, the first one is given the parts of the other that are. */
+function sharedItems(own: unknown[], theirs: unknown): boolean {
+  if (!Array.isArray(theirs)) return false;
+  let same = own.length === theirs.length;
+  for (const [i, was] of own.entries()) {
+    const part = shared(was, theirs[i]);
+    if (part !== was) own[i] = part;
+    else if (part !== theirs[i]) same = false;
   }
-  return same && keys.length === Object.keys(theirs).length ? other : value;
+  return same;
+}
+
+function sharedKeys(own: Record<string, unknown>, theirs: Record<string, unknown>): boolean {
+  const keys = Object.keys(own);
+  let same = !Array.isArray(theirs) && keys.length === Object.keys(theirs).length;
+  for (const key of keys) {
+    const was = own[key];
+    const part = shared(was, theirs[key]);
+    if (part !== was) own[key] = part;
+    else if (part !== theirs[key] || !Object.hasOwn(theirs, key)) same = false;
+  }
+  return same;
 }
 
 function remember(value: unknown, json: WeakMap<object, string>): void {
