@@ -59,7 +59,9 @@ export class Reviews implements Api {
       const by = { actor: caller.actor, reason: '', at: clock.now() };
       const plan = planOf(templates, view, draft, args.target, by);
       const nodes: { node: Node['name']; problems: ReturnType<typeof unfit> }[] = [];
+      const slices = new Slices(this.needs);
       for (const node of plan.hit) {
+        if (slices.over) await slices.next();
         const own = unfit(templates, plan, node);
         if (own.length > 0 && nodes.length < MOST_NODES) nodes.push({ node: node.name, problems: own });
       }
