@@ -7,6 +7,7 @@ import { fits, type HolesOf, type Places, placesOf } from './holes.ts';
 import { Lines } from './lines.ts';
 import { normalise } from './normalise.ts';
 import { MAX_BYTES, parseYaml } from './parse.ts';
+import type { Hole } from './pieces.ts';
 import { Problems } from './problems.ts';
 import { readText } from './read.ts';
 import { breaksOut, refuseLeftovers, renderTemplate } from './render.ts';
@@ -34,14 +35,14 @@ export interface Source {
   document(): TunnelDocument;
 }
 
-export type Rendered =
+export type RenderedInFull =
   /** `mould`: `null` where this rendering makes none. */
   | { readonly ok: true; readonly rendering: Rendering; readonly mould: Mould | null }
   /** A refusal's place is one of the template. */
   | { readonly ok: false; readonly at: 'variables' | 'schema'; readonly refusals: readonly Refusal[] };
 
 /** Renders a template and reads what has become of it; the next values may go into the mould of this. */
-export function renderDocument(template: string, scope: Scope): Rendered {
+export function renderDocument(template: string, scope: Scope): RenderedInFull {
   const r = renderTemplate(template, scope);
   if (!r.ok) return { ...r, at: 'variables' };
   const { text, toTemplate, holes } = r;
@@ -65,16 +66,7 @@ export function renderDocument(template: string, scope: Scope): Rendered {
     },
   };
   const first = { tree, document, problems, toTemplate, json };
-  const fixed = places ? between(text, holes) : [];
-  const mould =
-    places &&
-    new Mould(
-      first,
-      places,
-      fixed,
-      holes.map((h) => h.name),
-    );
-  return { ok: true, rendering, mould };
+  return { ok: true, rendering, mould: places && new Mould(first, places, text, holes) };
 }
 
 function must(document: TunnelDocument | null | undefined): TunnelDocument {
@@ -111,16 +103,19 @@ export class Mould {
   readonly #fixed: readonly string[];
   readonly #names: readonly string[];
   readonly #fixedBytes: number;
-  /** Characters of the text, more or less: what else it holds grows with them. */
+  /** Characters of the first text: what it holds grows with them. */
   readonly length: number;
 
-  constructor(first: First, places: Places, fixed: readonly string[], names: readonly string[]) {
+  constructor(first: First, places: Places, text: string, holes: readonly Hole[]) {
     this.#first = first;
     this.#places = places;
-    this.#fixed = fixed;
-    this.#names = names;
-    this.length = fixed.reduce((n, f) => n + f.length, 0);
-    this.#fixedBytes = new TextEncoder().encode(fixed.join('')).length;
+    this.#names = holes.map((h) => h.name);
+    const fixed = holes.map((h, i) => text.slice(holes[i - 1]?.end ?? 0, h.start));
+    this.#fixed = [...fixed, text.slice(holes.at(-1)?.end ?? 0)];
+    this.length = text.length;
+    const encoder = new TextEncoder();
+    // Each by itself: halves of a letter that a value stands between stay halves.
+    this.#fixedBytes = this.#fixed.reduce((n, f) => n + encoder.encode(f).length, 0);
   }
 
   /** `null`: these values must be rendered in full. */
@@ -202,11 +197,6 @@ function plainValue(source: string): ScalarTree['value'] | undefined {
   if (/^[A-Za-z]/.test(source) && !/^(?:null|true|false)$/i.test(source)) return source;
   const tree = parseYaml(source, new Problems(new Lines(source)));
   return tree?.kind === 'scalar' && tree.source === source ? tree.value : undefined;
-}
-
-function between(text: string, holes: readonly { readonly start: number; readonly end: number }[]): string[] {
-  const fixed = holes.map((h, i) => text.slice(holes[i - 1]?.end ?? 0, h.start));
-  return [...fixed, text.slice(holes.at(-1)?.end ?? 0)];
 }
 
 /** @param fixed one more than there are words */
