@@ -246,6 +246,47 @@ describe('a mould', () => {
     expect(quick).toBeGreaterThan(100);
   });
 
+  it('takes no value that would be read as anything but a text, in block and flow context, in quotes and comments', () => {
+    const auths = [
+      '{username: ${v}, password: p} # ${v}',
+      '{username: a ${v}, password: p}',
+      '{username: ${v} b, password: p}',
+      '{username: -${v}:b, password: p}',
+      '{"username":${v},password: p}',
+      '{username: "${v}", password: p}',
+      "{username: 'a${v}b', password: p}",
+      '{username: ${v}${v}, password: p}',
+      '{password: p, username: ${v}}',
+      '\n    username: ${v}\n    password: p',
+      '\n    username: a ${v} b # ${v}\n    password: p',
+      '\n    username: --${v}\n    password: p',
+      '\n    username: ..${v}\n    password: p',
+      '\n    username:\n      ${v}\n    password: "${v}"',
+    ];
+    const templates = auths.map((auth) => `${BOTH}  - ${auth.trimStart()}\n`);
+    const moulds = templates.map((template) => {
+      const r = renderDocument(template, { vars: { v: 'v' } });
+      if (!r.ok || !r.mould) throw new Error(JSON.stringify([template, r]));
+      return { template, mould: r.mould };
+    });
+    const value = fc.oneof(
+      fc.constantFrom(...WORDS),
+      fc.string({
+        unit: fc.constantFrom(...'aZ09._:@/+-,=~()[]{}#&*!|>%?\'"\\ $nul'),
+        minLength: 1,
+        maxLength: 5,
+      }),
+    );
+    let quick = 0;
+    fc.assert(
+      fc.property(fc.constantFrom(...moulds), value, ({ template, mould }, v) => {
+        if (filled(mould, template, { v })) quick += 1;
+      }),
+      { numRuns: 1500 },
+    );
+    expect(quick).toBeGreaterThan(150);
+  });
+
   const TEMPLATE = MANY.replace('chat-hk-1', 'chat-${node.name}')
     .replace("':8443'", "':${label.port}'")
     .replace('beside "it"', 'beside ${label.word}')
