@@ -23,8 +23,9 @@ import type { FollowedLogs } from './followed-logs.ts';
 import { logOf, madeSafe, safeEngine, safeHello, safeReport, safeStanding } from './ingest.ts';
 import type { AgentLink, Clock, Draft, Log, MetricsRings, Snapshot } from './ports.ts';
 import { ranKey } from './published.ts';
-import { type Templates, unfitness } from './rendering.ts';
+import { unfitness } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
+import type { Templates } from './templates.ts';
 import type { Decision, Effect, EventDraft, Writer } from './write.ts';
 
 interface Needs {
@@ -224,7 +225,8 @@ export class AgentsService implements AgentEvents {
     if (offer && offerDue(next) && link.connected(next.name) && !this.greeting.has(next.name)) {
       const plan = templates.wanted(view, next);
       if (plan?.rendered.ok && plan.wanted?.hash === next.target?.hash) {
-        const { hash, body } = plan.rendered;
+        const { hash } = plan.rendered;
+        const body = templates.sent(plan.rendered);
         const { label, rollout } = plan;
         const rollbackMs = (rollout && view.get('rollout', rollout)?.strategy.rollbackMs) ?? null;
         // Opened now, of this very state: what is sealed leaves the master only in an offer.

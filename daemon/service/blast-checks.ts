@@ -6,8 +6,9 @@ import type { NodeName } from '../../proto/vocab/ids.ts';
 import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
 import { sealedVariable } from '../../proto/vocab/secret.ts';
 import type { ListenerChange } from './blast-listeners.ts';
-import { lacking, type Rendered, type Templates } from './rendering.ts';
+import { lacking, type Rendered } from './rendering.ts';
 import { sealedName } from './scope.ts';
+import type { Templates } from './templates.ts';
 
 type Name = BlastCheck['check'];
 type Verdict = BlastCheck['verdict'];

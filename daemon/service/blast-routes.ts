@@ -4,8 +4,9 @@ import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { ConfigHash, Millis, NodeName } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
-import type { RenderedDocument, Templates } from './rendering.ts';
+import type { RenderedDocument } from './rendering.ts';
 import { type RunningDocuments, runs } from './running-documents.ts';
+import type { Templates } from './templates.ts';
 
 interface Needs {
   readonly templates: Templates;

@@ -10,8 +10,9 @@ import { Routes } from './blast-routes.ts';
 import { warningsOf } from './blast-warnings.ts';
 import type { MetricsRings } from './ports.ts';
 import type { Plan } from './publishing.ts';
-import { type Rendered, type Templates, unfitness } from './rendering.ts';
+import { type Rendered, unfitness } from './rendering.ts';
 import { RunningDocuments } from './running-documents.ts';
+import type { Templates } from './templates.ts';
 
 interface Needs {
   readonly templates: Templates;

@@ -12,8 +12,10 @@ import type { Clock, MetricsRings, Snapshot, Store, Turns } from './ports.ts';
 import { confirmed, must, targetOf, undone } from './published.ts';
 import { LONGEST_TEXT, type PublishedNow, type Publisher } from './publisher.ts';
 import { refuseUnfit, type StoredVersion } from './publishing.ts';
-import { type Templates, templateRefusals } from './rendering.ts';
 import { decode, Reviews } from './reviews.ts';
+import { Slices } from './slices.ts';
+import { templateRefusals } from './template-refusals.ts';
+import type { Templates } from './templates.ts';
 import { authorise, type Decision, guardRevision, type Writer } from './write.ts';
 
 interface Needs {
@@ -116,9 +118,14 @@ export class ConfigsService implements Api {
       const view = writer.view();
       const version = must(view, args.label);
       const plan = publisher.plan(m, view, version, args.target, clock.now());
-      for (const node of plan.hit) refuseUnfit(templates, plan, node);
+      const slices = new Slices(this.needs);
+      for (const node of plan.hit) {
+        if (slices.over) await slices.next();
+        refuseUnfit(templates, plan, node);
+      }
       return { revision: view.revision, version, nodes: plan.hit.map((n) => n.name), rollout: null };
     }
+    if (may(m.caller, 'config.publish')) await this.renderAhead(args);
     const { revision, result } = await writer.mutate<PublishedNow>(
       m,
       'config.publish',
@@ -168,6 +175,18 @@ export class ConfigsService implements Api {
       (view, label, at) => publishedAt(view, label, {}, at),
     );
     return { revision, ...this.answer(result) };
+  }
+
+  /** The decision is made in one turn, and asks for a rendering for each node: there they are by then, made in many. */
+  private async renderAhead(args: { readonly label: string; readonly target: Target }): Promise<void> {
+    const { writer, templates, publisher } = this.needs;
+    const view = writer.view();
+    const version = must(view, args.label);
+    const slices = new Slices(this.needs);
+    for (const node of publisher.winners(view, version, args.target)) {
+      if (slices.over) await slices.next();
+      templates.render(view, version, node);
+    }
   }
 
   private answer({ label, nodes, rollout }: PublishedNow) {

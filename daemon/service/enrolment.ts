@@ -9,7 +9,7 @@ import { aimed } from './agents.ts';
 import type { EnrolmentService as Api, Mutation } from './api.ts';
 import { checkName, JoinTokens, type TokenMint } from './join-tokens.ts';
 import type { AgentLink, Ca, Clock, Draft, IssuedCertificate, Log, RemovedNode } from './ports.ts';
-import type { Templates } from './rendering.ts';
+import type { Templates } from './templates.ts';
 import type { Decide, Writer } from './write.ts';
 
 export interface EnrolmentSettings {

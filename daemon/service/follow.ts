@@ -3,8 +3,8 @@ import type { Node } from '../../proto/vocab/node.ts';
 import { type AgentsService, aimed } from './agents.ts';
 import { mergeAll } from './decisions.ts';
 import type { Snapshot } from './ports.ts';
-import type { Templates } from './rendering.ts';
 import { registryFacts, sameFacts } from './scope.ts';
+import type { Templates } from './templates.ts';
 import type { Decision, Published, Writer } from './write.ts';
 
 // Documents depend on the registry: on the labels of their own node, on the cores there are, on the variables of a region,

@@ -18,8 +18,8 @@ import { merge, nothing } from './decisions.ts';
 import { dispatch, openTasks } from './dispatch.ts';
 import { removal } from './enrolment.ts';
 import type { AgentLink, Clock, Draft, MergedFigures, MetricsRings, Snapshot, Store } from './ports.ts';
-import type { Templates } from './rendering.ts';
 import type { Sessions } from './sessions.ts';
+import type { Templates } from './templates.ts';
 import { type Decision, type Effect, guardRevision, type Writer } from './write.ts';
 
 interface Needs {

@@ -7,7 +7,7 @@ import { safeText } from '../../proto/vocab/safe-text.ts';
 import { ALL_RELEASED, type Released, undo, winner } from '../core/config-version/select.ts';
 import { targets } from '../core/config-version/target.ts';
 import type { Kind, Kinds, Snapshot } from './ports.ts';
-import type { Templates } from './rendering.ts';
+import type { Templates } from './templates.ts';
 
 // What publishing asks of a snapshot.
 

@@ -8,8 +8,9 @@ import { describeTarget } from '../core/config-version/target.ts';
 import { listenerChange } from './blast-listeners.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
 import { overlay, winnersOf } from './published.ts';
-import { type Rendered, type Templates, unfitness } from './rendering.ts';
+import { type Rendered, unfitness } from './rendering.ts';
 import { nextRolloutId } from './rollout-targets.ts';
+import type { Templates } from './templates.ts';
 
 // Whom a publication hits, and how: one answer for the preview and for the publication itself.
 

@@ -1,21 +1,8 @@
-import type { TunnelDocument } from '../../proto/document/document.ts';
-import { configHash } from '../../proto/document/hash.ts';
-import { Lines } from '../../proto/document/lines.ts';
-import { readDocument } from '../../proto/document/read.ts';
-import { renderTemplate } from '../../proto/document/render.ts';
+import type { Rendering, Source } from '../../proto/document/mould.ts';
 import { requiredCapabilities, sealedRefs } from '../../proto/document/requires.ts';
-import { ofList, type Scope, templateVariables, variablesOf } from '../../proto/document/variables.ts';
-import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
-import { AppError } from '../../proto/vocab/errors.ts';
-import type { BodyHash, ConfigHash, RolloutId, VersionLabel } from '../../proto/vocab/ids.ts';
+import type { ConfigHash } from '../../proto/vocab/ids.ts';
 import type { ListenerInfo, Node, Refusal } from '../../proto/vocab/node.ts';
-import { formatSealedRef, type SealedItem, type SealedRef } from '../../proto/vocab/secret.ts';
-import { type Standing, standing, winner } from '../core/config-version/select.ts';
-import type { Subject } from '../core/config-version/target.ts';
-import type { Wanted } from '../core/node/axes.ts';
-import type { Snapshot, Store, StoredSecret, Vault } from './ports.ts';
-import { releasedIn } from './published.ts';
-import { isFreeName, scopeOf, standInScope } from './scope.ts';
+import type { SealedRef } from '../../proto/vocab/secret.ts';
 
 /** A refusal's place is one of the template. */
 export type Rendered =
@@ -30,9 +17,7 @@ export type Rendered =
 export interface RenderedDocument {
   readonly ok: true;
   readonly hash: ConfigHash;
-  readonly text: string;
-  /** The same as it is sent: one for all nodes that share the rendering. */
-  readonly body: Uint8Array;
+  readonly source: Source;
   /** What a node must be able to carry. */
   readonly requires: readonly string[];
   /** What the document names and the node must have. */
@@ -43,84 +28,16 @@ export interface RenderedDocument {
   readonly warnings: readonly Refusal[];
 }
 
-/** Renderings kept: nodes with equal values of the variables that are used share one. */
-const MOST_RENDERED = 512;
-
-/** A document and all it names travel in one message. */
-const MOST_BYTES = 240 * 1024;
-
-function render(template: string, scope: Scope): Rendered {
-  const r = renderTemplate(template, scope);
-  if (!r.ok) return { ...r, at: 'variables' };
-  const read = readDocument(r.text);
-  if (!read.ok) return { ok: false, at: 'schema', refusals: read.refusals.map(r.toTemplate) };
-  const { document, warnings } = read;
+export function renderedOf({ hash, document, warnings, source }: Rendering): RenderedDocument {
   return {
     ok: true,
-    hash: configHash(document),
-    text: r.text,
-    body: new TextEncoder().encode(r.text),
+    hash,
+    source,
     requires: requiredCapabilities(document),
     sealed: sealedRefs(document),
     listens: document.services.map((s) => ({ service: s.name, addr: s.addr, type: s.listener.type })),
-    warnings: warnings.map(r.toTemplate),
+    warnings,
   };
-}
-
-/** Labels in a row for which nothing fits: a template of a thousand must not hold up the master. */
-const MOST_IN_VAIN = 4;
-
-/** What a label may stand for; each gets its own number, so that two addresses do not look like one. */
-const STAND_INS: readonly ((i: number) => string)[] = [
-  (i) => `${2001 + i}`,
-  (i) => `word-${i}`,
-  (i) => `127.0.0.${1 + (i % 250)}`,
-  (i) => `127.0.0.1:${2001 + i}`,
-];
-
-/**
- * What is wrong with a template whatever its labels stand for; `[]` when some values make it a document.
- * A label that no node has yet is no fault, an unknown variable is.
- */
-export function templateRefusals(template: string): readonly Refusal[] {
-  const used = templateVariables(template);
-  const free = used.filter(isFreeName);
-  let values: Readonly<Record<string, string>> = Object.fromEntries(
-    free.map((name, i) => [name, `${2001 + i}`]),
-  );
-  const refusals = (v: Readonly<Record<string, string>>): readonly Refusal[] => {
-    const r = render(template, standInScope(used, v));
-    return r.ok ? [] : r.refusals;
-  };
-  let best = refusals(values);
-  const onLine = linesOf(template);
-  let vain = 0;
-  for (const [i, name] of free.entries()) {
-    if (best.length === 0 || vain === MOST_IN_VAIN) return best;
-    // What is wrong elsewhere does not become right by another value here.
-    if (!best.some((r) => r.line === undefined || onLine.get(name)?.has(r.line))) continue;
-    const before = best.length;
-    for (const standIn of STAND_INS.slice(1)) {
-      const tried = { ...values, [name]: standIn(i) };
-      const left = refusals(tried);
-      if (left.length >= best.length) continue;
-      best = left;
-      values = tried;
-    }
-    vain = best.length < before ? 0 : vain + 1;
-  }
-  return best;
-}
-
-/** The lines each name stands on. */
-function linesOf(template: string): ReadonlyMap<string, ReadonlySet<number>> {
-  const found = new Map<string, Set<number>>();
-  const lines = new Lines(template);
-  for (const v of variablesOf(template)) {
-    const { line } = lines.at(v.start);
-    found.set(v.name, (found.get(v.name) ?? new Set()).add(line));
-  }
-  return found;
 }
 
 /** Capabilities the document needs and the node lacks; a node that has not said what it can carry is not judged. */
@@ -138,184 +55,4 @@ export function unfitness(rendered: Rendered, node: Pick<Node, 'capabilities'>):
     ? { hint: 'sealed: its agent or engine is of an older release; upgrade the node' }
     : {};
   return [{ code: 'unsupported', message: `this node lacks ${missing.join(', ')}`, ...older }];
-}
-
-/** Templates of the versions that stand, in memory, so that deciding what a node should run never waits for the disk. */
-export class Templates {
-  private readonly store: Store;
-  private readonly vault: Vault;
-  private drafts = 0;
-  private readonly texts = new Map<BodyHash, string>();
-  private readonly named = new Map<BodyHash, readonly string[]>();
-  private readonly rendered = new Map<string, Rendered>();
-  /** Of renderings that somebody has looked into; they go with them. */
-  private readonly read = new WeakMap<RenderedDocument, TunnelDocument>();
-  /** By the list itself: a decision that came to nothing may have looked at versions that never were. */
-  private readonly stands = new WeakMap<readonly ConfigVersion[], readonly Standing[]>();
-
-  constructor(store: Store, vault: Vault) {
-    this.store = store;
-    this.vault = vault;
-  }
-
-  /** Called once before anything else. @throws AppError `internal` when a body is missing from the disk */
-  async load(): Promise<void> {
-    for (const v of this.store.snapshot().list('version')) await this.body(v);
-  }
-
-  async body(v: Pick<ConfigVersion, 'bodyHash' | 'label'>): Promise<string> {
-    const known = this.texts.get(v.bodyHash);
-    if (known !== undefined) return known;
-    const bytes = await this.store.getBlob(v.bodyHash);
-    if (!bytes) throw new AppError('internal', `the body of ${v.label} is missing from the store`);
-    return this.keep(v.bodyHash, new TextDecoder().decode(bytes));
-  }
-
-  keep(hash: BodyHash, text: string): string {
-    this.texts.set(hash, text);
-    return text;
-  }
-
-  /** A body that is no version, until it is forgotten; its key is no hash of one. */
-  keepDraft(text: string): BodyHash {
-    this.drafts += 1;
-    const key = `draft ${this.drafts}` as BodyHash;
-    this.texts.set(key, text);
-    return key;
-  }
-
-  forgetDraft(key: BodyHash): void {
-    this.texts.delete(key);
-    this.named.delete(key);
-  }
-
-  /** Names the version's template uses. @throws AppError `internal` when its body was not loaded */
-  names(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): readonly string[] {
-    const known = this.named.get(version.bodyHash) ?? templateVariables(this.loaded(version));
-    this.named.set(version.bodyHash, known);
-    return known;
-  }
-
-  /** The version's document for this node. @throws AppError `internal` when its body was not loaded */
-  render(view: Snapshot, version: Pick<ConfigVersion, 'bodyHash' | 'label'>, node: Subject): Rendered {
-    const template = this.loaded(version);
-    const names = this.names(version);
-    // Without names it is the same for everybody.
-    const scope = names.length === 0 ? null : scopeOf(view, node, names);
-    const values = scope === null ? '' : JSON.stringify(names.map((n) => valuesOf(n, scope)));
-    const known = `${version.bodyHash} ${values}`;
-    const made =
-      this.rendered.get(known) ?? this.checked(render(template, scope ?? scopeOf(view, node, names)), view);
-    this.rendered.delete(known);
-    this.rendered.set(known, made);
-    const oldest = this.rendered.size > MOST_RENDERED ? this.rendered.keys().next() : null;
-    if (oldest && !oldest.done) this.rendered.delete(oldest.value);
-    return made;
-  }
-
-  /** What was rendered, as a document. */
-  document(rendered: RenderedDocument): TunnelDocument {
-    const known = this.read.get(rendered);
-    if (known) return known;
-    const read = readDocument(rendered.text);
-    if (!read.ok) throw new AppError('internal', 'a document was read once, and is not read again');
-    this.read.set(rendered, read.document);
-    return read.document;
-  }
-
-  standing(view: Snapshot): readonly Standing[] {
-    const versions = view.list('version');
-    const known = this.stands.get(versions) ?? standing(versions);
-    this.stands.set(versions, known);
-    return known;
-  }
-
-  /** What stands for this node. */
-  winner(view: Snapshot, node: Subject): Standing | null {
-    return winner(this.standing(view), node, releasedIn(view));
-  }
-
-  /** The version this node gets. */
-  chosen(view: Snapshot, node: Subject): ConfigVersion | null {
-    const best = this.winner(view, node);
-    return (best && view.get('version', best.label)) ?? null;
-  }
-
-  /** What this node should run, and its text; `null` when nothing is published for it. */
-  wanted(
-    view: Snapshot,
-    node: Subject,
-  ): {
-    readonly label: VersionLabel;
-    /** Of the publication that it is for. */
-    readonly rollout: RolloutId | null;
-    readonly rendered: Rendered;
-    readonly wanted: Wanted | null;
-  } | null {
-    const best = this.winner(view, node);
-    const version = best && view.get('version', best.label);
-    if (!version) return null;
-    const rendered = this.render(view, version, node);
-    const { label } = version;
-    const rollout = best.publication.rollout ?? null;
-    return { label, rollout, rendered, wanted: rendered.ok ? { version: label, hash: rendered.hash } : null };
-  }
-
-  /** What a rendered document names, as its node gets it. */
-  opened(view: Snapshot, refs: readonly SealedRef[]): readonly SealedItem[] {
-    return refs.flatMap((ref) => {
-      const stored = view.get('secret', ref.name);
-      if (stored?.kind !== ref.kind || stored.version !== ref.version) return [];
-      return [{ ...ref, content: this.vault.open(formatSealedRef(ref), stored) }];
-    });
-  }
-
-  /** Whether what it names can be opened, and goes into one message with it. */
-  private checked(rendered: Rendered, view: Snapshot): Rendered {
-    if (!rendered.ok) return rendered;
-    let all = rendered.body.length;
-    for (const ref of rendered.sealed) {
-      const stored = view.get('secret', ref.name);
-      if (!stored) continue;
-      all += stored.bytes;
-      if (!this.opens(ref, stored)) return { ok: false, at: 'sealed', refusals: [keyIsGone(ref.name)] };
-    }
-    if (all <= MOST_BYTES) return rendered;
-    const message = `the document and what it names are ${Math.ceil(all / 1024)} KiB together`;
-    return {
-      ok: false,
-      at: rendered.sealed.length > 0 ? 'sealed' : 'schema',
-      refusals: [{ code: 'too_large', message, hint: `at most ${MOST_BYTES / 1024} KiB` }],
-    };
-  }
-
-  private opens(ref: SealedRef, stored: StoredSecret): boolean {
-    try {
-      this.vault.open(formatSealedRef(ref), stored);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  private loaded(version: Pick<ConfigVersion, 'bodyHash' | 'label'>): string {
-    const template = this.texts.get(version.bodyHash);
-    if (template === undefined) throw new AppError('internal', `the body of ${version.label} is not loaded`);
-    return template;
-  }
-}
-
-/** All that decides what a name becomes. */
-function valuesOf(name: string, scope: Scope): unknown {
-  const of = ofList(name, scope);
-  if (!of) return Object.hasOwn(scope.vars, name) ? scope.vars[name] : null;
-  return scope.lists?.[of.list]?.map((one) => (Object.hasOwn(one, of.key) ? one[of.key] : null));
-}
-
-function keyIsGone(name: string): Refusal {
-  return {
-    code: 'precondition',
-    message: `${name} does not open: it is sealed under a key that this master does not have, or damaged`,
-    hint: 'restore sealing.key of its state_dir from the backup, or put the value again',
-  };
 }

@@ -7,8 +7,9 @@ import type { MetricsRings, Snapshot } from './ports.ts';
 import { must, overlay, targetKey, undone } from './published.ts';
 import type { Publisher } from './publisher.ts';
 import { closedBy, type StoredVersion } from './publishing.ts';
-import type { Rendered, Templates } from './rendering.ts';
+import type { Rendered } from './rendering.ts';
 import type { RolloutTargets } from './rollout-targets.ts';
+import type { Templates } from './templates.ts';
 
 // The fleet revert: taking back the newest publication, whatever state its rollout is in.
 

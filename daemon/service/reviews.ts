@@ -11,8 +11,9 @@ import type { Clock, MetricsRings, Turns } from './ports.ts';
 import { must } from './published.ts';
 import type { Publisher } from './publisher.ts';
 import { planOf, unfit } from './publishing.ts';
-import { type Templates, templateRefusals } from './rendering.ts';
 import { Slices } from './slices.ts';
+import { templateRefusals } from './template-refusals.ts';
+import type { Templates } from './templates.ts';
 import { authorise, type Writer } from './write.ts';
 
 interface Needs {
@@ -58,7 +59,9 @@ export class Reviews implements Api {
       const by = { actor: caller.actor, reason: '', at: clock.now() };
       const plan = planOf(templates, view, draft, args.target, by);
       const nodes: { node: Node['name']; problems: ReturnType<typeof unfit> }[] = [];
+      const slices = new Slices(this.needs);
       for (const node of plan.hit) {
+        if (slices.over) await slices.next();
         const own = unfit(templates, plan, node);
         if (own.length > 0 && nodes.length < MOST_NODES) nodes.push({ node: node.name, problems: own });
       }
@@ -125,7 +128,8 @@ export class Reviews implements Api {
       });
     }
     const name = `${version.label} for ${node.name}`;
-    return { name, text: rendered.text, shown: redact(rendered.text) };
+    const own = rendered.source.text();
+    return { name, text: own, shown: redact(own) };
   }
 }
 

@@ -11,9 +11,9 @@ import { supersede, verb } from '../core/rollout/verbs.ts';
 import { type AgentsService, aimed } from './agents.ts';
 import type { Draft, MetricsRings, Snapshot } from './ports.ts';
 import { overlay, targetKey } from './published.ts';
-import type { Templates } from './rendering.ts';
 import type { RolloutFacts } from './rollout-facts.ts';
 import type { RolloutTargets } from './rollout-targets.ts';
+import type { Templates } from './templates.ts';
 import type { Decision, Effect, EventDraft } from './write.ts';
 
 export interface ChangeNeeds {

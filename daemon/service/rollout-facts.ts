@@ -1,4 +1,3 @@
-import { readDocument } from '../../proto/document/read.ts';
 import type { ConfigVersion } from '../../proto/vocab/config-version.ts';
 import { formatRefusal } from '../../proto/vocab/errors.ts';
 import type { ConfigHash, Millis, NodeName } from '../../proto/vocab/ids.ts';
@@ -6,9 +5,10 @@ import type { Node, NodeStatus } from '../../proto/vocab/node.ts';
 import { targets } from '../core/config-version/target.ts';
 import type { NodeFacts, StoredRollout, StoredTarget } from '../core/rollout/facts.ts';
 import type { MetricsRings, Snapshot } from './ports.ts';
-import { type Templates, unfitness } from './rendering.ts';
+import { type RenderedDocument, unfitness } from './rendering.ts';
 import { sameFacts } from './scope.ts';
 import type { Sessions } from './sessions.ts';
+import type { Templates } from './templates.ts';
 
 interface Needs {
   readonly templates: Templates;
@@ -82,7 +82,7 @@ export class RolloutFacts {
     const made: RenderedFacts = {
       hash: rendered.ok && !unfit ? rendered.hash : null,
       unfit: unfit ? formatRefusal(unfit) : null,
-      text: rendered.ok && !unfit ? rendered.text : '',
+      listens: rendered.ok && !unfit ? rendered.listens : [],
     };
     this.known.set(node.name, { on, node, made });
     return made;
@@ -162,7 +162,7 @@ class FactsOfNode implements NodeFacts {
     const { engine, effective, name } = this.node;
     // Ours swaps its chains under a listener that stays; one that goes lets its streams finish.
     if (engine?.kind !== 'gost' || this.hash === null || this.hash === effective?.hash) return 0;
-    return streamsCut(this.node, this.rendered.text, this.needs.rings.services(name, this.moment.now));
+    return streamsCut(this.node, this.rendered.listens, this.needs.rings.services(name, this.moment.now));
   }
 
   private get rendered(): RenderedFacts {
@@ -191,14 +191,17 @@ interface Known {
 interface RenderedFacts {
   readonly hash: ConfigHash | null;
   readonly unfit: string | null;
-  readonly text: string;
+  readonly listens: RenderedDocument['listens'];
 }
 
 /** Streams of the listeners that are not in the new document under the same address; gost ends those with them. */
-function streamsCut(node: Node, text: string, services: ReturnType<MetricsRings['services']>): number {
-  const read = readDocument(text);
+function streamsCut(
+  node: Node,
+  listens: RenderedDocument['listens'],
+  services: ReturnType<MetricsRings['services']>,
+): number {
   const stays = (service: string, addr: string): boolean =>
-    read.ok && read.document.services.some((s) => s.name === service && s.addr === addr);
+    listens.some((l) => l.service === service && l.addr === addr);
   const gone = (node.engine?.listeners ?? []).filter((l) => !stays(l.service, l.addr));
   return gone.reduce((n, l) => n + (services.find((s) => s.service === l.service)?.streams ?? 0), 0);
 }

@@ -2,7 +2,7 @@ import type { TunnelDocument } from '../../proto/document/document.ts';
 import type { ConfigHash } from '../../proto/vocab/ids.ts';
 import type { Node } from '../../proto/vocab/node.ts';
 import type { Snapshot } from './ports.ts';
-import type { Templates } from './rendering.ts';
+import type { Templates } from './templates.ts';
 
 /** Hash of the document its engine says it runs; `null`: it runs nothing, or has not said. */
 export function runs(node: Pick<Node, 'engine' | 'effective'>): ConfigHash | null {

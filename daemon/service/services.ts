@@ -32,7 +32,6 @@ import type {
   Vault,
 } from './ports.ts';
 import { Publisher, type PublisherSettings } from './publisher.ts';
-import { Templates } from './rendering.ts';
 import { prune } from './retention.ts';
 import { RolloutFacts } from './rollout-facts.ts';
 import { RolloutRunner } from './rollout-runner.ts';
@@ -41,6 +40,7 @@ import { RolloutsService } from './rollouts.ts';
 import { SecretsService } from './secrets.ts';
 import { Sessions } from './sessions.ts';
 import { SilencesService } from './silences.ts';
+import { Templates } from './templates.ts';
 import { VariablesService } from './variables.ts';
 import { WatchService } from './watch.ts';
 import { WhoIsDown } from './who-is-down.ts';

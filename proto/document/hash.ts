@@ -8,17 +8,22 @@ export function bodyHash(bytes: Uint8Array): BodyHash {
 }
 
 /** sha256 hex of the canonical JSON of a document; the same over what an engine reads back. */
-export function configHash(doc: TunnelDocument): ConfigHash {
-  return createHash('sha256').update(canonicalJson(doc)).digest('hex') as ConfigHash;
+export function configHash(doc: TunnelDocument, known?: KnownJson): ConfigHash {
+  return createHash('sha256').update(canonicalJson(doc, known)).digest('hex') as ConfigHash;
 }
 
+/** The canonical JSON of parts that many documents have in common: the very same objects, which nobody changes. */
+export type KnownJson = Pick<WeakMap<object, string>, 'get'>;
+
 /** JSON with sorted keys and no spaces; keys without a value are left out, as JSON.stringify does. */
-export function canonicalJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+export function canonicalJson(value: unknown, known?: KnownJson): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const again = known?.get(value);
+  if (again !== undefined) return again;
+  if (Array.isArray(value)) return `[${value.map((v) => canonicalJson(v, known)).join(',')}]`;
   const parts = Object.entries(value)
     .filter(([, v]) => v !== undefined)
     .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`);
+    .map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v, known)}`);
   return `{${parts.join(',')}}`;
 }

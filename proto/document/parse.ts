@@ -2,7 +2,7 @@ import { Composer, CST, isMap, isScalar, isSeq, Lexer, type ParsedNode, Parser, 
 import { keyPath, type Problems } from './problems.ts';
 import type { Entry, Tree } from './tree.ts';
 
-const MAX_BYTES = 256 * 1024;
+export const MAX_BYTES = 256 * 1024;
 const MAX_DEPTH = 32;
 /** The library takes some 4 µs for each: this is what keeps a hostile text below 200 ms. */
 const MAX_TOKENS = 50_000;

@@ -10,10 +10,18 @@ interface Piece {
   readonly copied: boolean;
 }
 
+/** Where the value of a variable stands in a rendered text. */
+export interface Hole {
+  readonly start: number;
+  readonly end: number;
+  readonly name: string;
+}
+
 /** A text put together of pieces of another one; knows the way back. */
 export class Pieces {
   readonly #template: string;
   readonly #pieces: Piece[] = [];
+  readonly #holes: Hole[] = [];
   #text = '';
 
   constructor(template: string) {
@@ -31,6 +39,17 @@ export class Pieces {
   /** Something else in the place of what stands at `from`. */
   put(text: string, from: number): void {
     if (text !== '') this.#add(text, from, false);
+  }
+
+  /** The value of this variable in the place of what stands at `from`. */
+  fill(name: string, value: string, from: number): void {
+    const start = this.#text.length;
+    this.put(value, from);
+    this.#holes.push({ start, end: start + value.length, name });
+  }
+
+  get holes(): readonly Hole[] {
+    return this.#holes;
   }
 
   /** A place in this text -> the place in the template it came from. */

@@ -12,10 +12,16 @@ export class Problems {
   readonly #found: Refusal[] = [];
   readonly #warnings: Refusal[] = [];
   readonly #excused = new Set<string>();
-  readonly #starts = new Map<string, number>();
+  readonly #starts: Map<string, number>;
 
-  constructor(lines: Lines) {
+  constructor(lines: Lines, starts = new Map<string, number>()) {
     this.#lines = lines;
+    this.#starts = starts;
+  }
+
+  /** Of a text in which each path stands where it stands in this one; nothing is wrong with it yet. */
+  ofTwin(): Problems {
+    return new Problems(this.#lines, this.#starts);
   }
 
   get full(): boolean {

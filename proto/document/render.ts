@@ -1,7 +1,7 @@
 import type { Refusal } from '../vocab/node.ts';
 import { safeText } from '../vocab/safe-text.ts';
 import { Lines } from './lines.ts';
-import { Pieces } from './pieces.ts';
+import { type Hole, Pieces } from './pieces.ts';
 import { keyPath, MAX_PROBLEMS, type Problems } from './problems.ts';
 import { type Entry, entryFinder } from './repeat.ts';
 import type { Tree } from './tree.ts';
@@ -13,6 +13,8 @@ export type RenderResult =
       readonly text: string;
       /** A place in the rendered text -> the place in the template it came from. */
       readonly toTemplate: (r: Refusal) => Refusal;
+      /** Where the values of variables stand in it, in its order; not those of look-ups. */
+      readonly holes: readonly Hole[];
     }
   | { readonly ok: false; readonly refusals: readonly Refusal[] };
 
@@ -21,6 +23,10 @@ const ESCAPED = '$$\u007b is how a text says $\u007b';
 // A value becomes part of one scalar: it must not end it, begin a comment or another key, or be a variable itself.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: controls are what this looks for
 const BREAKS_OUT = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff"'\\{}]|: |:$| #|^[\s#&*!|>%@`?-]|\s$/;
+export function breaksOut(value: string): boolean {
+  return BREAKS_OUT.test(value);
+}
+
 /** Only the renderer writes these: as text they would name what the document was never given. */
 const SEALED = /sealed:(secret|cert)\/([A-Za-z0-9_.-]*)/g;
 /** What look-ups may make of a template: more is refused by the reader. */
@@ -58,7 +64,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
     const entry = repeated.find((r) => r.start <= v.start && v.end <= r.end);
     if (!entry) {
       pieces.copy(from, v.start);
-      pieces.put(wordFor(v, { scope, one: null }, refuse), v.start);
+      put(pieces, v, { scope, one: null }, refuse);
       from = v.end;
       next += 1;
       continue;
@@ -71,7 +77,7 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
       let at = entry.start;
       for (const x of inside) {
         pieces.copy(at, x.start);
-        pieces.put(wordFor(x, { scope, one: { list: entry.list, values } }, refuse), x.start);
+        put(pieces, x, { scope, one: { list: entry.list, values } }, refuse);
         at = x.end;
       }
       pieces.copy(at, entry.end);
@@ -81,10 +87,16 @@ export function renderTemplate(template: string, scope: Scope): RenderResult {
   }
   pieces.copy(from, template.length);
   if (refusals.length > 0) return { ok: false, refusals };
-  return { ok: true, text: pieces.text, toTemplate: pieces.toTemplate() };
+  return { ok: true, text: pieces.text, toTemplate: pieces.toTemplate(), holes: pieces.holes };
 }
 
 type Refuse = (at: number, message: string, hint: string) => void;
+
+function put(pieces: Pieces, v: Variable, around: Around, refuse: Refuse): void {
+  const word = wordFor(v, around, refuse);
+  if (ofList(v.name, around.scope)) pieces.put(word, v.start);
+  else pieces.fill(v.name, word, v.start);
+}
 
 function wordFor(v: Variable, { scope, one }: Around, refuse: Refuse): string {
   const shown = safeText(v.name, { max: 60 });
@@ -100,7 +112,7 @@ function wordFor(v: Variable, { scope, one }: Around, refuse: Refuse): string {
   const value = Object.hasOwn(among, name) ? among[name] : undefined;
   if (value === undefined) refuse(v.start, `unknown variable \${${shown}}`, unknownHint(v.name, scope));
   else if (value === '') refuse(v.start, `\${${shown}} is empty here`, 'give it a value');
-  else if (BREAKS_OUT.test(value)) {
+  else if (breaksOut(value)) {
     const hint = 'no quotes, braces, controls, ": " or " #"';
     refuse(v.start, `the value of \${${shown}} would change the document`, hint);
   } else return value;

@@ -139,11 +139,12 @@ function nodeChanges<N extends HopNode | ForwardNode>(
   const out: NodeChange[] = [];
   for (const [node, n] of after) {
     const was = before.get(node);
-    const base = { node, addr: n.addr, takers: takers(node) };
-    if (!was) out.push({ ...base, change: 'added', fields: of(n)['backup'] === true ? BACKUP : [] });
+    // Counted for those that change: all of them are looked at for it.
+    const base = () => ({ node, addr: n.addr, takers: takers(node) });
+    if (!was) out.push({ ...base(), change: 'added', fields: of(n)['backup'] === true ? BACKUP : [] });
     else {
       const fields = fieldsOf(of(was), of(n));
-      if (fields.length > 0) out.push({ ...base, change: 'changed', fields });
+      if (fields.length > 0) out.push({ ...base(), change: 'changed', fields });
     }
   }
   for (const [node, n] of before) {
@@ -158,6 +159,7 @@ const named = <N extends { readonly name: string }>(nodes: readonly N[]): Readon
 
 /** The leaves that differ, by the way to them. */
 function fieldsOf(from: unknown, to: unknown, at = ''): RouteChange['fields'][number][] {
+  if (from === to) return [];
   const [a, b] = [branchesOf(from), branchesOf(to)];
   if (a === null && b === null) {
     return leaf(from) === leaf(to) ? [] : [{ key: at, from: shown(from), to: shown(to) }];

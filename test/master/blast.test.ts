@@ -246,3 +246,28 @@ it('a large fleet is looked at in slices, and the answer is the same', async () 
   expect(m.turns - began).toBeGreaterThanOrEqual(5);
   expect(sliced).toEqual(whole);
 });
+
+it('a large fleet is rendered for in slices before a publication decides, a dry run and a validation', async () => {
+  for (let i = 1; i <= 40; i++) await m.join(`hk-${i}`, { port: `${7000 + i}` });
+  const body = edgeDocument('${label.port}');
+  await m.create('v1', body);
+  let now = m.now;
+  Object.defineProperty(m, 'now', { get: () => now++ });
+  const turnsOf = async (what: () => Promise<unknown>): Promise<number> => {
+    const began = m.turns;
+    await what();
+    return m.turns - began;
+  };
+  const { configs } = m.services;
+  const args = { label: 'v1', target: {} };
+  expect(await turnsOf(() => configs.publish(m.m(), { ...args, dryRun: true }))).toBeGreaterThanOrEqual(4);
+  const validation = { body: Buffer.from(body), target: {} };
+  expect(await turnsOf(() => configs.validate(m.m().caller, validation))).toBeGreaterThanOrEqual(4);
+  expect(await turnsOf(() => m.publish('v1'))).toBeGreaterThanOrEqual(4);
+  expect(m.node('hk-7').target?.version).toBe('v1');
+  const viewer = m.m();
+  const refused = { ...viewer, caller: { ...viewer.caller, role: 'viewer' as const } };
+  expect(
+    await turnsOf(() => expect(configs.publish(refused, { ...args, dryRun: false })).rejects.toThrow()),
+  ).toBe(0);
+});

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: documents name their variables this way
 import { describe, expect, it } from 'vitest';
 import { formatRefusal } from '../../proto/vocab/errors.ts';
-import { templateRefusals } from './rendering.ts';
+import { templateRefusals } from './template-refusals.ts';
 
 const says = (template: string): string => templateRefusals(template).map(formatRefusal).join('\n');
 
