@@ -17,8 +17,9 @@ const MOST_BYTES = 1024 * 1024;
 
 /**
  * What agents say all the time, heartbeats and reports, taken some twenty times a second together. Of a large fleet each
- * comes alone, every two milliseconds, when whatever reads it has left the processor's caches since the one before: one
- * after the other they cost half. What a session says beside them is taken at once, after what it said before.
+ * comes alone, every two milliseconds, when whatever reads it has left the processor's caches since the one before. With
+ * caches that were emptied, a report costs a fifth where 25 are taken one after the other. What a session says
+ * beside them is taken at once, after what it said before.
  */
 export class Intake {
   private readonly needs: IntakeNeeds;
