@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { altered, deployNode, endsWhen, manage, script, unpack } from '../harness/deployed.ts';
 import { type Far, FarClients, farOrigin } from '../harness/far-streams.ts';
@@ -138,7 +139,12 @@ describe('a release that is no good', () => {
     expect(r.stderr).not.toMatch(/not put back/);
     expect(await current(host)).toBe('/opt/ai-cdn/releases/0.0.2');
     expect(await host.run(['ls', '/opt/ai-cdn/releases'])).not.toContain('0.0.3');
-    const status = await manage(host, 'status');
+    // What was put back has begun this very second: what it says of itself may take one more.
+    let status = await manage(host, 'status');
+    for (let i = 0; i < 20 && status.code !== 0; i++) {
+      await sleep(500);
+      status = await manage(host, 'status');
+    }
     expect(status.code, status.stdout).toBe(0);
     if (host === node) expect(await engineVersion()).toBe('0.0.2');
     await allCarry();
