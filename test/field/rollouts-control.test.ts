@@ -72,8 +72,8 @@ describe('a person', () => {
   it('aborts: what was released comes back', async () => {
     const id = await f.publish('aborted', to('aborted'), MANUAL);
     await f.reached(id, 'paused', (r) => r.paused === 'step');
-    const runs = await f.runs();
-    expect(runs).toEqual({ 'hk-1': 'aborted', 'hk-2': 'killed', 'hk-3': 'killed' });
+    // Which of them: whoever was ready first after the master began again.
+    expect(Object.values(await f.runs()).sort()).toEqual(['aborted', 'killed', 'killed']);
     await f.verb(id, 'abort');
     const r = await f.reached(id, 'rolled_back');
     expect(r.why).toBe('root-admin aborted it: test');

@@ -28,12 +28,14 @@ afterAll(async () => {
   await Promise.all(origins.map((o) => o.stop()));
 });
 
-/** It got no further than the first step's node, and everybody is back on what ran before. */
-const wentBack = async (id: string): Promise<void> => {
+/** It got no further than the first step's node, and everybody is back on what ran before. @returns that node */
+const wentBack = async (id: string): Promise<string> => {
   const targets = await f.targets(id);
-  expect(targets.filter((t) => t.offered_at !== null).map((t) => t.node)).toEqual(['hk-1']);
+  const offered = targets.filter((t) => t.offered_at !== null).map((t) => t.node);
+  expect(offered).toHaveLength(1);
   expect(targets.filter((t) => t.released)).toEqual([]);
   await f.allRun('base');
+  return offered[0] ?? '';
 };
 const failed = (r: Awaited<ReturnType<WatchedFleet['rollout']>>): string[] =>
   r.readings.flatMap((x) => x.gates.filter((g) => g.verdict === 'fail').map((g) => g.gate));
@@ -44,8 +46,7 @@ describe('requests through engines', () => {
     const r = await f.reached(id, 'rolled_back');
     expect(failed(r)).toEqual(['ttft95']);
     expect(r.why).toMatch(/^hk TTFT p95 \+\d+\.\d % of \+25 %$/);
-    expect(r.readings.at(-1)?.largest?.node).toBe('hk-1');
-    await wentBack(id);
+    expect(r.readings.at(-1)?.largest?.node).toBe(await wentBack(id));
   });
 
   it('answers that break off, 5 % more of them, are taken back from the first node', async () => {
@@ -109,11 +110,12 @@ describe('requests through engines', () => {
   });
 
   it('what was taken back was offered to the first node alone, and once', () => {
-    const { base, same, ...bad } = f.offers('hk-1');
-    expect(bad).toEqual({ slower: 1, breaks: 1, limited: 1, few: 1, none: 1 });
-    for (const name of ['hk-2', 'hk-3']) {
-      expect(Object.keys(f.offers(name)).sort()).toEqual(['base', 'same']);
+    const bad: Record<string, number> = {};
+    for (const name of NAMES) {
+      const { base, same, ...others } = f.offers(name);
+      expect(Math.min(base ?? 0, same ?? 0)).toBeGreaterThanOrEqual(1);
+      for (const [version, n] of Object.entries(others)) bad[version] = (bad[version] ?? 0) + n;
     }
-    expect(Math.min(base ?? 0, same ?? 0)).toBeGreaterThanOrEqual(1);
+    expect(bad).toEqual({ slower: 1, breaks: 1, limited: 1, few: 1, none: 1 });
   });
 });

@@ -1,10 +1,19 @@
 import type { AddressInfo } from 'node:net';
-import { Server, type ServerUnaryCall, type sendUnaryData, type UntypedHandleCall } from '@grpc/grpc-js';
+import {
+  Server,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type sendUnaryData,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 import {
   AgentServiceService,
-  type EnrollRequest,
-  type EnrollResponse,
+  type ConnectRequest,
+  type ConnectResponse,
+  EnrollRequest,
+  EnrollResponse,
 } from '../../../proto/gen/aicdn/v1/agent.ts';
+import { ConsoleServiceService } from '../../../proto/gen/aicdn/v1/console.ts';
 import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
@@ -13,12 +22,14 @@ import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
-import { type AgentCall, AgentSession, type Pace } from './agent-session.ts';
+import { AgentSession, type Pace } from './agent-session.ts';
 import type { AgentSessions } from './agent-sessions.ts';
 import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
 import { FanOut } from './fan-out.ts';
 import { Intake } from './intake.ts';
 import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
+import type { RpcCall } from './rpc-call.ts';
+import { RPC, RpcConnections } from './rpc-connections.ts';
 
 export interface AgentTransportSettings {
   readonly listener: ListenerSettings;
@@ -28,6 +39,8 @@ export interface AgentTransportSettings {
   readonly reportMs: number;
   readonly rollbackMs?: number;
   readonly helloMs?: number;
+  /** A node's connection that was silent for `pingAfterMs` has `answerMs` to answer a ping. */
+  readonly silence?: { readonly pingAfterMs: number; readonly answerMs: number };
 }
 
 export interface AgentTransportNeeds {
@@ -42,16 +55,18 @@ export interface AgentTransportNeeds {
   readonly random: Random;
 }
 
+const CONSOLE_PATHS: ReadonlySet<string> = new Set(Object.values(ConsoleServiceService).map((m) => m.path));
 /** Heartbeats a second the master takes. */
 const MOST_HEARTBEATS = 500;
 
 /**
- * The fleet's side of the master, on one TLS port: enrolment and conversations of those with a node's certificate,
- * and the console's calls of those who show a token.
+ * The fleet's side of the master, on one TLS port. Who shows a node's certificate is served by `RpcConnections`: that is
+ * what the master does all day. Everybody else is by grpc-js: who enrols, and operators who show a token.
  */
 export class AgentTransport {
   readonly listener: FleetListener;
   private readonly grpc: Server;
+  private readonly nodes: RpcConnections;
   private readonly settings: AgentTransportSettings;
   private readonly needs: AgentTransportNeeds;
   private readonly console: ConsoleCalls | null;
@@ -74,23 +89,16 @@ export class AgentTransport {
       'grpc.keepalive_timeout_ms': 30_000,
       'grpc.max_concurrent_streams': 8,
     });
-    // Each session reads and packs its own; a packed offer has of a buffer what is asked of one.
-    const asItIs = (message: unknown): Buffer => message as Buffer;
-    const connect = {
-      ...AgentServiceService.connect,
-      requestDeserialize: asItIs,
-      responseSerialize: asItIs,
-    };
-    this.grpc.addService(
-      { ...AgentServiceService, connect },
-      {
-        enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
-        connect: ((call: AgentCall) => this.connect(call)) as UntypedHandleCall,
-      },
-    );
+    this.grpc.addService(AgentServiceService, {
+      enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
+      connect: ((call: StrangersCall) => this.refuseSession(call)) as UntypedHandleCall,
+    });
+    this.nodes = new RpcConnections({ ...RPC, mostBytes: MOST_MESSAGE_BYTES, ...settings.silence });
     this.console = needs.operators ? this.consoleOf(needs.operators) : null;
     this.listener = new FleetListener(settings.listener, {
       grpc: this.grpc,
+      node: (socket, connection) =>
+        this.nodes.serve(socket, (path, call) => this.called(path, call, connection)),
       log: needs.log,
       clock: needs.clock,
     });
@@ -109,6 +117,7 @@ export class AgentTransport {
     this.listener.stopAccepting();
     this.console?.endWatches('the master is stopping');
     this.needs.sessions.dismissAll('the master is stopping', 1000);
+    this.nodes.drain();
     await this.listener.drain(1000);
     this.grpc.forceShutdown();
   }
@@ -137,30 +146,65 @@ export class AgentTransport {
     return calls;
   }
 
-  /** @throws AppError: a node is no operator, whatever token it shows */
+  /** @throws AppError: of those who show a certificate here, none is good */
   private operator(call: AskingCall): Connection {
     const connection = this.listener.connection(call.getPeer());
     if (!connection) throw new AppError('unavailable', 'the connection is gone');
     const who = connection.identity;
-    if (who.kind === 'node') {
-      throw new AppError(
-        'forbidden',
-        `this is node ${who.name}: a node's certificate is no way to the console`,
-      );
-    }
-    if (who.shown) throw new AppError('unauthenticated', who.reason);
+    if (who.kind === 'nobody' && who.shown) throw new AppError('unauthenticated', who.reason);
     return connection;
+  }
+
+  /** Of one whose certificate is a node's. */
+  private called(path: string, call: RpcCall, connection: Connection): void {
+    if (path === AgentServiceService.connect.path) this.connect(call, connection);
+    else if (path === AgentServiceService.enroll.path) this.enrollAgain(call, connection);
+    else if (CONSOLE_PATHS.has(path)) call.fail(notForNodes(connection));
+    else call.fail(new AppError('unsupported', `there is no ${path} here`));
   }
 
   private async enroll(
     call: ServerUnaryCall<EnrollRequest, EnrollResponse>,
     reply: sendUnaryData<EnrollResponse>,
   ): Promise<void> {
-    const connection = this.listener.connection(call.getPeer());
+    try {
+      reply(null, await this.enrolled(this.listener.connection(call.getPeer()), call.request));
+    } catch (error) {
+      reply(toStatus(error));
+    }
+  }
+
+  /** A node that has a certificate and wants another by a token. */
+  private enrollAgain(call: RpcCall, connection: Connection): void {
+    let asked = false;
+    call.listen({
+      message: (bytes) => {
+        if (asked) return call.fail(new AppError('invalid', 'one request is one message'));
+        asked = true;
+        const answer = async (): Promise<void> => {
+          const reply = await this.enrolled(connection, readEnroll(bytes));
+          call.write(Buffer.from(EnrollResponse.encode(reply).finish()));
+          call.end();
+        };
+        answer().catch((error: unknown) => call.fail(error));
+      },
+      ended: () => {
+        if (!asked) call.fail(new AppError('invalid', 'the request has no message'));
+      },
+      drain() {},
+      gone() {},
+    });
+  }
+
+  /** @throws AppError */
+  private async enrolled(
+    connection: Connection | undefined,
+    request: EnrollRequest,
+  ): Promise<EnrollResponse> {
     const done = connection?.busy();
     try {
       if (!connection) throw new AppError('unavailable', 'the connection is gone');
-      const args = decodeEnrol(call.request);
+      const args = decodeEnrol(request);
       const who = connection.identity;
       if (who.kind === 'node' && who.name !== args.name) {
         throw new AppError('forbidden', `the certificate is of ${who.name}, the request names ${args.name}`);
@@ -169,21 +213,20 @@ export class AgentTransport {
         ...args,
         remote: connection.remote,
       });
-      reply(null, { certificateChainDer: issued.chainDer.map(buffer), node, renewAfter: stamp(renewAfter) });
       this.needs.log.info('enrolled', { node, address: connection.remote });
+      return { certificateChainDer: issued.chainDer.map(buffer), node, renewAfter: stamp(renewAfter) };
     } catch (error) {
-      this.blame(connection, error, 'enrolment', { name: call.request.name.slice(0, 64) });
-      reply(toStatus(error));
+      this.blame(connection, error, 'enrolment', { name: request.name.slice(0, 64) });
+      throw error;
     } finally {
       done?.();
     }
   }
 
-  private connect(call: AgentCall): void {
-    const connection = this.listener.connection(call.getPeer());
+  private connect(call: RpcCall, connection: Connection): void {
     try {
       const { name, renewOnly } = this.admitted(connection);
-      const done = connection?.busy();
+      const done = connection.busy();
       const { sessions, services, log, clock, random } = this.needs;
       const { fanOut, packer, intake } = this;
       new AgentSession(
@@ -196,7 +239,7 @@ export class AgentTransport {
         {
           name,
           renewOnly,
-          remote: connection?.remote ?? '',
+          remote: connection.remote,
           call,
           events: services.agents,
           enrolment: services.enrolment,
@@ -210,10 +253,22 @@ export class AgentTransport {
           live: (session) => sessions.enter(session),
           over: (session) => {
             sessions.leave(session);
-            done?.();
+            done();
           },
         },
       );
+    } catch (error) {
+      this.blame(connection, error, 'session');
+      call.fail(error);
+    }
+  }
+
+  /** Told why in words: TLS would say nothing. */
+  private refuseSession(call: StrangersCall): void {
+    const connection = this.listener.connection(call.getPeer());
+    try {
+      this.admitted(connection);
+      throw new AppError('internal', 'a node among those who are none');
     } catch (error) {
       this.blame(connection, error, 'session');
       call.on('error', () => {});
@@ -261,3 +316,19 @@ type Enroll = (
   call: ServerUnaryCall<EnrollRequest, EnrollResponse>,
   reply: sendUnaryData<EnrollResponse>,
 ) => void;
+
+type StrangersCall = ServerDuplexStream<ConnectRequest, ConnectResponse>;
+
+/** @throws AppError */
+function readEnroll(bytes: Buffer): EnrollRequest {
+  try {
+    return EnrollRequest.decode(bytes);
+  } catch (error) {
+    throw new AppError('invalid', `these bytes are no message: ${String(error)}`);
+  }
+}
+
+function notForNodes({ identity }: Connection): AppError {
+  const name = identity.kind === 'node' ? identity.name : 'nobody';
+  return new AppError('forbidden', `this is node ${name}: a node's certificate is no way to the console`);
+}

@@ -1,7 +1,5 @@
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { toStatus } from '../../../proto/link/error-map.ts';
 import { OFFER_GZIP } from '../../../proto/link/offer-body.ts';
-import type { Offered, OfferPacker, PackedOffer } from '../../../proto/link/packed-offer.ts';
+import type { Offered, OfferPacker } from '../../../proto/link/packed-offer.ts';
 import { isRoutine, UpDecoder, type UpFrame } from '../../../proto/link/up-decoder.ts';
 import type { AgentDown, AgentUp, ConfigStatusReport } from '../../../proto/vocab/agent-link.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
@@ -11,9 +9,7 @@ import type { AgentEvents, EnrolmentService } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import type { Due, FanOut } from './fan-out.ts';
 import type { Intake, Taker } from './intake.ts';
-
-/** Both ways messages as they are on the wire: each session reads and packs them itself. */
-export type AgentCall = ServerDuplexStream<Buffer, Buffer | PackedOffer>;
+import type { CallEvents, RpcCall } from './rpc-call.ts';
 
 export interface SessionSettings {
   readonly storeId: string;
@@ -29,7 +25,7 @@ export interface SessionNeeds {
   readonly remote: string;
   /** Its certificate is expired: it may renew and nothing else. */
   readonly renewOnly: boolean;
-  readonly call: AgentCall;
+  readonly call: RpcCall;
   readonly events: AgentEvents;
   readonly enrolment: Pick<EnrolmentService, 'renew'>;
   readonly log: Log;
@@ -62,7 +58,7 @@ type State = 'greeting' | 'live' | 'over';
 const MOST_WAITING = 256;
 
 /** One agent's conversation. What it says reaches the services in the order of the stream. */
-export class AgentSession implements Due, Taker {
+export class AgentSession implements CallEvents, Due, Taker {
   readonly name: NodeName;
   readonly remote: string;
   private readonly settings: SessionSettings;
@@ -96,14 +92,7 @@ export class AgentSession implements Due, Taker {
     this.name = needs.name;
     this.remote = needs.remote;
     const { call } = needs;
-    call.on('data', (message: Buffer) => this.receive(message));
-    call.on('drain', () => {
-      this.writable = true;
-      this.flush();
-    });
-    call.on('end', () => this.finish('the agent ended the stream'));
-    call.on('cancelled', () => this.finish('the connection is gone'));
-    call.on('error', (error: Error) => this.finish(error.message));
+    call.listen(this);
     this.helloTimer = setTimeout(
       () => this.end(new AppError('timeout', 'no hello within the deadline')),
       settings.helloMs,
@@ -141,9 +130,8 @@ export class AgentSession implements Due, Taker {
   /** live | greeting -> over, said to the agent as a status. */
   end(error: AppError): void {
     if (this.state === 'over') return;
-    const { call } = this.needs;
     this.finish(error.message);
-    call.emit('error', Object.assign(new Error(error.message), toStatus(error)));
+    this.needs.call.fail(error);
   }
 
   /** live | greeting -> over, with a time to come back. */
@@ -154,7 +142,9 @@ export class AgentSession implements Due, Taker {
     this.needs.call.end();
   }
 
-  private receive(message: Buffer): void {
+  // CallEvents
+
+  message(message: Buffer): void {
     const { intake, clock } = this.needs;
     if (this.state === 'live' && isRoutine(message)) {
       this.inIntake += 1;
@@ -163,6 +153,20 @@ export class AgentSession implements Due, Taker {
     }
     if (this.inIntake > 0) intake.flush();
     this.read(message, clock.now());
+  }
+
+  drain(): void {
+    this.writable = true;
+    this.flush();
+  }
+
+  ended(): void {
+    this.finish('the agent ended the stream');
+    this.needs.call.end();
+  }
+
+  gone(reason: string): void {
+    this.finish(reason);
   }
 
   /** What it said a moment ago. */

@@ -35,7 +35,10 @@ const MOST_REFUSALS_SAID = 100;
 export type RefusedAt = 'queue' | 'tls' | 'enrolment' | 'session';
 
 export interface ListenerNeeds {
+  /** Takes over the connections of those who are no nodes. */
   readonly grpc: GrpcServer;
+  /** And this, of those who are. */
+  readonly node: (socket: TLSSocket, connection: Connection) => void;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -51,7 +54,7 @@ export interface Connection {
 }
 
 /**
- * The fleet's port: admission, TLS, and the peer's identity; then gRPC takes the connection over. Everybody with TLS
+ * The fleet's port: admission, TLS, and the peer's identity; then the connection is taken over. Everybody with TLS
  * 1.2 is let as far as a call, so that a refusal can be said in words: TLS 1.3 shows one as a bare close.
  */
 export class FleetListener {
@@ -81,7 +84,9 @@ export class FleetListener {
       handshakeTimeout: this.handshakeMs,
     });
     this.tls.on('secureConnection', (socket) => {
-      if (this.identified(socket)) this.injector.injectConnection(socket);
+      const connection = this.identified(socket);
+      if (connection?.identity.kind === 'node') needs.node(socket, connection);
+      else if (connection) this.injector.injectConnection(socket);
     });
     this.tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       // The TLS socket has lost its address by now; the one under it remembers.
@@ -125,7 +130,7 @@ export class FleetListener {
     return this.net.address() as AddressInfo;
   }
 
-  /** By gRPC's name of the peer, `address:port`, unique among the connections alive. */
+  /** Of one who is no node, by gRPC's name of the peer, `address:port`, unique among the connections alive. */
   connection(peer: string): Connection | undefined {
     return this.connections.get(peer);
   }
@@ -183,14 +188,14 @@ export class FleetListener {
     });
   }
 
-  private identified(socket: TLSSocket): boolean {
+  private identified(socket: TLSSocket): Connection | null {
     const key = peerKey(socket);
     socket.on('error', () => {}); // a reset connection: 'close' follows
-    if (socket.destroyed || !socket.remoteAddress) return false;
+    if (socket.destroyed || !socket.remoteAddress) return null;
     if (socket.alpnProtocol !== 'h2') {
       this.refused('tls', socket.remoteAddress, 'not HTTP/2');
       socket.destroy();
-      return false;
+      return null;
     }
     const identity = identify(socket.getPeerX509Certificate(), this.cas, this.needs.clock.now());
     const idleMs = this.settings.idleMs ?? 10_000;
@@ -216,14 +221,14 @@ export class FleetListener {
         };
       },
     };
-    this.connections.set(key, connection);
     if (identity.kind === 'node') this.admission.known(key);
+    else this.connections.set(key, connection);
     socket.once('close', () => {
       clearTimeout(timer);
       this.connections.delete(key);
     });
     idle();
-    return true;
+    return connection;
   }
 }
 
