@@ -47,7 +47,9 @@ export class RpcCall {
     stream.on('data', (chunk: Buffer) => this.read(chunk));
     stream.on('end', () => this.events?.ended());
     stream.on('drain', () => this.events?.drain());
-    stream.on('wantTrailers', () => stream.sendTrailers(this.trailers));
+    stream.on('wantTrailers', () => {
+      if (!this.broken) stream.sendTrailers(this.trailers);
+    });
     stream.on('error', (error) => this.gone(error.message));
     stream.on('close', () => this.gone('the connection is gone'));
   }
@@ -60,7 +62,7 @@ export class RpcCall {
   /** @returns whether it went out at once; if not, `drain` says when */
   write(message: Outgoing): boolean {
     const { stream } = this;
-    if (this.over || stream.destroyed) return true;
+    if (this.over || this.broken) return true;
     if (!stream.headersSent) stream.respond(HEADERS, { waitForTrailers: true });
     const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.byteLength);
     bytes[0] = 0;
@@ -82,7 +84,7 @@ export class RpcCall {
     if (this.over) return;
     this.over = true;
     const { stream } = this;
-    if (stream.destroyed) return;
+    if (this.broken) return;
     const trailers = trailersOf(status);
     // The peer ends its half then. Not ended from here: Node 26 aborts on trailers of a stream that is closed meanwhile. Who
     // does not is cut off with the idle connection.
@@ -92,6 +94,11 @@ export class RpcCall {
     } else {
       stream.respond({ ...HEADERS, ...trailers }, { endStream: true });
     }
+  }
+
+  /** Nothing goes out on it any more, though nobody may have been told yet. */
+  private get broken(): boolean {
+    return this.stream.destroyed || this.stream.closed;
   }
 
   private read(chunk: Buffer): void {

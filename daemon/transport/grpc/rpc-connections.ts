@@ -4,7 +4,7 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { RpcCall } from './rpc-call.ts';
 
 export interface RpcSettings {
@@ -26,7 +26,7 @@ export const RPC: Pick<RpcSettings, 'mostCalls' | 'pingAfterMs' | 'answerMs'> = 
 
 interface Heard {
   readonly session: ServerHttp2Session;
-  readonly socket: TLSSocket;
+  readonly socket: Socket;
   bytes: number;
   at: number;
   asked: boolean;
@@ -50,7 +50,7 @@ export class RpcConnections {
   }
 
   /** @param called hears each call's path before anything of it is read */
-  serve(socket: TLSSocket, called: (path: string, call: RpcCall) => void): void {
+  serve(socket: Socket, called: (path: string, call: RpcCall) => void): void {
     const { mostCalls, mostBytes } = this.settings;
     const session = performServerHandshake(socket, { settings: { maxConcurrentStreams: mostCalls } });
     const heard: Heard = { session, socket, bytes: 0, at: performance.now(), asked: false };
