@@ -8,22 +8,28 @@ const SOURCE = join(import.meta.dirname, '../peers');
 
 export type Listening = Running & { readonly port: number };
 
-/** The Go program of `test/peers`, built once into a directory of its own. */
-export interface GoPeer {
+interface Built {
   readonly binary: string;
+  remove(): Promise<void>;
+}
+
+/** The Go program of `test/peers`, built once into a directory of its own. */
+export interface GoPeer extends Built {
   /** Starts it and waits until it says where it listens. */
   start(...args: string[]): Promise<Listening>;
   /** The same by a command that takes another as its arguments, such as `ip netns exec NAME`. */
   startWithin(within: readonly string[], ...args: string[]): Promise<Listening>;
-  remove(): Promise<void>;
 }
 
-/** Throws in words when Go is not there or its modules cannot be had. */
-export async function buildGoPeer(): Promise<GoPeer> {
+/**
+ * Throws in words when Go is not there or its modules cannot be had.
+ * @param what `.` is the peer of the tunnel, `./grpc` that of the agents' link
+ */
+export async function buildGo(what: '.' | './grpc'): Promise<Built> {
   const dir = await mkdtemp(join(tmpdir(), 'aicdn-peer-'));
   const binary = join(dir, 'peer');
   try {
-    await execa('go', ['build', '-o', binary, '.'], {
+    await execa('go', ['build', '-o', binary, what], {
       cwd: SOURCE,
       env: { GOTOOLCHAIN: 'local', CGO_ENABLED: '0' },
     });
@@ -33,6 +39,12 @@ export async function buildGoPeer(): Promise<GoPeer> {
     const missing = e.code === 'ENOENT';
     throw new Error(missing ? 'go is not on PATH; apt-get install golang-go' : `test/peers: ${e.message}`);
   }
+  return { binary, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+/** @throws as `buildGo` */
+export async function buildGoPeer(): Promise<GoPeer> {
+  const { binary, remove } = await buildGo('.');
   const startWithin = async (within: readonly string[], ...args: string[]): Promise<Listening> => {
     const [program = '', ...words] = [...within, binary, ...args];
     const running = new Running(program, words);
@@ -43,6 +55,6 @@ export async function buildGoPeer(): Promise<GoPeer> {
     binary,
     start: (...args) => startWithin([], ...args),
     startWithin,
-    remove: () => rm(dir, { recursive: true, force: true }),
+    remove,
   };
 }

@@ -340,7 +340,7 @@ async function onBare(
     PATIENCE_MS,
     (t) => t.open === fleet.expected && t.opened >= opened + fleet.expected,
   );
-  await sleep(SETTLE_MS);
+  await sleep(effort.settleS * 1000);
   const steady = await steadyCost(stage, gauge);
   const fanout = await fannedOut(stage, gauge, steady, async () => {
     bare.tell('push\n');
