@@ -3,6 +3,8 @@ import type { Part } from './part.ts';
 // Ten minutes each, for a day: what is told of a node once its histograms are gone. Quantiles cannot be merged, counters can.
 
 export const TEN_MINUTES = 600_000;
+/** Minutes of them: nodes put what is over into their day in one of these each. */
+export const TENTHS = 10;
 const SLOTS = 144;
 const FIELDS = [
   'requests',
@@ -47,25 +49,39 @@ export class Day {
       gap99Ms: part.gap.quantile(0.99),
       connect99Ms: part.connect.quantile(0.99),
     };
-    // 0 says that there is nothing: a slot's number is never 0.
-    this.words[start] = 1 + (slot % 65_535);
+    this.words[start] = numberOf(slot);
     FIELDS.forEach((f, i) => {
       this.words[start + 1 + i] = packed(values[f]);
     });
     this.words[start + WIDTH - 1] = halves(host.cpuPct) * 256 + halves(host.memPct);
   }
 
+  /** @param slot counted in ten minutes since the epoch */
+  has(slot: number): boolean {
+    return this.words[(slot % SLOTS) * WIDTH] === numberOf(slot);
+  }
+
+  /** A clock that was set back: of that slot and those after it nothing is known yet. */
+  forgetFrom(slot: number): void {
+    for (let later = slot; later < slot + SLOTS; later++) {
+      if (this.has(later)) this.words[(later % SLOTS) * WIDTH] = 0;
+    }
+  }
+
   /** Of the ten minutes that `at` lies in; `null`: nothing is known, or it is more than a day ago. */
   at(at: number): DayValues | null {
     const slot = Math.floor(at / TEN_MINUTES);
     const start = (slot % SLOTS) * WIDTH;
-    if (this.words[start] !== 1 + (slot % 65_535)) return null;
+    if (!this.has(slot)) return null;
     const read = (f: Field): number | null => unpacked(this.words[start + 1 + FIELDS.indexOf(f)] ?? 0);
     const host = this.words[start + WIDTH - 1] ?? 0;
     const values = Object.fromEntries(FIELDS.map((f) => [f, read(f)])) as Record<Field, number | null>;
     return { ...values, cpuPct: unhalved(host >> 8), memPct: unhalved(host & 255) };
   }
 }
+
+/** 0 says that there is nothing: it is no slot's number. */
+const numberOf = (slot: number): number => 1 + (slot % 65_535);
 
 function packed(v: number | null): number {
   return v === null ? 0 : 1 + Math.min(65_534, Math.round(Math.log2(1 + Math.max(0, v)) * STEPS));

@@ -55,6 +55,9 @@ export class NodeRing {
   /** Of all minutes that are over but the unfolded ones. */
   private totals: Packed = '';
   private day: Day | null = null;
+  /** Minutes after ten of them are over until they are put into the day; the number of the ten that go on by that. */
+  private readonly late: number;
+  private ten = -1;
   lastAt: Millis = 0;
   /** How long the last report was. */
   lastMs = 0;
@@ -68,6 +71,11 @@ export class NodeRing {
   group: GroupRing | null = null;
   /** Connect p99 of the minutes before `minute`, which do not change any more, the newest last. */
   p99: { readonly minute: number; readonly before: readonly (number | null)[] } | null = null;
+
+  /** @param late 0 to 9, other for other nodes: they do not all have it to do in the same seconds. Nobody sees it. */
+  constructor(late = 0) {
+    this.late = late;
+  }
 
   take(report: MetricsReport, at: Millis, tools: Tools): void {
     if (this.lastAt > at + SECOND) this.forgetFuture(at, tools);
@@ -252,8 +260,8 @@ export class NodeRing {
   }
 
   /** @param ended as of `GroupRing.from`. @throws RangeError when a cell is none */
-  static from(kept: KeptRing, ended: boolean): NodeRing {
-    const ring = new NodeRing();
+  static from(kept: KeptRing, ended: boolean, late = 0): NodeRing {
+    const ring = new NodeRing(late);
     const { recent, minutes, since, totals } = kept;
     for (const cell of [...recent, ...minutes, ...since, ...(totals === '' ? [] : [totals])]) {
       const reader = new CellReader(cell);
@@ -304,6 +312,7 @@ export class NodeRing {
     this.close(tools);
     this.fold(tools);
     this.minutes = this.minutes.filter((c) => endOf(c) <= at + SECOND);
+    this.day?.forgetFrom(Math.floor(at / TEN_MINUTES));
     this.minute = -1;
   }
 
@@ -343,11 +352,9 @@ export class NodeRing {
     if (!same) this.close(tools);
     // Those of a long time ago go with what follows.
     if (this.unfolded >= MOST_UNFOLDED || minute > this.minute + 1) this.fold(tools);
-    const last = this.minutes.at(-1);
-    if (last !== undefined) {
-      const slot = Math.floor(endOf(last) / TEN_MINUTES);
-      if (slot !== Math.floor((minute * MINUTE) / TEN_MINUTES)) this.keepTen(slot);
-    }
+    const ten = Math.floor(((minute - this.late) * MINUTE) / TEN_MINUTES);
+    if (ten !== this.ten) this.keepTens(ten);
+    this.ten = ten;
     const first = this.minutes.findIndex((m) => Math.floor(endOf(m) / MINUTE) > minute - MINUTES);
     if (first !== 0) this.minutes = first < 0 ? [] : this.minutes.slice(first);
     this.shrink(tools);
@@ -361,6 +368,14 @@ export class NodeRing {
     // Of a new node nothing is known: the first that come.
     const most = [...asked.map(([name]) => name), ...this.names];
     this.whole = [...new Set(most)].slice(0, MOST_WHOLE);
+  }
+
+  /** Those before `ten` of which there are minutes, and which are not kept yet. */
+  private keepTens(ten: number): void {
+    const tens = new Set(this.minutes.map((m) => Math.floor(endOf(m) / TEN_MINUTES)));
+    for (const slot of tens) {
+      if (slot < ten && !this.day?.has(slot)) this.keepTen(slot);
+    }
   }
 
   private keepTen(slot: number): void {

@@ -6,6 +6,7 @@ import type { NodeName } from '../../../proto/vocab/ids.ts';
 import type { HostFigures } from '../../../proto/vocab/metrics.ts';
 import type { NodeType } from '../../../proto/vocab/node.ts';
 import type { Packed } from './cell.ts';
+import { TENTHS } from './day.ts';
 import { GroupRing } from './group-ring.ts';
 import { NodeRing } from './node-ring.ts';
 import type { Tools } from './tools.ts';
@@ -237,7 +238,7 @@ function readRecord(
       ? Uint16Array.from(new Uint16Array(Uint8Array.from(content.subarray(at)).buffer))
       : null;
     const kept = { ...line, recent, minutes, since, totals, day };
-    nodes.set(line.node, NodeRing.from(kept, ended));
+    nodes.set(line.node, NodeRing.from(kept, ended, nodes.size % TENTHS));
   } else {
     const [minutes, tens, [totals = '']] = [texts(line.minutes), texts(line.tens), texts(1)];
     groups.push(GroupRing.from({ ...line, minutes, tens, totals }, ended));

@@ -10,6 +10,7 @@ import type {
   RangeArgs,
 } from '../../service/ports.ts';
 import { CellWriter } from './cell.ts';
+import { TENTHS } from './day.ts';
 import { clearPart, Gather } from './gather.ts';
 import { GroupRing } from './group-ring.ts';
 import { MINUTE, NodeRing, SECOND } from './node-ring.ts';
@@ -323,7 +324,7 @@ class Rings implements KeptRings {
   private ring(name: NodeName): NodeRing {
     const known = this.nodes.get(name);
     if (known) return known;
-    const made = new NodeRing();
+    const made = new NodeRing(this.nodes.size % TENTHS);
     this.nodes.set(name, made);
     return made;
   }
