@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ConfigHash, VersionLabel } from '../vocab/ids.ts';
-import { decodeDown, encodeDown } from './codec-agent.ts';
+import { decodeDown, encodeDown } from './codec-down.ts';
 import { compressed, MOST_BODY, OFFER_GZIP, saidWith } from './offer-body.ts';
 
 /** The document that an agent reads out of an offer with these two fields. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import * as a from '../../test/fakes/vocab-arbitraries.ts';
 import { ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { ConfigHash, VersionLabel } from '../vocab/ids.ts';
-import { decodeDown, encodeDown } from './codec-agent.ts';
+import { decodeDown, encodeDown } from './codec-down.ts';
 import { type Offered, OfferPacker, type PackedOffer } from './packed-offer.ts';
 
 const offer: Offered = {

@@ -1,7 +1,7 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { Commit, ConnectResponse, RemoteConfig } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, DownEnvelope } from '../vocab/agent-link.ts';
-import { encodeDown } from './codec-agent.ts';
+import { encodeDown } from './codec-down.ts';
 import { compressed } from './offer-body.ts';
 import * as w from './wire.ts';
 

@@ -10,7 +10,7 @@ import {
   type ConnectRequest,
   ConnectResponse,
 } from '../../../proto/gen/aicdn/v1/agent.ts';
-import { encodeDown } from '../../../proto/link/codec-agent.ts';
+import { encodeDown } from '../../../proto/link/codec-down.ts';
 import type { AgentDown } from '../../../proto/vocab/agent-link.ts';
 import type { NodeName } from '../../../proto/vocab/ids.ts';
 import { HASH } from '../../fakes/services.ts';
