@@ -39,8 +39,6 @@ export interface AgentTransportSettings {
   readonly reportMs: number;
   readonly rollbackMs?: number;
   readonly helloMs?: number;
-  /** A node's connection that was silent for `pingAfterMs` has `answerMs` to answer a ping. */
-  readonly silence?: { readonly pingAfterMs: number; readonly answerMs: number };
 }
 
 export interface AgentTransportNeeds {
@@ -93,7 +91,7 @@ export class AgentTransport {
       enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
       connect: ((call: StrangersCall) => this.refuseSession(call)) as UntypedHandleCall,
     });
-    this.nodes = new RpcConnections({ ...RPC, mostBytes: MOST_MESSAGE_BYTES, ...settings.silence });
+    this.nodes = new RpcConnections({ ...RPC, mostBytes: MOST_MESSAGE_BYTES });
     this.console = needs.operators ? this.consoleOf(needs.operators) : null;
     this.listener = new FleetListener(settings.listener, {
       grpc: this.grpc,

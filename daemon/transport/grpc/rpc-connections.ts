@@ -62,8 +62,9 @@ export class RpcConnections {
     });
     session.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       if (!isGrpc(headers)) {
-        stream.respond({ ':status': 415 }, { endStream: true });
+        stream.on('error', () => {}); // it was reset: nobody waits for the answer
         stream.resume();
+        stream.respond({ ':status': 415 }, { endStream: true });
         return;
       }
       called(headers[':path'] ?? '', new RpcCall(stream, mostBytes));

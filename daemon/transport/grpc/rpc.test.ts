@@ -165,6 +165,21 @@ describe('what is no gRPC, or not ours', () => {
     }
   });
 
+  test('one that is reset before it is answered is nobody’s fault here', async () => {
+    const { port } = await serving(echo);
+    const session = raw(port);
+    for (const headers of [{ ...HEADERS, 'content-type': 'text/plain' }, HEADERS]) {
+      const stream = session.request(headers);
+      stream.on('error', () => {});
+      if (stream.pending) await new Promise((resolve) => stream.once('ready', resolve));
+      stream.close(2);
+      await new Promise((resolve) => stream.once('close', resolve));
+    }
+    const stream = session.request(HEADERS);
+    stream.end(framed(3));
+    expect((await answer(stream))['grpc-status']).toBe('0');
+  });
+
   test('more calls at once than are let in are refused; those there are go on', async () => {
     const { port } = await serving(echo, { mostCalls: 2 });
     const session = raw(port);
@@ -252,12 +267,13 @@ describe('connections', () => {
     for (let round = 0; round < 150; round++) {
       const session = raw(port);
       for (let i = 0; i < 6; i++) {
-        const stream = session.request(HEADERS);
+        const stream = session.request(chance(0.1) ? { ...HEADERS, 'content-type': 'text/plain' } : HEADERS);
         stream.on('error', () => {}).resume();
         for (let n = Math.floor(random() * 6); n > 0; n--) stream.write(framed(Math.floor(random() * 4000)));
         const at = random() * 8;
         if (chance(0.5)) stream.end();
-        if (chance(0.4)) setTimeout(() => stream.close(chance(0.5) ? 8 : 0), at);
+        // NO_ERROR, INTERNAL_ERROR, CANCEL
+        if (chance(0.4)) setTimeout(() => stream.close([0, 2, 8][Math.floor(random() * 3)]), at);
       }
       setTimeout(() => (chance(0.5) ? session.destroy() : session.socket.destroy()), random() * 10);
       if (round % 10 === 9) await sleep(12);
