@@ -703,6 +703,34 @@ describe('nonsense', () => {
     await m.heard.until('connected');
   });
 
+  test.each([
+    ['a stranger', false],
+    ['a node', true],
+  ])(
+    'a request that is no gRPC, reset by %s before its answer, leaves the master as it was',
+    async (_, member) => {
+      const m = await master();
+      const identity = member ? { cert: hk1.certificatePem, key: hk1.keyPem } : {};
+      const session = http2Connect(`https://${m.address}`, {
+        servername: MASTER_TLS_NAME,
+        ca: ca.pem,
+        ...identity,
+      });
+      toStop.push(() => session.destroy());
+      session.on('error', () => {});
+      for (const type of ['text/plain', 'application/grpc']) {
+        const stream = session.request({ ':method': 'POST', ':path': '/x/Y', 'content-type': type });
+        stream.on('error', () => {});
+        if (stream.pending) await new Promise((resolve) => stream.once('ready', resolve));
+        stream.close(2);
+        await new Promise((resolve) => stream.once('close', resolve));
+      }
+      const a = agent(m.address, hk1);
+      a.say({ kind: 'hello', ...hello });
+      await m.heard.until('connected');
+    },
+  );
+
   test('a message above 256 KiB ends the call, not the master', async () => {
     const m = await master();
     const client = dialMaster(m.address, { caPem: ca.pem, identity: null });
