@@ -16,8 +16,8 @@ const REMOTE_CONFIG = (4 << 3) | 2;
 const COMMIT = (6 << 3) | 2;
 
 /**
- * A message in two parts that copies itself to where it is sent from. grpc-js asks no more of what a serializer returns than
- * its `byteLength` and this `copy`: ten thousand copies of a document that only wait to be copied again are not made.
+ * A message in two parts that copies itself to where it is sent from: ten thousand copies of a document that only wait to
+ * be copied again are not made.
  */
 export class PackedOffer {
   readonly byteLength: number;

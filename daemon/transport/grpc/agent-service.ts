@@ -24,6 +24,7 @@ import type { AgentEvents, EnrolmentService, Services } from '../../service/api.
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import { AgentSession, type Pace } from './agent-session.ts';
 import type { AgentSessions } from './agent-sessions.ts';
+import { answerOnce } from './answer-once.ts';
 import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
 import { FanOut } from './fan-out.ts';
 import { Intake } from './intake.ts';
@@ -156,8 +157,12 @@ export class AgentTransport {
   /** Of one whose certificate is a node's. */
   private called(path: string, call: RpcCall, connection: Connection): void {
     if (path === AgentServiceService.connect.path) this.connect(call, connection);
-    else if (path === AgentServiceService.enroll.path) this.enrollAgain(call, connection);
-    else if (CONSOLE_PATHS.has(path)) call.fail(notForNodes(connection));
+    else if (path === AgentServiceService.enroll.path) {
+      // It has a certificate, and wants another by a token.
+      answerOnce(call, async (request) =>
+        EnrollResponse.encode(await this.enrolled(connection, readEnroll(request))).finish(),
+      );
+    } else if (CONSOLE_PATHS.has(path)) call.fail(notForNodes(connection));
     else call.fail(new AppError('unsupported', `there is no ${path} here`));
   }
 
@@ -170,28 +175,6 @@ export class AgentTransport {
     } catch (error) {
       reply(toStatus(error));
     }
-  }
-
-  /** A node that has a certificate and wants another by a token. */
-  private enrollAgain(call: RpcCall, connection: Connection): void {
-    let asked = false;
-    call.listen({
-      message: (bytes) => {
-        if (asked) return call.fail(new AppError('invalid', 'one request is one message'));
-        asked = true;
-        const answer = async (): Promise<void> => {
-          const reply = await this.enrolled(connection, readEnroll(bytes));
-          call.write(Buffer.from(EnrollResponse.encode(reply).finish()));
-          call.end();
-        };
-        answer().catch((error: unknown) => call.fail(error));
-      },
-      ended: () => {
-        if (!asked) call.fail(new AppError('invalid', 'the request has no message'));
-      },
-      drain() {},
-      gone() {},
-    });
   }
 
   /** @throws AppError */

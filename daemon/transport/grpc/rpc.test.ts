@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { fromServiceError } from '../../../proto/link/error-map.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
 import { seeded } from '../../../test/fakes/traffic.ts';
+import { answerOnce } from './answer-once.ts';
 import type { RpcCall } from './rpc-call.ts';
 import { RPC, RpcConnections } from './rpc-connections.ts';
 
@@ -190,6 +191,29 @@ describe('what is no gRPC, or not ours', () => {
     expect(session.remoteSettings.maxConcurrentStreams).toBe(2);
     for (const c of calls) c.end();
     for (const c of calls) expect((await answer(c))['grpc-status']).toBe('0');
+  });
+});
+
+describe('a call of one message and one answer', () => {
+  test.each([
+    ['is answered', 1, '0', ''],
+    ['without a message is told so', 0, '3', 'the%20request%20has%20no%20message'],
+    ['with two messages is told so', 2, '3', 'one%20request%20is%20one%20message'],
+  ])('%s', async (_, messages, status, text) => {
+    const { port } = await serving((call) => answerOnce(call, async (m) => m));
+    const stream = raw(port).request(HEADERS);
+    stream.end(Buffer.concat(Array.from({ length: messages }, () => framed(3))));
+    const said = await answer(stream);
+    expect([said['grpc-status'], said['grpc-message'] ?? '']).toEqual([status, text]);
+  });
+
+  test('is told what went wrong', async () => {
+    const { port } = await serving((call) =>
+      answerOnce(call, () => Promise.reject(new AppError('not_found', 'nothing'))),
+    );
+    const stream = raw(port).request(HEADERS);
+    stream.end(framed(3));
+    expect(await answer(stream)).toMatchObject({ 'grpc-status': '5', 'grpc-message': 'nothing' });
   });
 });
 
