@@ -4,7 +4,7 @@ import { COMMAND_TYPES, type CommandOptions, type CommandType } from '../vocab/c
 import { AppError } from '../vocab/errors.ts';
 import type { CommandId } from '../vocab/ids.ts';
 import { isSecretName, SECRET_KINDS } from '../vocab/secret.ts';
-import { MOST_DER } from './codec-agent.ts';
+import { MOST_DER } from './codec-up.ts';
 import { bodyOf, MOST_BODY } from './offer-body.ts';
 import * as w from './wire.ts';
 

@@ -4,7 +4,7 @@ import { up } from '../../test/fakes/link-arbitraries.ts';
 import { ConnectRequest } from '../gen/aicdn/v1/agent.ts';
 import type { AgentUp } from '../vocab/agent-link.ts';
 import { AppError } from '../vocab/errors.ts';
-import { decodeUp, encodeUp } from './codec-agent.ts';
+import { decodeUp, encodeUp } from './codec-up.ts';
 import { isRoutine, UpDecoder } from './up-decoder.ts';
 
 const UID = '00112233445566778899aabbccddeeff';

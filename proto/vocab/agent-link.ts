@@ -4,7 +4,7 @@ import type { LogLine, MetricsReport } from './metrics.ts';
 import type { ConfigPhase, EngineInfo, Refusal, Standing } from './node.ts';
 import type { SealedItem } from './secret.ts';
 
-// The agent link in our words; the wire's are in proto/aicdn/v1/agent.proto, the bridge is proto/link/codec-agent.ts.
+// The agent link in our words; the wire's are in proto/aicdn/v1/agent.proto, the bridge is proto/link/codec-up.ts.
 
 export const LINK_PROTOCOL = 1;
 

@@ -13,8 +13,8 @@ import {
   EnrollResponse,
 } from '../../proto/gen/aicdn/v1/agent.ts';
 import { ConsoleServiceService } from '../../proto/gen/aicdn/v1/console.ts';
-import { encodeEnrol, encodeUp } from '../../proto/link/codec-agent.ts';
 import { decodeDown } from '../../proto/link/codec-down.ts';
+import { encodeEnrol, encodeUp } from '../../proto/link/codec-up.ts';
 import { MASTER_TLS_NAME } from '../../proto/link/tls.ts';
 import type { AgentDown, AgentUp } from '../../proto/vocab/agent-link.ts';
 import type { NodeName, VersionLabel } from '../../proto/vocab/ids.ts';

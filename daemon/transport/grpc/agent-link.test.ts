@@ -5,7 +5,7 @@ import { createServer as createTlsServer, connect as tlsConnect } from 'node:tls
 import { gunzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { ConnectResponse, RemoteConfig } from '../../../proto/gen/aicdn/v1/agent.ts';
-import { encodeUp } from '../../../proto/link/codec-agent.ts';
+import { encodeUp } from '../../../proto/link/codec-up.ts';
 import { type AgentStream, dialMaster, enrol, openAgentStream } from '../../../proto/link/dial.ts';
 import { OFFER_GZIP } from '../../../proto/link/offer-body.ts';
 import { fetchPinnedCa, type LinkCredentials, MASTER_TLS_NAME } from '../../../proto/link/tls.ts';

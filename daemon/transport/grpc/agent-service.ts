@@ -14,12 +14,13 @@ import {
   EnrollResponse,
 } from '../../../proto/gen/aicdn/v1/agent.ts';
 import { ConsoleServiceService } from '../../../proto/gen/aicdn/v1/console.ts';
-import { decodeEnrol } from '../../../proto/link/codec-agent.ts';
+import { decodeEnrol } from '../../../proto/link/codec-up.ts';
 import { MOST_MESSAGE_BYTES } from '../../../proto/link/dial.ts';
 import { toStatus } from '../../../proto/link/error-map.ts';
 import { OfferPacker } from '../../../proto/link/packed-offer.ts';
 import { buffer, stamp } from '../../../proto/link/wire.ts';
 import { AppError } from '../../../proto/vocab/errors.ts';
+import type { NodeName } from '../../../proto/vocab/ids.ts';
 import type { AgentEvents, EnrolmentService, Services } from '../../service/api.ts';
 import type { Clock, Log, Random } from '../../service/ports.ts';
 import { AgentSession, type Pace } from './agent-session.ts';
@@ -28,7 +29,7 @@ import { answerOnce } from './answer-once.ts';
 import { type AskingCall, CONSOLE_SERVICE, ConsoleCalls } from './console-calls.ts';
 import { FanOut } from './fan-out.ts';
 import { Intake } from './intake.ts';
-import { type Connection, FleetListener, type ListenerSettings } from './listener.ts';
+import { type Connection, FleetListener, type ListenerSettings, type NodeConnection } from './listener.ts';
 import type { RpcCall } from './rpc-call.ts';
 import { RPC, RpcConnections } from './rpc-connections.ts';
 
@@ -84,9 +85,9 @@ export class AgentTransport {
     this.grpc = new Server({
       'grpc.max_receive_message_length': MOST_MESSAGE_BYTES,
       'grpc.max_send_message_length': -1, // lists that operators ask for; what agents are sent is bounded where it is made
-      'grpc.keepalive_time_ms': 60_000,
-      'grpc.keepalive_timeout_ms': 30_000,
-      'grpc.max_concurrent_streams': 8,
+      'grpc.keepalive_time_ms': RPC.pingAfterMs,
+      'grpc.keepalive_timeout_ms': RPC.answerMs,
+      'grpc.max_concurrent_streams': RPC.mostCalls,
     });
     this.grpc.addService(AgentServiceService, {
       enroll: ((call, reply) => void this.enroll(call, reply)) satisfies Enroll as UntypedHandleCall,
@@ -145,24 +146,25 @@ export class AgentTransport {
     return calls;
   }
 
-  /** @throws AppError: of those who show a certificate here, none is good */
+  /** @throws AppError: a node is no operator, whatever token it shows */
   private operator(call: AskingCall): Connection {
     const connection = this.listener.connection(call.getPeer());
     if (!connection) throw new AppError('unavailable', 'the connection is gone');
     const who = connection.identity;
-    if (who.kind === 'nobody' && who.shown) throw new AppError('unauthenticated', who.reason);
+    if (who.kind === 'node') throw notForNodes(who.name);
+    if (who.shown) throw new AppError('unauthenticated', who.reason);
     return connection;
   }
 
   /** Of one whose certificate is a node's. */
-  private called(path: string, call: RpcCall, connection: Connection): void {
+  private called(path: string, call: RpcCall, connection: NodeConnection): void {
     if (path === AgentServiceService.connect.path) this.connect(call, connection);
     else if (path === AgentServiceService.enroll.path) {
       // It has a certificate, and wants another by a token.
       answerOnce(call, async (request) =>
         EnrollResponse.encode(await this.enrolled(connection, readEnroll(request))).finish(),
       );
-    } else if (CONSOLE_PATHS.has(path)) call.fail(notForNodes(connection));
+    } else if (CONSOLE_PATHS.has(path)) call.fail(notForNodes(connection.identity.name));
     else call.fail(new AppError('unsupported', `there is no ${path} here`));
   }
 
@@ -309,7 +311,6 @@ function readEnroll(bytes: Buffer): EnrollRequest {
   }
 }
 
-function notForNodes({ identity }: Connection): AppError {
-  const name = identity.kind === 'node' ? identity.name : 'nobody';
+function notForNodes(name: NodeName): AppError {
   return new AppError('forbidden', `this is node ${name}: a node's certificate is no way to the console`);
 }

@@ -38,7 +38,7 @@ export interface ListenerNeeds {
   /** Takes over the connections of those who are no nodes. */
   readonly grpc: GrpcServer;
   /** And this, of those who are. */
-  readonly node: (socket: TLSSocket, connection: Connection) => void;
+  readonly node: (socket: TLSSocket, connection: NodeConnection) => void;
   readonly log: Log;
   readonly clock: Clock;
 }
@@ -52,6 +52,8 @@ export interface Connection {
   /** A call began; the returned function says it is over. */
   busy(): () => void;
 }
+
+export type NodeConnection = Connection & { readonly identity: { readonly kind: 'node' } };
 
 /**
  * The fleet's port: admission, TLS, and the peer's identity; then the connection is taken over. Everybody with TLS
@@ -85,7 +87,7 @@ export class FleetListener {
     });
     this.tls.on('secureConnection', (socket) => {
       const connection = this.identified(socket);
-      if (connection?.identity.kind === 'node') needs.node(socket, connection);
+      if (connection && isNode(connection)) needs.node(socket, connection);
       else if (connection) this.injector.injectConnection(socket);
     });
     this.tls.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
@@ -231,6 +233,8 @@ export class FleetListener {
     return connection;
   }
 }
+
+const isNode = (c: Connection): c is NodeConnection => c.identity.kind === 'node';
 
 function contextOf(settings: Pick<ListenerSettings, 'certificatePem' | 'keyPem' | 'caPem' | 'otherCasPem'>) {
   return {

@@ -18,7 +18,7 @@ export interface RpcSettings {
   readonly answerMs: number;
 }
 
-export const RPC: Pick<RpcSettings, 'mostCalls' | 'pingAfterMs' | 'answerMs'> = {
+export const RPC: Omit<RpcSettings, 'mostBytes'> = {
   mostCalls: 8,
   pingAfterMs: 60_000,
   answerMs: 30_000,

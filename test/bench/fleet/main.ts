@@ -29,7 +29,7 @@ const { values: flags } = parseArgs({
 const USAGE = `npm run bench:fleet -- [--quick] [--json] [--nodes N] [--profile DIR]
 Simulated agents with mutual-TLS streams on a real master: CPU, memory, loop and REST while they join, while nothing
 happens, while 20 KB are published to all of them, and after the master was killed; then the same agents on gRPC alone.
-10,000 agents, some six minutes; --quick: 2,000 in about one. --profile DIR: V8's CPU profiles of the master. --set
+10,000 agents, some eight minutes; --quick: 2,000 in a little over one. --profile DIR: V8's CPU profiles of the master. --set
 KEY=VALUE: a setting of it.`;
 
 const SETTLE_MS = 2_500;

@@ -26,8 +26,8 @@ import {
 } from './codec-common.ts';
 import * as w from './wire.ts';
 
-// The agent link, wire ⇄ vocab, from the agents up; and who joins. Decoders throw AppError `invalid` for what makes no sense and `unsupported` for a
-// body this build does not know: the latter comes from a newer peer and may be passed over.
+// The agent link, wire ⇄ vocab, from the agents up; and who joins. Decoders throw AppError `invalid` for what makes no
+// sense and `unsupported` for a body this build does not know: the latter comes from a newer peer and may be passed over.
 
 /** Of one certificate, or of a request for one. */
 export const MOST_DER = 16 * 1024;

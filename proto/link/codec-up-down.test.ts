@@ -6,8 +6,8 @@ import { ConnectRequest, ConnectResponse } from '../gen/aicdn/v1/agent.ts';
 import type { AgentDown, AgentUp, DownEnvelope, UpEnvelope } from '../vocab/agent-link.ts';
 import { COMMAND_TYPES } from '../vocab/command.ts';
 import { AppError } from '../vocab/errors.ts';
-import { decodeUp, encodeUp } from './codec-agent.ts';
 import { decodeDown, encodeDown } from './codec-down.ts';
+import { decodeUp, encodeUp } from './codec-up.ts';
 
 const down: fc.Arbitrary<AgentDown> = fc.oneof(
   fc.record({
